@@ -1,0 +1,237 @@
+//! The distributions in an environment, read from their dist-info directories.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Deserialize;
+
+use super::interpreter::Interpreter;
+use super::record::{self, Row};
+use crate::host::fs::{self, FsError};
+use crate::package::artifact::without_credentials;
+use crate::package::{Metadata, Name, Source, Vcs, Version};
+
+/// What `direct_url.json` says (PEP 610).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+struct DirectUrl {
+    url: String,
+    subdirectory: Option<String>,
+    vcs_info: Option<VcsInfo>,
+    dir_info: Option<DirInfo>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+struct VcsInfo {
+    commit_id: String,
+    requested_revision: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+struct DirInfo {
+    #[serde(default)]
+    editable: bool,
+}
+
+/// Where an installed distribution says it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origination {
+    /// It says nothing: an index.
+    Index,
+    /// `direct_url.json` names a source that is or may still be there.
+    Direct(Source),
+    /// `direct_url.json` names a file that is gone (official portables are built
+    /// so): it counts as coming from an index.
+    GoneFile(String),
+}
+
+/// One installed distribution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Distribution {
+    /// Its name.
+    pub name: Name,
+    /// Its version.
+    pub version: Version,
+    /// Its dist-info or egg-info directory.
+    pub dir: Utf8PathBuf,
+    /// Where it says it came from.
+    pub origination: Origination,
+    /// The digest of its own files by RECORD; `None` without a RECORD.
+    pub digest: Option<String>,
+    /// Parts that a whole dist-info has and this one lacks.
+    pub lacks: Vec<&'static str>,
+    /// The wheel tags it was built for, one text each.
+    pub tags: Vec<String>,
+}
+
+impl Distribution {
+    /// Reads its requirements; a broken METADATA has none.
+    pub fn metadata(&self) -> Metadata {
+        ["METADATA", "PKG-INFO"]
+            .iter()
+            .find_map(|name| fs::find_bytes(&self.dir.join(name)).ok().flatten())
+            .map(|bytes| Metadata::parse(&String::from_utf8_lossy(&bytes)))
+            .unwrap_or_default()
+    }
+
+    /// Reads its RECORD.
+    pub fn rows(&self) -> Vec<Row> {
+        fs::find_bytes(&self.dir.join("RECORD"))
+            .ok()
+            .flatten()
+            .map(|bytes| record::parse(&String::from_utf8_lossy(&bytes)))
+            .unwrap_or_default()
+    }
+}
+
+/// All distributions of an environment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Installed {
+    by_name: BTreeMap<Name, Distribution>,
+    /// Distributions of which two metadata directories were found; the newer
+    /// version is the one listed.
+    pub doubled: Vec<(Name, Utf8PathBuf)>,
+}
+
+/// Tools that stay unless a lock names them.
+pub const SEEDS: [&str; 4] = ["pip", "setuptools", "wheel", "uv"];
+
+impl Installed {
+    /// Reads an interpreter's environment.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a site-packages directory cannot be listed.
+    pub fn read(interpreter: &Interpreter) -> Result<Self, FsError> {
+        let mut found = Self::default();
+        for dir in interpreter.site_packages() {
+            for name in fs::find_dir(&dir)? {
+                if let Some(distribution) = read_distribution(&dir, &name) {
+                    found.add(distribution);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Adds one distribution; of two with one name the newer is listed.
+    pub fn add(&mut self, distribution: Distribution) {
+        match self.by_name.get_mut(&distribution.name) {
+            None => {
+                self.by_name.insert(distribution.name.clone(), distribution);
+            }
+            Some(known) if known.version < distribution.version => {
+                let old = std::mem::replace(known, distribution);
+                self.doubled.push((old.name, old.dir));
+            }
+            Some(_) => self.doubled.push((distribution.name, distribution.dir)),
+        }
+    }
+
+    /// Finds a distribution.
+    pub fn get(&self, name: &Name) -> Option<&Distribution> {
+        self.by_name.get(name)
+    }
+
+    /// Returns all, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Distribution> {
+        self.by_name.values()
+    }
+
+    /// Returns how many there are.
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// Reports whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+}
+
+fn read_distribution(site: &Utf8Path, entry: &str) -> Option<Distribution> {
+    let dir = site.join(entry);
+    if let Some(stem) = entry.strip_suffix(".dist-info") {
+        let (name, version) = stem.split_once('-')?;
+        let name = Name::parse(name)?;
+        let version = Version::from_str(&version.replace('_', "-")).ok()?;
+        let lacks = ["METADATA", "WHEEL", "RECORD"]
+            .into_iter()
+            .filter(|file| !fs::is_file(&dir.join(file)))
+            .collect();
+        let mut distribution = Distribution {
+            name,
+            version,
+            origination: origination(&dir),
+            digest: None,
+            lacks,
+            tags: wheel_tags(&dir),
+            dir,
+        };
+        let rows = distribution.rows();
+        distribution.digest = (!rows.is_empty()).then(|| record::content_digest(&rows));
+        return Some(distribution);
+    }
+    let stem = entry.strip_suffix(".egg-info")?;
+    let file = if fs::is_dir(&dir) {
+        dir.join("PKG-INFO")
+    } else {
+        dir.clone()
+    };
+    let metadata = Metadata::parse(&String::from_utf8_lossy(&fs::find_bytes(&file).ok()??));
+    Some(Distribution {
+        name: Name::parse(&metadata.name).or_else(|| Name::parse(stem.split('-').next()?))?,
+        version: Version::from_str(&metadata.version).ok()?,
+        dir,
+        origination: Origination::Index,
+        digest: None,
+        lacks: vec!["RECORD"],
+        tags: Vec::new(),
+    })
+}
+
+fn wheel_tags(dir: &Utf8Path) -> Vec<String> {
+    let bytes = fs::find_bytes(&dir.join("WHEEL"))
+        .ok()
+        .flatten()
+        .unwrap_or_default();
+    String::from_utf8_lossy(&bytes)
+        .lines()
+        .filter_map(|line| line.strip_prefix("Tag:"))
+        .map(|tag| tag.trim().to_owned())
+        .collect()
+}
+
+fn origination(dir: &Utf8Path) -> Origination {
+    let Ok(Some(bytes)) = fs::find_bytes(&dir.join("direct_url.json")) else {
+        return Origination::Index;
+    };
+    let Ok(direct) = serde_json::from_slice::<DirectUrl>(&bytes) else {
+        return Origination::Index;
+    };
+    let url = without_credentials(&direct.url);
+    if let Some(vcs) = direct.vcs_info {
+        return Origination::Direct(Source::Git(Vcs {
+            url,
+            requested: vcs.requested_revision,
+            commit: vcs.commit_id,
+            subdirectory: direct.subdirectory,
+        }));
+    }
+    let path = url::Url::parse(&url)
+        .ok()
+        .filter(|url| url.scheme() == "file")
+        .and_then(|url| url.to_file_path().ok());
+    match path.and_then(|path| Utf8PathBuf::from_path_buf(path).ok()) {
+        Some(path) if fs::exists(&path) => Origination::Direct(Source::Path {
+            path: path.into_string(),
+            editable: direct.dir_info.is_some_and(|info| info.editable),
+        }),
+        Some(_) => Origination::GoneFile(url),
+        None if url.starts_with("file:") => Origination::GoneFile(url),
+        None => Origination::Direct(Source::Url {
+            url,
+            subdirectory: direct.subdirectory,
+        }),
+    }
+}

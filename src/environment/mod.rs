@@ -1,0 +1,11 @@
+//! What a Python is, and what is installed in it.
+//!
+//! Never: runs anything of the environment but the interpreter itself, with
+//! `-I -S`, so that no `.pth` file and no `sitecustomize` is executed.
+
+pub mod installed;
+pub mod interpreter;
+pub mod record;
+
+pub use installed::{Distribution, Installed, Origination};
+pub use interpreter::{Interpreter, InterpreterError, ask};

@@ -1,0 +1,140 @@
+//! Changing checkouts: clone to a commit, fetch one, move to one.
+
+use camino::Utf8Path;
+
+use super::read::{GitError, git, run};
+
+/// What to clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloneSpec<'a> {
+    /// The repository.
+    pub url: &'a str,
+    /// Branch, tag or commit; the remote's HEAD if `None`.
+    pub rev: Option<&'a str>,
+}
+
+fn refuse_option(text: &str, action: &str) -> Result<(), GitError> {
+    if text.starts_with('-') || text.contains(['\n', '\0']) {
+        return Err(GitError {
+            action: action.to_owned(),
+            detail: format!("`{}` is not an address or revision", text.escape_debug()),
+            remote: false,
+            source: None,
+        });
+    }
+    Ok(())
+}
+
+/// Clones a repository into `dir`, which must not exist, and checks out the
+/// wanted revision. No submodule is touched and no hook runs.
+///
+/// # Errors
+///
+/// Fails if the remote cannot be reached or has no such revision.
+pub fn clone(spec: &CloneSpec<'_>, dir: &Utf8Path) -> Result<(), GitError> {
+    refuse_option(spec.url, "clone")?;
+    let url = spec.url.strip_prefix("git+").unwrap_or(spec.url);
+    run(
+        git(None).args([
+            "clone",
+            "-q",
+            "--template=",
+            "--no-recurse-submodules",
+            "--",
+            url,
+            dir.as_str(),
+        ]),
+        "clone",
+    )?;
+    if let Some(rev) = spec.rev {
+        fetch_commit(dir, rev)?;
+        checkout(dir, rev)?;
+    }
+    Ok(())
+}
+
+/// Makes sure a revision is there, asking the remote only if it is not.
+///
+/// # Errors
+///
+/// Fails if neither the repository nor its remote has it.
+pub fn fetch_commit(dir: &Utf8Path, rev: &str) -> Result<(), GitError> {
+    refuse_option(rev, "fetch")?;
+    if resolve_rev(dir, rev).is_some() {
+        return Ok(());
+    }
+    let fetched = run(
+        git(Some(dir)).args(["fetch", "-q", "--no-recurse-submodules", "origin", rev]),
+        "fetch",
+    );
+    match fetched {
+        Ok(_) if resolve_rev(dir, rev).is_some() => Ok(()),
+        Ok(_) => run(
+            git(Some(dir)).args(["update-ref", &format!("refs/portenv/{rev}"), "FETCH_HEAD"]),
+            "update-ref",
+        )
+        .map(|_| ()),
+        Err(error) => {
+            // Some servers refuse single commits; then everything is asked for.
+            run(
+                git(Some(dir)).args(["fetch", "-q", "--no-recurse-submodules", "--tags", "origin"]),
+                "fetch",
+            )?;
+            if resolve_rev(dir, rev).is_some() {
+                Ok(())
+            } else {
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Returns the commit that a branch, tag or commit names, without asking a remote.
+pub fn resolve_rev(dir: &Utf8Path, rev: &str) -> Option<String> {
+    for name in [
+        rev.to_owned(),
+        format!("origin/{rev}"),
+        format!("refs/portenv/{rev}"),
+    ] {
+        let found = run(
+            git(Some(dir)).args(["rev-parse", "--verify", "-q", &format!("{name}^{{commit}}")]),
+            "rev-parse",
+        );
+        if let Ok(found) = found {
+            return Some(found.text().trim().to_owned());
+        }
+    }
+    None
+}
+
+/// Moves HEAD to a revision, detached: a branch is never moved. If a branch of
+/// the given name has its tip there, it is attached.
+///
+/// # Errors
+///
+/// Fails if the revision is not there or changed files would be overwritten.
+pub fn checkout(dir: &Utf8Path, rev: &str) -> Result<(), GitError> {
+    refuse_option(rev, "checkout")?;
+    let commit = resolve_rev(dir, rev).ok_or_else(|| GitError {
+        action: "checkout".to_owned(),
+        detail: format!("there is no commit `{rev}`"),
+        remote: false,
+        source: None,
+    })?;
+    run(
+        git(Some(dir)).args(["checkout", "-q", "--detach", &commit]),
+        "checkout",
+    )
+    .map(|_| ())
+}
+
+/// Attaches a branch again if its tip is the commit that is checked out.
+pub fn attach(dir: &Utf8Path, branch: &str) {
+    if refuse_option(branch, "checkout").is_ok()
+        && resolve_rev(dir, &format!("refs/heads/{branch}"))
+            .is_some_and(|tip| Some(tip) == resolve_rev(dir, "HEAD"))
+    {
+        // Best effort: the commit is right either way.
+        let _ = run(git(Some(dir)).args(["checkout", "-q", branch]), "checkout");
+    }
+}

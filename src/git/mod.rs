@@ -1,0 +1,10 @@
+//! The system's git: no prompt, no hook, no configuration of the repository's
+//! making that could run a program.
+//!
+//! Never: decides which commit is wanted, or overwrites changed files.
+
+pub mod change;
+pub mod read;
+
+pub use change::{CloneSpec, checkout, clone, fetch_commit};
+pub use read::{Checkout, GitError, read_checkout};

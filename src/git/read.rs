@@ -1,0 +1,166 @@
+//! What a checkout is at.
+
+use camino::Utf8Path;
+
+use crate::host::process::{Call, Finished, ProcessError};
+
+/// A git command that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("git {action} failed: {detail}")]
+pub struct GitError {
+    /// What was tried: "clone", "checkout" and so on.
+    pub action: String,
+    /// What git said, addresses redacted.
+    pub detail: String,
+    /// A remote could not be reached, as opposed to a local failure.
+    pub remote: bool,
+    /// Git itself could not be started.
+    #[source]
+    pub source: Option<ProcessError>,
+}
+
+/// What a checkout is at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Checkout {
+    /// The remote `origin`, else the first one.
+    pub url: Option<String>,
+    /// The commit.
+    pub commit: Option<String>,
+    /// The branch, unless HEAD is detached.
+    pub branch: Option<String>,
+    /// Tracked files were changed.
+    pub dirty: bool,
+}
+
+/// Options that keep git from prompting, paging and running what a repository
+/// names: hooks, file-system monitors, external diffs, credential helpers of its own.
+pub(super) fn git(dir: Option<&Utf8Path>) -> Call {
+    let mut call = Call::new("git")
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_ASKPASS", "")
+        .args([
+            "-c",
+            "core.hooksPath=/dev/null",
+            "-c",
+            "core.fsmonitor=false",
+            "-c",
+            "core.pager=cat",
+        ])
+        .args([
+            "-c",
+            "protocol.ext.allow=never",
+            "-c",
+            "advice.detachedHead=false",
+            "-c",
+            "submodule.recurse=false",
+        ]);
+    if let Some(dir) = dir {
+        // A node directory may belong to another user (Docker, portable sticks);
+        // reading it runs nothing of its making, so git's ownership check is met
+        // by naming the directory.
+        call = call.args(["-c", &format!("safe.directory={dir}"), "-C", dir.as_str()]);
+    }
+    call
+}
+
+pub(super) fn run(call: Call, action: &str) -> Result<Finished, GitError> {
+    let finished = call.run().map_err(|source| GitError {
+        action: action.to_owned(),
+        detail: if source.is_not_found() {
+            "git is not installed".to_owned()
+        } else {
+            source.source.to_string()
+        },
+        remote: false,
+        source: Some(source),
+    })?;
+    if finished.ok() {
+        return Ok(finished);
+    }
+    let last = finished
+        .stderr
+        .lines()
+        .rev()
+        .find(|line| line.starts_with("fatal:") || line.starts_with("error:"))
+        .or_else(|| finished.stderr.lines().last())
+        .unwrap_or("no message");
+    let detail: Vec<String> = last
+        .split_whitespace()
+        .map(|word| {
+            if word.contains("://") {
+                crate::package::redact(word.trim_matches('\''))
+            } else {
+                word.to_owned()
+            }
+        })
+        .collect();
+    let detail = crate::package::artifact::printable(&detail.join(" "));
+    let remote = [
+        "unable to access",
+        "Could not resolve",
+        "Could not read from remote",
+        "timed out",
+        "Connection refused",
+        "does not exist",
+        "not found",
+    ]
+    .iter()
+    .any(|sign| finished.stderr.contains(sign));
+    Err(GitError {
+        action: action.to_owned(),
+        detail,
+        remote,
+        source: None,
+    })
+}
+
+/// Reads what a checkout is at.
+///
+/// # Errors
+///
+/// Fails if git is not there or the directory is no repository.
+pub fn read_checkout(dir: &Utf8Path) -> Result<Checkout, GitError> {
+    let head = run(
+        git(Some(dir)).args(["rev-parse", "--verify", "-q", "HEAD"]),
+        "rev-parse",
+    )
+    .ok();
+    let commit = head
+        .map(|out| out.text().trim().to_owned())
+        .filter(|text| !text.is_empty());
+    let branch = run(
+        git(Some(dir)).args(["symbolic-ref", "--short", "-q", "HEAD"]),
+        "symbolic-ref",
+    )
+    .ok()
+    .map(|out| out.text().trim().to_owned())
+    .filter(|text| !text.is_empty());
+    let remotes = run(
+        git(Some(dir)).args(["config", "--get-regexp", r"^remote\..*\.url$"]),
+        "config",
+    )
+    .map(|out| out.text())
+    .unwrap_or_default();
+    let mut urls: Vec<(&str, &str)> = remotes
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .collect();
+    urls.sort_by_key(|(key, _)| *key != "remote.origin.url");
+    let changed = run(
+        git(Some(dir)).args([
+            "status",
+            "--porcelain",
+            "--untracked-files=no",
+            "--ignore-submodules=all",
+        ]),
+        "status",
+    )?;
+    Ok(Checkout {
+        url: urls.first().map(|(_, url)| url.trim().to_owned()),
+        commit,
+        branch,
+        dirty: !changed.stdout.is_empty(),
+    })
+}

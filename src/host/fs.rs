@@ -1,0 +1,260 @@
+//! File access whose errors always carry the verb and the path.
+
+use std::fs;
+use std::io::{self, Write};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+/// A file operation that failed: what was tried, on which path, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {verb} `{path}`")]
+pub struct FsError {
+    /// What was tried, as in "read" or "rename".
+    pub verb: &'static str,
+    /// The path it was tried on.
+    pub path: Utf8PathBuf,
+    /// What the operating system said.
+    #[source]
+    pub source: io::Error,
+}
+
+impl FsError {
+    /// Reports whether the path was not there.
+    pub fn is_not_found(&self) -> bool {
+        self.source.kind() == io::ErrorKind::NotFound
+    }
+
+    /// Reports whether the disk or a quota is full.
+    pub fn is_full(&self) -> bool {
+        matches!(
+            self.source.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        )
+    }
+
+    /// Reports whether the operating system refused access.
+    pub fn is_denied(&self) -> bool {
+        matches!(
+            self.source.kind(),
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+        )
+    }
+}
+
+fn with<T>(verb: &'static str, path: &Utf8Path, result: io::Result<T>) -> Result<T, FsError> {
+    result.map_err(|source| FsError {
+        verb,
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Reads a whole file.
+pub fn read_bytes(path: &Utf8Path) -> Result<Vec<u8>, FsError> {
+    with("read", path, fs::read(path))
+}
+
+/// Reads a whole file as UTF-8 text.
+pub fn read_text(path: &Utf8Path) -> Result<String, FsError> {
+    with("read", path, fs::read_to_string(path))
+}
+
+/// Reads a file if it is there.
+pub fn find_bytes(path: &Utf8Path) -> Result<Option<Vec<u8>>, FsError> {
+    match read_bytes(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads a text file if it is there.
+pub fn find_text(path: &Utf8Path) -> Result<Option<String>, FsError> {
+    match read_text(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Replaces a file in one step: a reader sees the old text or the new, never half.
+///
+/// The new content is flushed to the disk before the rename, so that a power cut
+/// cannot leave an empty file under the old name.
+pub fn write_atomic(path: &Utf8Path, content: &[u8]) -> Result<(), FsError> {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_str().is_empty() => parent,
+        _ => Utf8Path::new("."),
+    };
+    create_dir_all(parent)?;
+    let write = || -> io::Result<()> {
+        let mut staged = tempfile::Builder::new()
+            .prefix(".portenv-")
+            .tempfile_in(parent)?;
+        staged.write_all(content)?;
+        staged.as_file().sync_all()?;
+        widen_mode(staged.as_file(), path)?;
+        staged.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    with("write", path, write())
+}
+
+/// Temporary files are private; the file they become must not be, and a file
+/// that was there keeps its mode.
+#[cfg(unix)]
+fn widen_mode(file: &fs::File, path: &Utf8Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(path).map_or(0o644, |old| old.permissions().mode() & 0o777);
+    file.set_permissions(fs::Permissions::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+fn widen_mode(_: &fs::File, _: &Utf8Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Creates a directory and its parents.
+pub fn create_dir_all(path: &Utf8Path) -> Result<(), FsError> {
+    with("create directory", path, fs::create_dir_all(path))
+}
+
+/// Moves a file or directory within one file system, and across two by copying.
+pub fn rename(from: &Utf8Path, to: &Utf8Path) -> Result<(), FsError> {
+    if let Some(parent) = to.parent() {
+        create_dir_all(parent)?;
+    }
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            copy_tree(from, to)?;
+            remove_all(from)
+        }
+        result => with("move", from, result),
+    }
+}
+
+/// Removes a file or a whole directory; nothing there is fine.
+///
+/// A link is removed itself, never what it points to.
+pub fn remove_all(path: &Utf8Path) -> Result<(), FsError> {
+    let result = match fs::symlink_metadata(path) {
+        Ok(kind) if kind.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => with("remove", path, result),
+    }
+}
+
+/// Copies a file or a directory with all below it; links are copied as links.
+pub fn copy_tree(from: &Utf8Path, to: &Utf8Path) -> Result<(), FsError> {
+    let kind = with("inspect", from, fs::symlink_metadata(from))?;
+    if kind.is_dir() {
+        create_dir_all(to)?;
+        for name in list_dir(from)? {
+            copy_tree(&from.join(&name), &to.join(&name))?;
+        }
+        return Ok(());
+    }
+    if let Some(parent) = to.parent() {
+        create_dir_all(parent)?;
+    }
+    if kind.is_symlink() {
+        return copy_link(from, to);
+    }
+    with("copy", from, fs::copy(from, to)).map(|_| ())
+}
+
+#[cfg(unix)]
+fn copy_link(from: &Utf8Path, to: &Utf8Path) -> Result<(), FsError> {
+    let target = with("read link", from, fs::read_link(from))?;
+    with("create link", to, std::os::unix::fs::symlink(target, to))
+}
+
+#[cfg(not(unix))]
+fn copy_link(from: &Utf8Path, to: &Utf8Path) -> Result<(), FsError> {
+    // Making links needs a privilege on Windows; the content is what matters.
+    with("copy", from, fs::copy(from, to)).map(|_| ())
+}
+
+/// Lists the names in a directory, sorted. A name that is not UTF-8 is an error.
+pub fn list_dir(path: &Utf8Path) -> Result<Vec<String>, FsError> {
+    let read = || -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(path)? {
+            match entry?.file_name().into_string() {
+                Ok(name) => names.push(name),
+                Err(name) => {
+                    let shown = name.to_string_lossy().into_owned();
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        format!("the name `{}` is not UTF-8", shown.escape_debug()),
+                    ));
+                }
+            }
+        }
+        names.sort();
+        Ok(names)
+    };
+    with("list", path, read())
+}
+
+/// Lists a directory if it is there.
+pub fn find_dir(path: &Utf8Path) -> Result<Vec<String>, FsError> {
+    match list_dir(path) {
+        Err(error) if error.is_not_found() => Ok(Vec::new()),
+        result => result,
+    }
+}
+
+/// Reports whether a directory is there (links are followed).
+pub fn is_dir(path: &Utf8Path) -> bool {
+    fs::metadata(path).is_ok_and(|kind| kind.is_dir())
+}
+
+/// Reports whether a file is there (links are followed).
+pub fn is_file(path: &Utf8Path) -> bool {
+    fs::metadata(path).is_ok_and(|kind| kind.is_file())
+}
+
+/// Reports whether anything is there, a dangling link included.
+pub fn exists(path: &Utf8Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+/// Returns a file's size and its time of change in nanoseconds since 1970.
+pub fn stamp(path: &Utf8Path) -> Result<(u64, i128), FsError> {
+    let data = with("inspect", path, fs::metadata(path))?;
+    let changed = data
+        .modified()
+        .ok()
+        .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
+        .map_or(0, |since| since.as_nanos().cast_signed());
+    Ok((data.len(), changed))
+}
+
+/// Returns the real path, links resolved, without Windows' `\\?\` prefix.
+pub fn canonical(path: &Utf8Path) -> Result<Utf8PathBuf, FsError> {
+    let real = with("resolve", path, path.canonicalize_utf8())?;
+    Ok(match real.as_str().strip_prefix(r"\\?\") {
+        Some(rest) if !rest.starts_with("UNC") => Utf8PathBuf::from(rest),
+        _ => real,
+    })
+}
+
+/// Makes a directory under `parent` that is removed when the value is dropped.
+pub fn scratch(parent: &Utf8Path) -> Result<tempfile::TempDir, FsError> {
+    create_dir_all(parent)?;
+    let made = tempfile::Builder::new().prefix("work-").tempdir_in(parent);
+    with("create directory in", parent, made)
+}
+
+/// Proves that files can be made in a directory, before anything depends on it.
+pub fn check_writable(path: &Utf8Path) -> Result<(), FsError> {
+    let probe = tempfile::Builder::new()
+        .prefix(".portenv-probe-")
+        .tempfile_in(path);
+    with("write to", path, probe).map(|_| ())
+}

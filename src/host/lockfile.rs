@@ -1,0 +1,91 @@
+//! The directory lock: two portenv processes never work on one installation at once.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::fs::{FsError, create_dir_all};
+
+/// A held lock. It is given up when the value and every child that was handed
+/// [`DirLock::share`] are gone.
+#[derive(Debug)]
+pub struct DirLock {
+    file: File,
+    path: Utf8PathBuf,
+}
+
+/// Who holds a lock that could not be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Busy {
+    /// What the holder wrote about itself, as in "PID 4711, rollback".
+    pub holder: String,
+}
+
+/// The outcome of one try to take the lock.
+#[derive(Debug)]
+pub enum LockAttempt {
+    /// The lock is ours.
+    Held(DirLock),
+    /// Someone else works here, or a child of a killed run still does.
+    Busy(Busy),
+}
+
+impl DirLock {
+    /// Tries once to take the lock at `path`; `purpose` is what others will read.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the lock file cannot be made or the file system knows no locks.
+    pub fn try_take(path: &Utf8Path, purpose: &str) -> Result<LockAttempt, FsError> {
+        let fail = |verb, source| FsError {
+            verb,
+            path: path.to_owned(),
+            source,
+        };
+        if let Some(parent) = path.parent() {
+            create_dir_all(parent)?;
+        }
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(|error| fail("open", error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                // Only a courtesy: Windows refuses to read a locked range.
+                let _ = file.read_to_string(&mut holder);
+                let holder = match holder.trim() {
+                    "" => "another process".to_owned(),
+                    text => text.chars().filter(|c| !c.is_control()).take(120).collect(),
+                };
+                return Ok(LockAttempt::Busy(Busy { holder }));
+            }
+            Err(TryLockError::Error(error)) => return Err(fail("lock", error)),
+        }
+        let mut note = || -> std::io::Result<()> {
+            file.set_len(0)?;
+            file.rewind()?;
+            writeln!(file, "PID {}, {purpose}", std::process::id())
+        };
+        note().map_err(|error| fail("write", error))?;
+        Ok(LockAttempt::Held(Self {
+            file,
+            path: path.to_owned(),
+        }))
+    }
+
+    /// Returns a handle for a child's standard input: the lock then outlives us
+    /// until the child is done, so the next run waits for the orphan.
+    pub fn share(&self) -> Result<File, FsError> {
+        self.file.try_clone().map_err(|source| FsError {
+            verb: "share",
+            path: self.path.clone(),
+            source,
+        })
+    }
+}

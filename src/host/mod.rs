@@ -1,0 +1,14 @@
+//! The only door to the machine: files, child programs, the clock.
+//!
+//! Never: knows anything about Python, ComfyUI or the network.
+
+pub mod clock;
+pub mod digest;
+pub mod fs;
+pub mod lockfile;
+pub mod process;
+pub mod volume;
+
+pub use clock::Clock;
+pub use fs::FsError;
+pub use lockfile::{Busy, DirLock, LockAttempt};

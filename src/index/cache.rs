@@ -1,0 +1,272 @@
+//! Answers kept between runs, in one SQLite file.
+//!
+//! Locking: WAL lets several processes read and write at once. Compatibility: a
+//! file of another schema or a damaged one is set aside and made anew; a cache is
+//! never an error. Speed: writes are collected and made in one transaction when
+//! the answer is out. Metadata is keyed by digest or immutable address and never
+//! grows stale; pages carry the times that HTTP told.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::page::Page;
+use crate::host::fs;
+use crate::package::Metadata;
+
+const SCHEMA: i64 = 2;
+
+/// A page as kept, with what HTTP said of its age.
+#[derive(Debug)]
+pub struct KeptPage {
+    /// The record; `None` if the index did not know the name.
+    pub page: Option<Page>,
+    /// Seconds since 1970 up to which it need not be asked again.
+    pub fresh_until: i64,
+    /// The entity tag.
+    pub etag: Option<String>,
+    /// The time of change, as the server wrote it.
+    pub last_modified: Option<String>,
+}
+
+#[derive(Debug)]
+enum Write {
+    Page {
+        index: String,
+        name: String,
+        fresh_until: i64,
+        etag: Option<String>,
+        last_modified: Option<String>,
+        record: Option<(Vec<u8>, Vec<u8>)>,
+    },
+    Touch {
+        index: String,
+        name: String,
+        fresh_until: i64,
+    },
+    Metadata {
+        key: String,
+        record: Vec<u8>,
+    },
+}
+
+/// The cache; without a directory it keeps nothing.
+#[derive(Debug)]
+pub struct Cache {
+    connection: Option<Mutex<Connection>>,
+    pending: Mutex<Vec<Write>>,
+    dir: Option<Utf8PathBuf>,
+}
+
+impl Cache {
+    /// Opens the cache in a directory; whatever is wrong with it, the result works.
+    pub fn open(dir: Option<&Utf8Path>) -> Self {
+        let connection = dir.and_then(|dir| {
+            fs::create_dir_all(dir).ok()?;
+            let path = dir.join("index.db");
+            open(&path).or_else(|| {
+                for ending in ["", "-wal", "-shm"] {
+                    let _ = fs::remove_all(Utf8Path::new(&format!("{path}{ending}")));
+                }
+                open(&path)
+            })
+        });
+        Self {
+            connection: connection.map(Mutex::new),
+            pending: Mutex::default(),
+            dir: dir.map(Utf8Path::to_owned),
+        }
+    }
+
+    /// Returns the directory for files, if anything is kept at all.
+    pub fn dir(&self) -> Option<&Utf8Path> {
+        self.dir.as_deref()
+    }
+
+    /// Finds a page.
+    pub fn page(&self, index: &str, name: &str) -> Option<KeptPage> {
+        let connection = self.connection.as_ref()?.lock().ok()?;
+        let mut statement = connection.prepare_cached("SELECT fresh_until, etag, last_modified, hot, cold FROM page WHERE index_url = ?1 AND name = ?2").ok()?;
+        let (fresh_until, etag, last_modified, hot, cold) = statement
+            .query_row(params![index, name], |row| {
+                Ok((
+                    row.get(0)?,
+                    row.get(1)?,
+                    row.get(2)?,
+                    row.get::<_, Option<Vec<u8>>>(3)?,
+                    row.get::<_, Option<Vec<u8>>>(4)?,
+                ))
+            })
+            .optional()
+            .ok()??;
+        let page = match (hot, cold) {
+            (Some(hot), Some(cold)) => Some(Page::decode(index, &hot, cold)?),
+            _ => None,
+        };
+        Some(KeptPage {
+            page,
+            fresh_until,
+            etag,
+            last_modified,
+        })
+    }
+
+    /// Finds metadata.
+    pub fn metadata(&self, key: &str) -> Option<Metadata> {
+        let connection = self.connection.as_ref()?.lock().ok()?;
+        let mut statement = connection
+            .prepare_cached("SELECT record FROM meta WHERE key = ?1")
+            .ok()?;
+        let record: Vec<u8> = statement
+            .query_row([key], |row| row.get(0))
+            .optional()
+            .ok()??;
+        postcard::from_bytes(&record).ok()
+    }
+
+    /// Keeps a page.
+    pub fn keep_page(
+        &self,
+        index: &str,
+        name: &str,
+        page: Option<&Page>,
+        fresh_until: i64,
+        etag: Option<String>,
+        last_modified: Option<String>,
+    ) {
+        self.push(|| Write::Page {
+            index: index.to_owned(),
+            name: name.to_owned(),
+            fresh_until,
+            etag,
+            last_modified,
+            record: page.map(Page::encode),
+        });
+    }
+
+    /// Notes that a page was asked again and is unchanged.
+    pub fn touch_page(&self, index: &str, name: &str, fresh_until: i64) {
+        self.push(|| Write::Touch {
+            index: index.to_owned(),
+            name: name.to_owned(),
+            fresh_until,
+        });
+    }
+
+    /// Keeps metadata.
+    pub fn keep_metadata(&self, key: &str, metadata: &Metadata) {
+        if let Ok(record) = postcard::to_stdvec(metadata) {
+            self.push(|| Write::Metadata {
+                key: key.to_owned(),
+                record,
+            });
+        }
+    }
+
+    fn push(&self, write: impl FnOnce() -> Write) {
+        if self.connection.is_some()
+            && let Ok(mut pending) = self.pending.lock()
+        {
+            pending.push(write());
+        }
+    }
+
+    /// Writes what was collected; called when the answer is out.
+    pub fn flush(&self) {
+        let Some(Ok(mut connection)) = self.connection.as_ref().map(Mutex::lock) else {
+            return;
+        };
+        let Ok(mut pending) = self.pending.lock() else {
+            return;
+        };
+        if !pending.is_empty() {
+            // A full disk or a rival writer costs only speed next time.
+            let _ = write_all(&mut connection, &pending);
+            pending.clear();
+        }
+    }
+}
+
+impl Drop for Cache {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+fn write_all(connection: &mut Connection, writes: &[Write]) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    {
+        let mut page = transaction.prepare("INSERT OR REPLACE INTO page (index_url, name, fresh_until, etag, last_modified, hot, cold) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
+        let mut touch = transaction
+            .prepare("UPDATE page SET fresh_until = ?3 WHERE index_url = ?1 AND name = ?2")?;
+        let mut meta =
+            transaction.prepare("INSERT OR REPLACE INTO meta (key, record) VALUES (?1, ?2)")?;
+        for write in writes {
+            match write {
+                Write::Page {
+                    index,
+                    name,
+                    fresh_until,
+                    etag,
+                    last_modified,
+                    record,
+                } => {
+                    let (hot, cold) = record
+                        .as_ref()
+                        .map_or((None, None), |(hot, cold)| (Some(hot), Some(cold)));
+                    page.execute(params![
+                        index,
+                        name,
+                        fresh_until,
+                        etag,
+                        last_modified,
+                        hot,
+                        cold
+                    ])?;
+                }
+                Write::Touch {
+                    index,
+                    name,
+                    fresh_until,
+                } => {
+                    touch.execute(params![index, name, fresh_until])?;
+                }
+                Write::Metadata { key, record } => {
+                    meta.execute(params![key, record])?;
+                }
+            }
+        }
+    }
+    transaction.commit()
+}
+
+fn open(path: &Utf8Path) -> Option<Connection> {
+    let connection = Connection::open(path).ok()?;
+    connection.busy_timeout(Duration::from_secs(2)).ok()?;
+    connection.pragma_update(None, "journal_mode", "WAL").ok()?;
+    connection.pragma_update(None, "synchronous", "OFF").ok()?;
+    connection
+        .pragma_update(None, "mmap_size", 256 << 20)
+        .ok()?;
+    let found: i64 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .ok()?;
+    if found == SCHEMA {
+        // Damage elsewhere shows as a miss; damage here as a failure to prepare.
+        connection.prepare("SELECT record FROM meta LIMIT 1").ok()?;
+        return Some(connection);
+    }
+    if found != 0 {
+        return None;
+    }
+    let made = connection.execute_batch(&format!(
+        "BEGIN IMMEDIATE;
+         CREATE TABLE IF NOT EXISTS page (index_url TEXT, name TEXT, fresh_until INTEGER, etag TEXT, last_modified TEXT, hot BLOB, cold BLOB, PRIMARY KEY (index_url, name)) WITHOUT ROWID;
+         CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, record BLOB) WITHOUT ROWID;
+         PRAGMA user_version = {SCHEMA};
+         COMMIT;"
+    ));
+    made.ok().map(|()| connection)
+}

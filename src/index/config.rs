@@ -1,0 +1,99 @@
+//! Which indexes there are and which package comes from which.
+
+use camino::Utf8PathBuf;
+
+use crate::package::Name;
+
+/// The index that everyone uses unless told otherwise.
+pub const PYPI: &str = "https://pypi.org/simple";
+
+/// Torch and the companions that must come from the same index.
+const TORCH_FAMILY: [&str; 14] = [
+    "torch",
+    "torchvision",
+    "torchaudio",
+    "torchtext",
+    "torchdata",
+    "torchao",
+    "torchcodec",
+    "torchrl",
+    "torchserve",
+    "triton",
+    "pytorch-triton",
+    "pytorch-triton-rocm",
+    "pytorch-triton-xpu",
+    "triton-rocm",
+];
+
+/// One index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexLocation {
+    /// A name to speak of it.
+    pub name: Option<String>,
+    /// Its base URL, credentials included if it was written so.
+    pub url: String,
+    /// Packages that come from here and nowhere else; it is then asked for no
+    /// other. Empty for an index that everything may come from.
+    pub packages: Vec<String>,
+}
+
+/// All that the client needs to know.
+#[derive(Debug, Clone, Default)]
+pub struct IndexConfig {
+    /// The indexes, in the order they are asked.
+    pub indexes: Vec<IndexLocation>,
+    /// Folders and pages of links whose files join every index.
+    pub find_links: Vec<String>,
+    /// No request may be made.
+    pub offline: bool,
+    /// Where answers are kept; nothing is kept if `None`.
+    pub cache_dir: Option<Utf8PathBuf>,
+    /// Ask again even if an answer is still fresh.
+    pub refresh: bool,
+    /// The text of a netrc file.
+    pub netrc: Option<String>,
+    /// The network may build metadata of sdists through a [`super::Builder`];
+    /// else older evidence is taken as it is.
+    pub builds: bool,
+}
+
+impl IndexLocation {
+    /// Makes an index that everything may come from.
+    pub fn general(url: &str) -> Self {
+        Self {
+            name: None,
+            url: url.trim_end_matches('/').to_owned(),
+            packages: Vec::new(),
+        }
+    }
+
+    /// Reports whether a package is assigned to this index.
+    pub fn claims(&self, name: &Name) -> bool {
+        self.packages.iter().any(|pattern| {
+            if pattern == "@torch" {
+                TORCH_FAMILY.contains(&name.as_str()) || name.as_str().starts_with("rocm")
+            } else {
+                Name::parse(pattern).as_ref() == Some(name)
+            }
+        })
+    }
+}
+
+impl IndexConfig {
+    /// Returns the indexes to ask for a name, in order: the one it is assigned
+    /// to, else all general ones.
+    pub fn order(&self, name: &Name) -> Vec<&IndexLocation> {
+        let claimed: Vec<&IndexLocation> = self
+            .indexes
+            .iter()
+            .filter(|index| index.claims(name))
+            .collect();
+        if !claimed.is_empty() {
+            return claimed;
+        }
+        self.indexes
+            .iter()
+            .filter(|index| index.packages.is_empty())
+            .collect()
+    }
+}

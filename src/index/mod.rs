@@ -1,0 +1,29 @@
+//! What could be had: package indexes, folders of wheels, and their metadata.
+//!
+//! A page is parsed by a pure function ([`simple`]), kept as a compact record
+//! ([`page`], [`cache`]), fetched by one background thread ([`fetcher`]) that
+//! walks ahead of the solver, and read through the [`Index`] trait ([`source`]).
+//!
+//! Never: prefers a version, or runs foreign code itself (that is a [`Builder`]'s).
+
+pub mod archive;
+pub mod cache;
+pub mod client;
+pub mod config;
+pub mod direct;
+pub mod fetcher;
+pub mod folder;
+pub mod html;
+pub mod memory;
+pub mod netrc;
+pub mod page;
+pub mod remote;
+pub mod simple;
+pub mod source;
+
+pub use config::{IndexConfig, IndexLocation};
+pub use direct::direct_source;
+pub use memory::MemoryIndex;
+pub use page::{FileRef, Page};
+pub use remote::{RemoteIndex, Stats};
+pub use source::{Builder, Index, IndexError, MetadataError, Scout, Want};

@@ -1,0 +1,517 @@
+//! Indexes over the network behind the blocking [`Index`] trait.
+//!
+//! While every answer is in the cache and fresh, nothing is started: no thread,
+//! no runtime, no TLS. The first miss starts the fetcher, which from then on walks
+//! ahead.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
+use std::time::{Duration, Instant};
+
+use camino::Utf8PathBuf;
+use rustc_hash::FxHashMap;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+use super::cache::Cache;
+use super::config::IndexConfig;
+use super::fetcher;
+use super::folder;
+use super::page::{ColdFile, Page};
+use super::simple::ListedFile;
+use super::source::{Builder, Index, IndexError, MetadataError, Scout, Want};
+use crate::package::{DistFile, Metadata, Name, Version, redact};
+use crate::progress::{Cancel, Progress};
+
+/// Counts of what was asked, for `-v` and for tests.
+#[derive(Debug, Default)]
+pub struct Stats {
+    /// Requests for pages.
+    pub pages: AtomicU64,
+    /// Requests for metadata alone.
+    pub metadata: AtomicU64,
+    /// Requests for parts of wheels.
+    pub ranges: AtomicU64,
+    /// Requests for whole files.
+    pub files: AtomicU64,
+    /// Bytes received.
+    pub bytes: AtomicU64,
+    /// Answers that were in the cache.
+    pub hits: AtomicU64,
+    /// Milliseconds that the solver waited.
+    pub blocked: AtomicU64,
+    /// Builds of metadata.
+    pub builds: AtomicU64,
+}
+
+type PageResult = Result<Option<Arc<Page>>, IndexError>;
+
+#[derive(Debug, Clone)]
+pub(super) enum MetadataSlot {
+    Here(Arc<Metadata>),
+    Failed(MetadataError),
+    NeedsBuild {
+        path: Utf8PathBuf,
+        older: Option<Metadata>,
+    },
+}
+
+#[derive(Default)]
+struct State {
+    /// `None` while it is under way.
+    pages: FxHashMap<Name, Option<PageResult>>,
+    metadata: FxHashMap<String, Option<MetadataSlot>>,
+    digests: FxHashMap<String, Option<Result<(String, u64), IndexError>>>,
+    failed: Option<IndexError>,
+}
+
+pub(super) struct Shared {
+    pub(super) config: IndexConfig,
+    pub(super) cache: Cache,
+    pub(super) stats: Stats,
+    pub(super) scout: OnceLock<Arc<dyn Scout>>,
+    /// The present time, in seconds since 1970.
+    pub(super) now: i64,
+    state: Mutex<State>,
+    arrived: Condvar,
+    scratch: OnceLock<Option<tempfile::TempDir>>,
+}
+
+impl Shared {
+    pub(super) fn metadata_key(file: &ColdFile) -> String {
+        file.file
+            .sha256()
+            .map_or_else(|| file.file.url.clone(), str::to_owned)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Marks a want as under way; `false` if it already is, or is here.
+    pub(super) fn claim(&self, want: &Want) -> bool {
+        let mut state = self.state();
+        match want {
+            Want::Page(name) => {
+                let new = !state.pages.contains_key(name);
+                if new {
+                    state.pages.insert(name.clone(), None);
+                }
+                new
+            }
+            Want::Metadata(_, _, file) => {
+                let key = Self::metadata_key(file);
+                let new = !state.metadata.contains_key(&key);
+                if new {
+                    state.metadata.insert(key, None);
+                }
+                new
+            }
+            Want::Digest(url) => {
+                let new = !state.digests.contains_key(url);
+                if new {
+                    state.digests.insert(url.clone(), None);
+                }
+                new
+            }
+        }
+    }
+
+    pub(super) fn put_digest(&self, url: String, found: Result<(String, u64), IndexError>) {
+        self.state().digests.insert(url, Some(found));
+        self.arrived.notify_all();
+    }
+
+    pub(super) fn put_page(&self, name: Name, found: PageResult) {
+        self.state().pages.insert(name, Some(found));
+        self.arrived.notify_all();
+    }
+
+    pub(super) fn put_metadata(&self, key: String, slot: MetadataSlot) {
+        self.state().metadata.insert(key, Some(slot));
+        self.arrived.notify_all();
+    }
+
+    pub(super) fn fail_all(&self, error: &IndexError) {
+        self.state().failed = Some(error.clone());
+        self.arrived.notify_all();
+    }
+
+    /// Lists the files of find-links folders on this machine.
+    pub(super) fn local_flat(&self) -> Result<Vec<ListedFile>, IndexError> {
+        let mut files = Vec::new();
+        for link in self
+            .config
+            .find_links
+            .iter()
+            .filter(|link| !link.starts_with("http"))
+        {
+            let dir = folder::path_of(link).unwrap_or_else(|| Utf8PathBuf::from(link));
+            let found = folder::list(&dir).map_err(|error| IndexError::Unreachable {
+                url: dir.to_string(),
+                detail: error.source.to_string(),
+            })?;
+            files.extend(found);
+        }
+        Ok(files)
+    }
+
+    /// Joins the files of find-links to a page.
+    pub(super) fn with_flat(
+        &self,
+        name: &Name,
+        page: Option<Page>,
+        flat: &[ListedFile],
+    ) -> Option<Arc<Page>> {
+        let ours: Vec<ListedFile> = flat
+            .iter()
+            .filter(|file| folder::is_of(&file.filename, name))
+            .cloned()
+            .collect();
+        if ours.is_empty() {
+            return page.map(Arc::new);
+        }
+        let (index, mut files) = match page {
+            Some(page) => (page.index().to_owned(), page.listed()),
+            None => (
+                self.config
+                    .find_links
+                    .first()
+                    .map(|link| redact(link))
+                    .unwrap_or_default(),
+                Vec::new(),
+            ),
+        };
+        files.extend(ours);
+        Some(Arc::new(Page::new(&index, name, files)))
+    }
+
+    /// Returns the directory for files that a build reads.
+    pub(super) fn files_dir(&self) -> Utf8PathBuf {
+        if let Some(dir) = self.cache.dir() {
+            return dir.join("sdists");
+        }
+        let scratch = self.scratch.get_or_init(|| tempfile::tempdir().ok());
+        scratch
+            .as_ref()
+            .and_then(|dir| Utf8PathBuf::from_path_buf(dir.path().to_owned()).ok())
+            .unwrap_or_default()
+    }
+
+    /// Finds a page without asking the network.
+    fn kept_page(&self, name: &Name) -> Option<PageResult> {
+        if self
+            .config
+            .find_links
+            .iter()
+            .any(|link| link.starts_with("http"))
+            && !self.config.offline
+        {
+            return None;
+        }
+        if self.config.refresh && !self.config.offline {
+            return None;
+        }
+        let mut found = None;
+        for index in self.config.order(name) {
+            if folder::path_of(&index.url).is_some() {
+                return None;
+            }
+            match self.cache.page(&redact(&index.url), name.as_str()) {
+                Some(kept) if kept.fresh_until > self.now || self.config.offline => {
+                    if kept.page.is_some() {
+                        found = kept.page;
+                        break;
+                    }
+                }
+                _ if self.config.offline => {}
+                _ => return None,
+            }
+        }
+        let flat = match self.local_flat() {
+            Ok(flat) => flat,
+            Err(error) => return Some(Err(error)),
+        };
+        let page = self.with_flat(name, found, &flat);
+        let nothing_known =
+            page.is_none() && self.config.offline && !self.config.indexes.is_empty();
+        Some(if nothing_known {
+            Err(IndexError::Offline {
+                what: name.to_string(),
+            })
+        } else {
+            Ok(page)
+        })
+    }
+}
+
+/// Indexes over the network, with cache and fetcher.
+pub struct RemoteIndex {
+    shared: Arc<Shared>,
+    sender: OnceLock<UnboundedSender<Want>>,
+    builder: Option<Arc<dyn Builder>>,
+    cancel: Cancel,
+    progress: Arc<dyn Progress>,
+}
+
+impl std::fmt::Debug for RemoteIndex {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RemoteIndex")
+            .field("config", &self.shared.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RemoteIndex {
+    /// Opens the cache; nothing is asked yet. `now` is in seconds since 1970.
+    pub fn new(config: IndexConfig, now: i64, cancel: Cancel, progress: Arc<dyn Progress>) -> Self {
+        let cache = Cache::open(config.cache_dir.as_deref());
+        let shared = Shared {
+            config,
+            cache,
+            stats: Stats::default(),
+            scout: OnceLock::new(),
+            now,
+            state: Mutex::default(),
+            arrived: Condvar::new(),
+            scratch: OnceLock::new(),
+        };
+        Self {
+            shared: Arc::new(shared),
+            sender: OnceLock::new(),
+            builder: None,
+            cancel,
+            progress,
+        }
+    }
+
+    /// Lends it a builder for sdists that do not state their metadata.
+    pub fn with_builder(mut self, builder: Arc<dyn Builder>) -> Self {
+        self.builder = Some(builder);
+        self
+    }
+
+    /// Returns what was asked so far.
+    pub fn stats(&self) -> &Stats {
+        &self.shared.stats
+    }
+
+    /// Writes new answers to the cache, now that the answer is out.
+    pub fn flush(&self) {
+        self.shared.cache.flush();
+    }
+
+    fn send(&self, want: Want) {
+        let sender = self.sender.get_or_init(|| {
+            let (sender, receiver) = unbounded_channel();
+            fetcher::start(Arc::clone(&self.shared), receiver);
+            sender
+        });
+        // A dead fetcher has left its reason in the state.
+        let _ = sender.send(want);
+    }
+
+    /// Waits until `look` finds something in the state.
+    fn wait<T>(&self, what: &str, look: impl Fn(&State) -> Option<T>) -> Result<T, IndexError> {
+        let began = Instant::now();
+        let mut state = self.shared.state();
+        loop {
+            if let Some(found) = look(&state) {
+                let waited = u64::try_from(began.elapsed().as_millis()).unwrap_or(0);
+                self.shared
+                    .stats
+                    .blocked
+                    .fetch_add(waited, Ordering::Relaxed);
+                return Ok(found);
+            }
+            if let Some(error) = &state.failed {
+                return Err(error.clone());
+            }
+            if self.cancel.is_requested() {
+                return Err(IndexError::Interrupted);
+            }
+            let waited = self
+                .shared
+                .arrived
+                .wait_timeout(state, Duration::from_millis(100));
+            state = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
+            let here = state.pages.values().flatten().count() as u64;
+            self.progress.at(here, what);
+        }
+    }
+
+    fn build(
+        &self,
+        key: &str,
+        name: &Name,
+        version: &Version,
+        path: &Utf8PathBuf,
+        older: Option<&Metadata>,
+    ) -> Result<Arc<Metadata>, MetadataError> {
+        let Some(builder) = &self.builder else {
+            let metadata = older.cloned().ok_or_else(|| {
+                MetadataError::Unusable("only a build could tell its dependencies".to_owned())
+            })?;
+            return Ok(Arc::new(metadata));
+        };
+        let kept = format!("build:{key}");
+        if let Some(metadata) = self.shared.cache.metadata(&kept) {
+            return Ok(Arc::new(metadata));
+        }
+        self.shared.stats.builds.fetch_add(1, Ordering::Relaxed);
+        self.progress.at(0, &format!("building {name} {version}"));
+        let metadata = builder
+            .metadata(path, name, version)
+            .map_err(MetadataError::Unusable)?;
+        self.shared.cache.keep_metadata(&kept, &metadata);
+        Ok(Arc::new(metadata))
+    }
+}
+
+impl Index for RemoteIndex {
+    fn begin(&self, names: &[Name], scout: Arc<dyn Scout>) {
+        if self.shared.scout.set(scout).is_err() || self.shared.config.offline {
+            return;
+        }
+        // One miss means that there is network work: then all is asked at once.
+        if names
+            .iter()
+            .all(|name| self.shared.kept_page(name).is_some())
+        {
+            return;
+        }
+        self.prefetch(names.iter().cloned().map(Want::Page).collect());
+    }
+
+    fn page(&self, name: &Name) -> PageResult {
+        if let Some(Some(found)) = self.shared.state().pages.get(name) {
+            return found.clone();
+        }
+        let want = Want::Page(name.clone());
+        if self.shared.claim(&want) {
+            if let Some(found) = self.shared.kept_page(name) {
+                self.shared.stats.hits.fetch_add(1, Ordering::Relaxed);
+                self.shared.put_page(name.clone(), found.clone());
+                return found;
+            }
+            self.send(want);
+        }
+        self.wait(name.as_str(), |state| state.pages.get(name)?.clone())?
+    }
+
+    fn metadata(
+        &self,
+        name: &Name,
+        version: &Version,
+        file: &ColdFile,
+    ) -> Result<Arc<Metadata>, MetadataError> {
+        let key = Shared::metadata_key(file);
+        let want = Want::Metadata(name.clone(), version.clone(), Box::new(file.clone()));
+        if self.shared.claim(&want) {
+            if let Some(kept) = self.shared.cache.metadata(&key) {
+                self.shared.stats.hits.fetch_add(1, Ordering::Relaxed);
+                let kept = Arc::new(kept);
+                self.shared
+                    .put_metadata(key, MetadataSlot::Here(Arc::clone(&kept)));
+                return Ok(kept);
+            }
+            let is_local = folder::path_of(&file.file.url).is_some();
+            if self.shared.config.offline && !is_local {
+                let error = IndexError::Offline {
+                    what: format!("{name} {version}"),
+                };
+                self.shared
+                    .put_metadata(key, MetadataSlot::Failed(error.clone().into()));
+                return Err(error.into());
+            }
+            self.send(want);
+        }
+        match self.wait(name.as_str(), |state| state.metadata.get(&key)?.clone())? {
+            MetadataSlot::Here(metadata) => Ok(metadata),
+            MetadataSlot::Failed(error) => Err(error),
+            MetadataSlot::NeedsBuild { path, older } => {
+                let built = self.build(&key, name, version, &path, older.as_ref());
+                let slot = match &built {
+                    Ok(metadata) => MetadataSlot::Here(Arc::clone(metadata)),
+                    Err(error) => MetadataSlot::Failed(error.clone()),
+                };
+                self.shared.put_metadata(key, slot);
+                built
+            }
+        }
+    }
+
+    fn direct(
+        &self,
+        name: &Name,
+        place: &str,
+        base: &camino::Utf8Path,
+    ) -> Result<Arc<Page>, MetadataError> {
+        use super::direct::{Reference, understand};
+        let shown = redact(place);
+        let listed = match understand(place, base) {
+            Some(Reference::Remote(listed)) => *listed,
+            Some(Reference::File(path)) => folder::listed(&path)
+                .ok_or_else(|| MetadataError::Unusable(format!("`{path}` is not a path")))?,
+            Some(Reference::Directory(_)) => {
+                return Err(MetadataError::Unusable(format!(
+                    "`{shown}` is a directory, which would have to be built"
+                )));
+            }
+            Some(Reference::Git { .. }) => {
+                return Err(MetadataError::Unusable(format!(
+                    "`{shown}` is a git repository, which would have to be built"
+                )));
+            }
+            None => {
+                return Err(MetadataError::Unusable(format!(
+                    "there is no file `{shown}`"
+                )));
+            }
+        };
+        let page = Page::new(&shown, name, vec![listed]);
+        if page.is_empty() {
+            return Err(MetadataError::Unusable(format!(
+                "`{shown}` is not a wheel or sdist of {name}"
+            )));
+        }
+        Ok(Arc::new(page))
+    }
+
+    fn digest(&self, file: &DistFile) -> Result<(String, u64), IndexError> {
+        if let Some(path) = folder::path_of(&file.url) {
+            let fail = |error: crate::host::FsError| IndexError::Unreachable {
+                url: path.to_string(),
+                detail: error.source.to_string(),
+            };
+            return Ok((
+                crate::host::digest::sha256_of_file(&path).map_err(fail)?,
+                crate::host::fs::stamp(&path).map_err(fail)?.0,
+            ));
+        }
+        if self.shared.config.offline {
+            return Err(IndexError::Offline {
+                what: file.filename.clone(),
+            });
+        }
+        let want = Want::Digest(file.url.clone());
+        if self.shared.claim(&want) {
+            self.send(want);
+        }
+        self.wait(&file.filename, |state| {
+            state.digests.get(&file.url)?.clone()
+        })?
+    }
+
+    fn prefetch(&self, wants: Vec<Want>) {
+        if self.shared.config.offline {
+            return;
+        }
+        for want in wants {
+            if self.shared.claim(&want) {
+                self.send(want);
+            }
+        }
+    }
+}

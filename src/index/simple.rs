@@ -1,0 +1,162 @@
+//! Index pages as JSON (PEP 691, PEP 700) or HTML (PEP 503) → files.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use url::Url;
+
+use super::html;
+use crate::package::Hashes;
+
+/// One file of a page, as the index states it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListedFile {
+    /// The file's name.
+    pub filename: String,
+    /// Its absolute URL, fragment removed.
+    pub url: String,
+    /// Its digests.
+    pub hashes: Hashes,
+    /// Its size in bytes.
+    pub size: Option<u64>,
+    /// The Pythons it is for.
+    pub requires_python: Option<String>,
+    /// Withdrawn, with the reason (PEP 592).
+    pub yanked: Option<String>,
+    /// Seconds since 1970.
+    pub upload_time: Option<i64>,
+    /// Its metadata can be had alone (PEP 658), with its digest if told.
+    pub metadata: Option<Option<String>>,
+}
+
+#[derive(Deserialize)]
+struct JsonPage<'a> {
+    #[serde(borrow)]
+    files: Vec<JsonFile<'a>>,
+    #[serde(default)]
+    meta: JsonMeta,
+}
+
+#[derive(Deserialize, Default)]
+struct JsonMeta {
+    #[serde(rename = "api-version", default)]
+    api_version: String,
+}
+
+#[derive(Deserialize)]
+struct JsonFile<'a> {
+    filename: String,
+    url: String,
+    #[serde(default)]
+    hashes: Hashes,
+    #[serde(default)]
+    size: Option<u64>,
+    #[serde(rename = "requires-python", default)]
+    requires_python: Option<String>,
+    #[serde(default, borrow)]
+    yanked: Option<&'a RawValue>,
+    #[serde(rename = "upload-time", default)]
+    upload_time: Option<String>,
+    #[serde(rename = "core-metadata", default, borrow)]
+    core_metadata: Option<&'a RawValue>,
+    #[serde(rename = "dist-info-metadata", default, borrow)]
+    dist_info_metadata: Option<&'a RawValue>,
+}
+
+/// Parses a page by its content type; `base` is the page's own URL.
+///
+/// # Errors
+///
+/// Returns what is wrong with the page as a whole. Single odd files are kept for
+/// the caller to judge.
+pub fn parse_page(content_type: &str, body: &[u8], base: &Url) -> Result<Vec<ListedFile>, String> {
+    let kind = content_type
+        .split(';')
+        .next()
+        .unwrap_or("")
+        .trim()
+        .to_ascii_lowercase();
+    if kind.ends_with("+json") || kind == "application/json" {
+        return parse_json(body, base);
+    }
+    if kind.ends_with("+html") || kind == "text/html" || kind == "application/xhtml+xml" {
+        let text = String::from_utf8_lossy(body);
+        if !text.to_ascii_lowercase().contains("<a ")
+            && !text.to_ascii_lowercase().contains("<html")
+            && !text.to_ascii_lowercase().contains("<!doctype")
+        {
+            return Err("the answer says it is HTML but is not a page".to_owned());
+        }
+        return Ok(html::parse(&text, base));
+    }
+    Err(format!(
+        "the content type `{}` is not an index page",
+        crate::package::artifact::printable(&kind)
+    ))
+}
+
+fn parse_json(body: &[u8], base: &Url) -> Result<Vec<ListedFile>, String> {
+    let page: JsonPage<'_> = serde_json::from_slice(body)
+        .map_err(|error| format!("the page is not the JSON of an index: {error}"))?;
+    if !page.meta.api_version.is_empty() && !page.meta.api_version.starts_with("1.") {
+        return Err(format!(
+            "the page has API version {}, which is not known",
+            crate::package::artifact::printable(&page.meta.api_version)
+        ));
+    }
+    let files = page.files.into_iter().filter_map(|file| {
+        let url = base.join(&file.url).ok()?;
+        Some(ListedFile {
+            filename: file.filename,
+            url: bare(url),
+            hashes: file
+                .hashes
+                .into_iter()
+                .map(|(algorithm, hex)| (algorithm.to_ascii_lowercase(), hex.to_ascii_lowercase()))
+                .collect(),
+            size: file.size,
+            requires_python: file.requires_python.filter(|text| !text.trim().is_empty()),
+            yanked: file.yanked.and_then(yanked),
+            upload_time: file.upload_time.as_deref().and_then(parse_time),
+            metadata: file
+                .core_metadata
+                .or(file.dist_info_metadata)
+                .and_then(advertised),
+        })
+    });
+    Ok(files.collect())
+}
+
+/// `yanked` is a bool or a reason.
+fn yanked(raw: &RawValue) -> Option<String> {
+    match serde_json::from_str(raw.get()) {
+        Ok(serde_json::Value::Bool(true)) => Some(String::new()),
+        Ok(serde_json::Value::String(reason)) => Some(reason),
+        _ => None,
+    }
+}
+
+/// `core-metadata` is a bool or a table of digests.
+fn advertised(raw: &RawValue) -> Option<Option<String>> {
+    match serde_json::from_str(raw.get()) {
+        Ok(serde_json::Value::Bool(true)) => Some(None),
+        Ok(serde_json::Value::Object(hashes)) => Some(
+            hashes
+                .get("sha256")
+                .and_then(|hex| hex.as_str())
+                .map(str::to_ascii_lowercase),
+        ),
+        _ => None,
+    }
+}
+
+/// Reads a time of the index; an unreadable one counts as not told.
+pub(super) fn parse_time(text: &str) -> Option<i64> {
+    text.parse::<jiff::Timestamp>()
+        .ok()
+        .map(jiff::Timestamp::as_second)
+}
+
+pub(super) fn bare(mut url: Url) -> String {
+    url.set_fragment(None);
+    url.to_string()
+}

@@ -1,0 +1,138 @@
+//! What the resolver sees of the world, and what it lends to it.
+
+use std::sync::Arc;
+
+use camino::Utf8Path;
+
+use super::page::{ColdFile, Page};
+use crate::package::{DistFile, Metadata, Name, Version};
+
+/// Why the world could not be asked. Not an answer about packages.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IndexError {
+    /// An index could not be reached or answered with a failure.
+    #[error("{url}: {detail}")]
+    Unreachable {
+        /// What was asked, credentials removed.
+        url: String,
+        /// What went wrong.
+        detail: String,
+    },
+    /// It is not in the cache and the network may not be used.
+    #[error("`{what}` is not in the cache, and the network is switched off")]
+    Offline {
+        /// What was wanted.
+        what: String,
+    },
+    /// An answer is not what it should be: wrong hash, truncated, garbage.
+    #[error("{url}: {detail}")]
+    Integrity {
+        /// What was asked, credentials removed.
+        url: String,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The work was asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// Why a version's metadata cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MetadataError {
+    /// The version cannot be used, and why; others may.
+    #[error("{0}")]
+    Unusable(String),
+    /// The world could not be asked.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+}
+
+/// Something worth asking for ahead of time.
+#[derive(Debug, Clone)]
+pub enum Want {
+    /// The page of a name.
+    Page(Name),
+    /// The metadata of a version.
+    Metadata(Name, Version, Box<ColdFile>),
+    /// The digest and size of a whole file.
+    Digest(String),
+}
+
+/// Says what to ask next when something arrives: the resolver's guess of its own
+/// future. A wrong guess costs a request and never changes an answer.
+pub trait Scout: Send + Sync {
+    /// A page is here.
+    fn page_arrived(&self, name: &Name, page: &Page) -> Vec<Want>;
+    /// A version's metadata is here.
+    fn metadata_arrived(&self, name: &Name, version: &Version, metadata: &Metadata) -> Vec<Want>;
+}
+
+/// Reads metadata by building, for sdists that do not state it.
+pub trait Builder: Send + Sync {
+    /// Builds the metadata of the sdist at `path`.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the build failed, fit to be shown.
+    fn metadata(&self, path: &Utf8Path, name: &Name, version: &Version)
+    -> Result<Metadata, String>;
+}
+
+/// What could be had, asked by name. Calls block until the answer is here.
+pub trait Index: Sync {
+    /// Tells which names will be asked for, and who can guess what comes next.
+    fn begin(&self, _names: &[Name], _scout: Arc<dyn Scout>) {}
+
+    /// Returns the page of a name; `None` if no index knows it.
+    ///
+    /// # Errors
+    ///
+    /// Fails only if the index could not be asked.
+    fn page(&self, name: &Name) -> Result<Option<Arc<Page>>, IndexError>;
+
+    /// Returns the metadata of one file of a version.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file is unusable or could not be asked for.
+    fn metadata(
+        &self,
+        name: &Name,
+        version: &Version,
+        file: &ColdFile,
+    ) -> Result<Arc<Metadata>, MetadataError>;
+
+    /// Returns the page of the one artifact that a direct reference names;
+    /// relative paths are meant from `base`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no such artifact or it could not be asked for.
+    fn direct(
+        &self,
+        _name: &Name,
+        place: &str,
+        _base: &Utf8Path,
+    ) -> Result<Arc<Page>, MetadataError> {
+        Err(MetadataError::Unusable(format!(
+            "`{}` cannot be read here",
+            crate::package::redact(place)
+        )))
+    }
+
+    /// Returns the SHA-256 digest and size of a file that no index told them of.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file could not be had.
+    fn digest(&self, file: &DistFile) -> Result<(String, u64), IndexError> {
+        Err(IndexError::Unreachable {
+            url: file.filename.clone(),
+            detail: "its hash is not known".to_owned(),
+        })
+    }
+
+    /// Asks for several things at once, without waiting.
+    fn prefetch(&self, _wants: Vec<Want>) {}
+}

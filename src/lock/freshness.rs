@@ -1,0 +1,164 @@
+//! Does a lock still answer what is asked? If not, why.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use super::model::{Lock, input_digest};
+use crate::package::{Requirement, Target};
+use crate::requirements::{Line, Origin, OriginKind, Role};
+use crate::resolve::RequiredBy;
+
+/// Why a lock no longer answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StaleReason {
+    /// There is none.
+    Missing,
+    /// Its tables were dropped by another tool, so it cannot be compared.
+    Foreign,
+    /// A line is asked for that it does not know.
+    Added {
+        /// Where it stands.
+        origin: Origin,
+        /// The line.
+        requirement: String,
+    },
+    /// A line it was made for is gone.
+    Removed {
+        /// Where it stood.
+        origin: Origin,
+        /// The line.
+        requirement: String,
+    },
+    /// It was made for other targets.
+    Targets {
+        /// What it was made for.
+        locked: Vec<String>,
+        /// What is wanted.
+        wanted: Vec<String>,
+    },
+    /// Overrides, constraints or lines for other platforms changed.
+    Policy,
+}
+
+impl StaleReason {
+    /// Returns the reason in words.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Missing => "there is no lock".to_owned(),
+            Self::Foreign => "the lock was rewritten by another tool".to_owned(),
+            Self::Added {
+                origin,
+                requirement,
+            } => format!("`{requirement}` is new ({})", origin.place_of_line()),
+            Self::Removed {
+                origin,
+                requirement,
+            } => format!(
+                "`{requirement}` is gone ({})",
+                origin.file.as_deref().unwrap_or("?")
+            ),
+            Self::Targets { locked, wanted } => format!(
+                "the lock is for {}, wanted is {}",
+                locked.join(", "),
+                wanted.join(", ")
+            ),
+            Self::Policy => "the policy or lines for other platforms changed".to_owned(),
+        }
+    }
+
+    /// Returns the place that the reason is about.
+    pub fn origin(&self) -> Option<&Origin> {
+        match self {
+            Self::Added { origin, .. } | Self::Removed { origin, .. } => Some(origin),
+            _ => None,
+        }
+    }
+}
+
+type Key = (OriginKind, Option<String>, Option<String>, String);
+
+fn key(origin: &Origin, requirement: &str) -> Key {
+    // Written text may differ in spaces; compare what it means.
+    let text = Requirement::parse(requirement)
+        .map_or_else(|_| requirement.to_owned(), |parsed| parsed.to_string());
+    (origin.kind, origin.name.clone(), origin.file.clone(), text)
+}
+
+/// Compares a lock with the lines and targets of today; no reason means fresh.
+pub fn check_freshness(
+    lock: Option<&Lock>,
+    lines: &[Line],
+    targets: &[Target],
+) -> Vec<StaleReason> {
+    let Some(lock) = lock else {
+        return vec![StaleReason::Missing];
+    };
+    let Some(digest) = &lock.input_digest else {
+        return vec![StaleReason::Foreign];
+    };
+    if *digest == input_digest(lines, targets) {
+        return Vec::new();
+    }
+    let mut reasons = Vec::new();
+    let wanted: Vec<String> = targets.iter().map(ToString::to_string).collect();
+    if lock.targets != wanted {
+        reasons.push(StaleReason::Targets {
+            locked: lock.targets.clone(),
+            wanted,
+        });
+    }
+    let mut locked: BTreeMap<Key, (Origin, String)> = BTreeMap::new();
+    for by in lock
+        .packages
+        .iter()
+        .flat_map(|package| &package.required_by)
+    {
+        if let RequiredBy::Line {
+            origin,
+            requirement,
+        } = by
+        {
+            locked.insert(
+                key(origin, requirement),
+                (origin.clone(), requirement.clone()),
+            );
+        }
+    }
+    let kept: Vec<&crate::package::Name> = lock.kept.iter().map(|(name, _)| name).collect();
+    let active = |line: &&Line| {
+        line.role == Role::Require
+            && targets
+                .iter()
+                .any(|target| line.requirement.marker.holds(target.environment()))
+    };
+    for line in lines.iter().filter(active) {
+        if locked.remove(&key(&line.origin, &line.text)).is_none()
+            && !kept.contains(&&line.requirement.name)
+        {
+            reasons.push(StaleReason::Added {
+                origin: line.origin.clone(),
+                requirement: line.text.clone(),
+            });
+        }
+    }
+    for (_, (origin, requirement)) in locked {
+        // A line that is still there but counts on no target any more is policy.
+        reasons.push(StaleReason::Removed {
+            origin,
+            requirement,
+        });
+    }
+    if reasons.is_empty() {
+        reasons.push(StaleReason::Policy);
+    }
+    reasons
+}
+
+/// Reads a locked target back: platform and Python.
+pub fn parse_target(text: &str) -> Option<(crate::package::Platform, crate::package::Version)> {
+    let (triple, python) = text.split_once('@')?;
+    Some((
+        triple.parse().ok()?,
+        crate::package::Version::from_str(python).ok()?,
+    ))
+}

@@ -1,0 +1,229 @@
+//! The lock as values.
+
+use crate::host::digest;
+use crate::package::{DistFile, FileKind, Name, Source, Target, Version};
+use crate::requirements::{Line, Role};
+use crate::resolve::{Dependency, Preferences, RequiredBy, Resolution};
+
+/// The schema of our tables that this program writes and knows.
+pub const SCHEMA: i64 = 1;
+
+/// A policy line that the answer was made under.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Applied {
+    /// `override` or `constraint`.
+    pub kind: String,
+    /// The name concerned.
+    pub name: String,
+    /// What holds.
+    pub text: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// Only for lines of these nodes.
+    pub only_for: Vec<String>,
+}
+
+/// One package of a lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockedPackage {
+    /// Its name.
+    pub name: Name,
+    /// Its version; a directory's may be unknown.
+    pub version: Option<Version>,
+    /// When it counts.
+    pub marker: Option<String>,
+    /// Where it comes from.
+    pub source: Source,
+    /// Wheels and sdist.
+    pub files: Vec<DistFile>,
+    /// What it asks for.
+    pub dependencies: Vec<Dependency>,
+    /// Who asks for it.
+    pub required_by: Vec<RequiredBy>,
+}
+
+impl LockedPackage {
+    /// Returns its wheels.
+    pub fn wheels(&self) -> impl Iterator<Item = &DistFile> {
+        self.files
+            .iter()
+            .filter(|file| file.kind == FileKind::Wheel)
+    }
+
+    /// Returns its sdist.
+    pub fn sdist(&self) -> Option<&DistFile> {
+        self.files.iter().find(|file| file.kind == FileKind::Sdist)
+    }
+
+    /// Returns the file that a target installs: its best wheel, else the sdist.
+    pub fn file_for(&self, target: &Target) -> Option<&DistFile> {
+        self.wheels()
+            .filter_map(|file| {
+                Some((
+                    target
+                        .tags()
+                        .rank(&crate::package::WheelName::parse(&file.filename)?.tags)?,
+                    file,
+                ))
+            })
+            .min_by_key(|(rank, _)| *rank)
+            .map(|(_, file)| file)
+            .or_else(|| self.sdist())
+    }
+}
+
+/// A lock.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lock {
+    /// `requires-python` of the whole.
+    pub requires_python: Option<String>,
+    /// The targets' markers.
+    pub environments: Vec<String>,
+    /// The packages, sorted by name, version, source.
+    pub packages: Vec<LockedPackage>,
+    /// The targets, `TRIPLE@PYTHON`.
+    pub targets: Vec<String>,
+    /// The digest of what the answer was made from; `None` in a foreign lock.
+    pub input_digest: Option<String>,
+    /// The instant a cut-off came to.
+    pub exclude_newer: Option<String>,
+    /// Named indexes.
+    pub indexes: Vec<(String, String)>,
+    /// Policy lines in force.
+    pub applied: Vec<Applied>,
+    /// Installed packages that are part of the answer and that no index has: they
+    /// stay as they are.
+    pub kept: Vec<(Name, Version)>,
+}
+
+impl Lock {
+    /// Makes the lock of an answer. Files without a digest are the caller's to
+    /// fill in first.
+    pub fn from_resolution(
+        resolution: &Resolution,
+        lines: &[Line],
+        indexes: Vec<(String, String)>,
+        exclude_newer: Option<i64>,
+    ) -> Self {
+        let mut lock = Self {
+            environments: resolution.targets.iter().map(Target::marker).collect(),
+            targets: resolution.targets.iter().map(ToString::to_string).collect(),
+            requires_python: resolution
+                .targets
+                .iter()
+                .map(|target| target.python.clone())
+                .min()
+                .map(|python| {
+                    let release = python.release();
+                    format!(
+                        ">={}.{}",
+                        release.first().unwrap_or(&3),
+                        release.get(1).unwrap_or(&0)
+                    )
+                }),
+            indexes,
+            exclude_newer: exclude_newer
+                .and_then(|second| jiff::Timestamp::from_second(second).ok())
+                .map(|time| time.to_string()),
+            input_digest: Some(input_digest(lines, &resolution.targets)),
+            applied: applied(lines),
+            ..Self::default()
+        };
+        for package in &resolution.packages {
+            if package.kept {
+                lock.kept
+                    .push((package.name.clone(), package.version.clone()));
+                continue;
+            }
+            lock.packages.push(LockedPackage {
+                name: package.name.clone(),
+                version: Some(package.version.clone()),
+                marker: package.marker.clone(),
+                source: package.source.clone(),
+                files: package.files.clone(),
+                dependencies: package.dependencies.clone(),
+                required_by: package.required_by.clone(),
+            });
+        }
+        lock
+    }
+
+    /// Finds a package by name.
+    pub fn get(&self, name: &Name) -> Option<&LockedPackage> {
+        self.packages.iter().find(|package| package.name == *name)
+    }
+
+    /// Returns the packages that count on a target.
+    pub fn active<'a>(&'a self, target: &'a Target) -> impl Iterator<Item = &'a LockedPackage> {
+        self.packages.iter().filter(|package| {
+            let Some(marker) = &package.marker else {
+                return true;
+            };
+            crate::package::Marker::parse(marker)
+                .is_ok_and(|marker| marker.holds(target.environment()))
+        })
+    }
+
+    /// Adds the locked versions to what a new resolution prefers.
+    pub fn prefer(&self, preferences: &mut Preferences) {
+        for package in &self.packages {
+            if let Some(version) = &package.version {
+                preferences.add_locked(package.name.clone(), version.clone());
+            }
+        }
+    }
+}
+
+/// Returns the digest of everything that decides the answer: the lines with their
+/// origins (line numbers left out, so that a comment changes nothing), policy and
+/// targets.
+pub fn input_digest(lines: &[Line], targets: &[Target]) -> String {
+    let mut texts: Vec<String> = lines
+        .iter()
+        .map(|line| {
+            let origin = &line.origin;
+            let role = match &line.role {
+                Role::Require => "require".to_owned(),
+                Role::Constrain => "constrain".to_owned(),
+                Role::Override { only_for, .. } => format!("override {}", only_for.join(",")),
+                // What is installed is not an input: it is a preference.
+                Role::Protect => return String::new(),
+            };
+            format!(
+                "{role}\t{:?}\t{}\t{}\t{}",
+                origin.kind,
+                origin.name.as_deref().unwrap_or(""),
+                origin.file.as_deref().unwrap_or(""),
+                line.requirement
+            )
+        })
+        .collect();
+    texts.sort();
+    texts.extend(targets.iter().map(ToString::to_string));
+    format!("sha256:{}", digest::sha256(texts.join("\n").as_bytes()))
+}
+
+fn applied(lines: &[Line]) -> Vec<Applied> {
+    let mut applied: Vec<Applied> = lines
+        .iter()
+        .filter_map(|line| {
+            let (kind, reason, only_for) = match &line.role {
+                Role::Override { reason, only_for } => {
+                    ("override", reason.clone(), only_for.clone())
+                }
+                Role::Constrain => ("constraint", None, Vec::new()),
+                Role::Require | Role::Protect => return None,
+            };
+            Some(Applied {
+                kind: kind.to_owned(),
+                name: line.requirement.name.to_string(),
+                text: line.requirement.specifiers.text().to_owned(),
+                reason,
+                only_for,
+            })
+        })
+        .collect();
+    applied.sort();
+    applied.dedup();
+    applied
+}

@@ -1,0 +1,180 @@
+//! Environment markers (PEP 508), judged for one concrete target at a time.
+
+use std::str::FromStr;
+
+use pep508_rs::{ExtraName, MarkerEnvironment, MarkerTree};
+
+use super::name::Extra;
+
+/// A marker with its text. The default holds always.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Marker {
+    tree: Option<MarkerTree>,
+    text: String,
+}
+
+impl Marker {
+    /// Parses a marker; an empty text holds always.
+    ///
+    /// Two forms that the parser would silently take for "always" are rewritten
+    /// first: lists with commas behind `in`, and ordered comparisons with `.*`.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is wrong, as a sentence.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(Self::default());
+        }
+        let repaired = repair(text);
+        let tree = MarkerTree::from_str(&repaired)
+            .map_err(|error| error.to_string().lines().next().unwrap_or("").to_owned())?;
+        if tree.is_true() && mentions_variable(&repaired) && !looks_trivial(&repaired) {
+            return Err(format!("the marker `{text}` is not understood"));
+        }
+        Ok(Self {
+            tree: Some(tree),
+            text: text.to_owned(),
+        })
+    }
+
+    /// Returns the text as it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Reports whether the marker can never be false.
+    pub fn is_always(&self) -> bool {
+        self.tree.as_ref().is_none_or(MarkerTree::is_true)
+    }
+
+    /// Judges the marker for an environment with no extra asked for.
+    pub fn holds(&self, environment: &MarkerEnvironment) -> bool {
+        self.holds_with(environment, &[])
+    }
+
+    /// Judges the marker for an environment with some extras asked for.
+    pub fn holds_with(&self, environment: &MarkerEnvironment, extras: &[Extra]) -> bool {
+        let Some(tree) = &self.tree else { return true };
+        let extras: Vec<ExtraName> = extras
+            .iter()
+            .filter_map(|extra| ExtraName::from_str(extra.as_str()).ok())
+            .collect();
+        tree.evaluate(environment, &extras)
+    }
+
+    /// Reports whether the marker asks for an extra anywhere.
+    pub fn mentions_extra(&self) -> bool {
+        mentions_extra(&self.text)
+    }
+}
+
+/// Reports whether a marker's text asks for an extra, without parsing it.
+pub fn mentions_extra(text: &str) -> bool {
+    let mut rest = text;
+    while let Some(at) = rest.find("extra") {
+        let before = rest[..at].chars().next_back();
+        let after = rest[at + 5..].trim_start();
+        if !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '\'' || c == '"')
+            && (after.starts_with("==") || after.starts_with("!=") || after.starts_with("in"))
+        {
+            return true;
+        }
+        rest = &rest[at + 5..];
+    }
+    // The reversed form: 'gpu' == extra.
+    let tail = text.trim_end().trim_end_matches(')').trim_end();
+    tail.ends_with("== extra") || tail.ends_with("==extra")
+}
+
+fn mentions_variable(text: &str) -> bool {
+    ["python", "sys_", "os_", "platform", "implementation"]
+        .iter()
+        .any(|word| text.contains(word))
+}
+
+/// `x >= '0' or x < '0'` is rightly always true; only single comparisons are suspect.
+fn looks_trivial(text: &str) -> bool {
+    text.contains(" or ")
+        || text.contains(">= '0")
+        || text.contains(">=\"0")
+        || text.contains(">='0")
+}
+
+fn repair(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    // Walk over quoted strings; what stands before each decides its repair.
+    while let Some(open) = rest.find(['\'', '"']) {
+        let quote = if rest.as_bytes()[open] == b'\'' {
+            '\''
+        } else {
+            '"'
+        };
+        let (before, quoted) = rest.split_at(open);
+        let Some(close) = quoted[1..].find(quote) else {
+            break;
+        };
+        let inner = &quoted[1..=close];
+        out.push_str(before);
+        out.push(quote);
+        let operator = before.trim_end();
+        if operator.ends_with(" in") && inner.contains(',') {
+            out.push_str(
+                &inner
+                    .replace(',', " ")
+                    .split_whitespace()
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            );
+        } else if inner.ends_with(".*")
+            && (operator.ends_with('>')
+                || operator.ends_with('<')
+                || operator.ends_with(">=")
+                || operator.ends_with("<=")
+                || operator.ends_with("~="))
+        {
+            out.push_str(inner.trim_end_matches(".*"));
+        } else {
+            out.push_str(inner);
+        }
+        out.push(quote);
+        rest = &quoted[close + 2..];
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_the_parser_takes_for_always_are_rewritten() {
+        assert_eq!(
+            repair("python_version in '3.8, 3.9'"),
+            "python_version in '3.8 3.9'"
+        );
+        assert_eq!(
+            repair("python_version >= '3.7.*'"),
+            "python_version >= '3.7'"
+        );
+        assert_eq!(
+            repair("python_version == '3.7.*'"),
+            "python_version == '3.7.*'"
+        );
+        for text in ["python_version in '3.8, 3.9'", "python_version >= '3.7.*'"] {
+            let marker = Marker::parse(text).expect("a marker");
+            assert!(!marker.is_always(), "{text}");
+        }
+    }
+
+    #[test]
+    fn extras_are_found_in_either_order_and_not_inside_words() {
+        assert!(mentions_extra("extra == 'gpu'"));
+        assert!(mentions_extra("python_version < '3.9' and extra=='gpu'"));
+        assert!(mentions_extra("'gpu' == extra"));
+        assert!(!mentions_extra("platform_version == 'extra'"));
+    }
+}

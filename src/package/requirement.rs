@@ -1,0 +1,349 @@
+//! One requirement: name, extras, versions or a direct reference, marker (PEP 508).
+
+use std::fmt;
+
+use super::marker::{Marker, mentions_extra};
+use super::name::{Extra, Name};
+use super::version::Specifiers;
+
+/// A requirement as parsed, and as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requirement {
+    /// The distribution wanted.
+    pub name: Name,
+    /// The extras wanted of it.
+    pub extras: Vec<Extra>,
+    /// The versions that will do.
+    pub specifiers: Specifiers,
+    /// Where it must come from, if the requirement says so (`name @ URL`).
+    pub url: Option<String>,
+    /// When it counts.
+    pub marker: Marker,
+}
+
+/// Why a text is no requirement: what is wrong, where, and what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct RequirementError {
+    /// What is wrong.
+    pub message: String,
+    /// Where the trouble begins, in characters from 0.
+    pub column: usize,
+    /// What would be right, if that can be guessed.
+    pub fix: Option<String>,
+}
+
+/// The parts of a requirement's text, before any of them is understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parts<'a> {
+    /// The name as written.
+    pub name: &'a str,
+    /// What stands between `[` and `]`.
+    pub extras: &'a str,
+    /// The specifiers, parentheses removed.
+    pub specifiers: &'a str,
+    /// What stands behind `@`.
+    pub url: Option<&'a str>,
+    /// What stands behind `;`.
+    pub marker: &'a str,
+}
+
+/// Cuts a requirement into its parts without understanding them.
+///
+/// # Errors
+///
+/// Fails if there is no name or a bracket stays open.
+pub fn split(text: &str) -> Result<Parts<'_>, RequirementError> {
+    let fail = |message: &str, rest: &str| RequirementError {
+        message: message.to_owned(),
+        column: text[..text.len() - rest.len()].chars().count(),
+        fix: None,
+    };
+    let start = text.trim_start();
+    let end = start
+        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
+        .unwrap_or(start.len());
+    let (name, rest) = start.split_at(end);
+    if name.is_empty() {
+        return Err(fail("expected a package name", start));
+    }
+    let mut rest = rest.trim_start();
+    let mut extras = "";
+    if let Some(inner) = rest.strip_prefix('[') {
+        let close = inner
+            .find(']')
+            .ok_or_else(|| fail("`[` is never closed", rest))?;
+        extras = &inner[..close];
+        rest = inner[close + 1..].trim_start();
+    }
+    if let Some(after) = rest.strip_prefix('@') {
+        let after = after.trim_start();
+        // A URL may hold `;`, so the marker needs a space before its own.
+        let cut = after
+            .find(" ;")
+            .or_else(|| after.find("; "))
+            .unwrap_or(after.len());
+        let marker = after[cut..].trim_start().trim_start_matches(';').trim();
+        let url = after[..cut].trim();
+        if url.is_empty() {
+            return Err(fail("expected a URL behind `@`", after));
+        }
+        return Ok(Parts {
+            name,
+            extras,
+            specifiers: "",
+            url: Some(url),
+            marker,
+        });
+    }
+    let (spec, marker) = rest.split_once(';').unwrap_or((rest, ""));
+    let mut spec = spec.trim();
+    if let Some(inner) = spec.strip_prefix('(') {
+        spec = inner
+            .strip_suffix(')')
+            .ok_or_else(|| fail("`(` is never closed", rest))?
+            .trim();
+    }
+    Ok(Parts {
+        name,
+        extras,
+        specifiers: spec,
+        url: None,
+        marker: marker.trim(),
+    })
+}
+
+impl Requirement {
+    /// Parses a requirement of a package's metadata, with the usual repairs of
+    /// old uploads (`>=1.0.*`, a trailing comma and so on) made silently.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the text is no requirement even so.
+    pub fn parse(text: &str) -> Result<Self, RequirementError> {
+        Self::parse_noting(text).map(|(requirement, _)| requirement)
+    }
+
+    /// Parses a requirement that a person wrote; the second value says which
+    /// repair was needed, for other tools may refuse the line as it stands.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a column and, where it can be guessed, the right spelling.
+    pub fn parse_noting(text: &str) -> Result<(Self, Option<String>), RequirementError> {
+        let parts = split(text)?;
+        let at = |part: &str| {
+            let offset = (part.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize);
+            text.get(..offset)
+                .map_or(0, |before| before.chars().count())
+        };
+        let name = Name::parse(parts.name).ok_or_else(|| RequirementError {
+            message: format!("`{}` is not a package name", parts.name),
+            column: at(parts.name),
+            fix: None,
+        })?;
+        let mut extras = Vec::new();
+        for extra in parts
+            .extras
+            .split(',')
+            .map(str::trim)
+            .filter(|extra| !extra.is_empty())
+        {
+            extras.push(Extra::parse(extra).ok_or_else(|| RequirementError {
+                message: format!("`{extra}` is not the name of an extra"),
+                column: at(extra),
+                fix: None,
+            })?);
+        }
+        extras.sort();
+        extras.dedup();
+        let (specifiers, repair) =
+            parse_specifiers(parts.specifiers).map_err(|(message, fix)| RequirementError {
+                message,
+                column: at(parts.specifiers),
+                fix,
+            })?;
+        let marker = Marker::parse(parts.marker).map_err(|message| RequirementError {
+            message,
+            column: at(parts.marker),
+            fix: None,
+        })?;
+        let url = parts.url.map(str::to_owned);
+        Ok((
+            Self {
+                name,
+                extras,
+                specifiers,
+                url,
+                marker,
+            },
+            repair,
+        ))
+    }
+
+    /// Returns the requirement on any version of a name.
+    pub fn any(name: Name) -> Self {
+        Self {
+            name,
+            extras: Vec::new(),
+            specifiers: Specifiers::default(),
+            url: None,
+            marker: Marker::default(),
+        }
+    }
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.name)?;
+        if !self.extras.is_empty() {
+            let extras: Vec<&str> = self.extras.iter().map(Extra::as_str).collect();
+            write!(f, "[{}]", extras.join(","))?;
+        }
+        if let Some(url) = &self.url {
+            write!(f, " @ {}", super::artifact::redact(url))?;
+        } else {
+            f.write_str(self.specifiers.text())?;
+        }
+        if !self.marker.text().is_empty() {
+            write!(
+                f,
+                "{}; {}",
+                if self.url.is_some() { " " } else { "" },
+                self.marker.text()
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Reports whether a requirement's text counts only when an extra is asked for.
+pub fn is_for_extra(text: &str) -> bool {
+    text.split_once(';')
+        .is_some_and(|(_, marker)| mentions_extra(marker))
+}
+
+type Repaired = (Specifiers, Option<String>);
+
+fn parse_specifiers(text: &str) -> Result<Repaired, (String, Option<String>)> {
+    if let Ok(specifiers) = Specifiers::parse(text)
+        && !text.trim_end().ends_with(',')
+    {
+        return Ok((specifiers, None));
+    }
+    let repaired = repair_specifiers(text);
+    match Specifiers::parse(&repaired) {
+        Ok(specifiers) => {
+            let note = format!("`{text}` was read as `{repaired}`");
+            Ok((specifiers, Some(note)))
+        }
+        Err(_) => Err(explain_specifiers(text)),
+    }
+}
+
+/// Mends what old uploads and careless lines get wrong and pip once accepted.
+fn repair_specifiers(text: &str) -> String {
+    let text = text.replace(['\'', '"'], "");
+    let mut parts = Vec::new();
+    for part in text
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+    {
+        for piece in split_joined(part) {
+            parts.push(repair_one(piece.trim()));
+        }
+    }
+    parts.join(",")
+}
+
+/// Cuts `>=1.0<2` where the second operator begins.
+fn split_joined(part: &str) -> Vec<&str> {
+    let is_operator = |c: char| matches!(c, '<' | '>' | '=' | '!' | '~');
+    let body = part.find(|c| !is_operator(c)).unwrap_or(part.len());
+    match part[body..].find(is_operator) {
+        Some(next) => {
+            let (first, second) = part.split_at(body + next);
+            let mut all = vec![first];
+            all.extend(split_joined(second));
+            all
+        }
+        None => vec![part],
+    }
+}
+
+fn repair_one(part: &str) -> String {
+    let body = part
+        .find(|c: char| !matches!(c, '<' | '>' | '=' | '!' | '~'))
+        .unwrap_or(part.len());
+    let (operator, version) = part.split_at(body);
+    let version = version.trim();
+    if version == "dev" {
+        return format!("{operator}0.0.0.dev0");
+    }
+    if operator == "!=~" {
+        return format!("!={version}.*");
+    }
+    if let Some(stem) = version.strip_suffix(".*")
+        && !matches!(operator, "==" | "!=")
+    {
+        return format!("{operator}{stem}");
+    }
+    if let Some(stem) = version.strip_suffix('*')
+        && !stem.ends_with('.')
+        && matches!(operator, "==" | "!=")
+    {
+        return format!("{operator}{stem}.*");
+    }
+    if Specifiers::parse(part).is_err()
+        && let Some(stem) = version.strip_suffix(".0")
+        && stem.contains(['a', 'b', 'c'])
+    {
+        return format!("{operator}{stem}");
+    }
+    format!("{operator}{version}")
+}
+
+fn explain_specifiers(text: &str) -> (String, Option<String>) {
+    for part in text
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+    {
+        if Specifiers::parse(&repair_one(part)).is_ok() {
+            continue;
+        }
+        if let Some(version) = part.strip_prefix("=>") {
+            return (
+                format!("`{part}` is not a specifier"),
+                Some(format!(">={}", version.trim())),
+            );
+        }
+        if let Some(version) = part.strip_prefix("=<") {
+            return (
+                format!("`{part}` is not a specifier"),
+                Some(format!("<={}", version.trim())),
+            );
+        }
+        if let Some(version) = part.strip_prefix('=').filter(|rest| !rest.starts_with('=')) {
+            return (
+                format!("`{part}` is not a specifier"),
+                Some(format!("=={}", version.trim())),
+            );
+        }
+        if let Some(version) = part.strip_prefix("~=")
+            && !version.contains('.')
+        {
+            let message = format!("`{part}` needs at least two numbers (PEP 440)");
+            return (message, Some(format!("~={}.0", version.trim())));
+        }
+        if !part.starts_with(['<', '>', '=', '!', '~']) {
+            return (
+                format!("expected a version specifier or `;`, found `{part}`"),
+                None,
+            );
+        }
+        return (format!("`{part}` is not a version specifier"), None);
+    }
+    (format!("`{text}` is not a version specifier"), None)
+}

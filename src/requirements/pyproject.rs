@@ -1,0 +1,353 @@
+//! Dependencies declared in `pyproject.toml`: `[project]`, setuptools' dynamic
+//! files, and the older `[tool.poetry]`.
+
+use camino::Utf8Path;
+use toml_edit::{Document, Item, TableLike, Value};
+
+use super::file::{Entry, FileContent, Reading, read_requirements};
+use super::origin::{Origin, Problem, show_path};
+use super::statement::{Statement, Wanted, parse};
+use super::text::{decode, position};
+use super::{poetry, setupcfg};
+use crate::host::fs;
+
+/// What a `pyproject.toml` declares.
+#[derive(Debug, Clone, Default)]
+pub struct Project {
+    /// The requirements and the problems met.
+    pub content: FileContent,
+    /// `project.name`.
+    pub name: Option<String>,
+    /// `project.version`.
+    pub version: Option<String>,
+    /// `project.requires-python`.
+    pub requires_python: Option<String>,
+    /// The frontend versions it says it works with (`comfyui-frontend-package…`).
+    pub frontend: Vec<Entry>,
+    /// The file declares dependencies at all, if only an empty list.
+    pub declares: bool,
+}
+
+/// Reads a `pyproject.toml` and, where it says so, the files it takes its
+/// dependencies from; `extras` are the optional groups that are wanted too.
+pub fn read_pyproject(path: &Utf8Path, extras: &[String], reading: &Reading<'_>) -> Project {
+    let file = reading.owner.in_file(&show_path(reading.root, path));
+    let mut project = Project::default();
+    let text = match fs::read_bytes(path) {
+        Ok(bytes) => match decode(&bytes) {
+            Ok(text) => text,
+            Err(error) => {
+                let origin = file.at(error.line, error.column);
+                project.content.problems.push(
+                    Problem::error("invalid-file", origin, error.message)
+                        .with_fix("save the file as UTF-8"),
+                );
+                return project;
+            }
+        },
+        Err(error) => {
+            project.content.problems.push(Problem::error(
+                "invalid-file",
+                file,
+                format!("cannot read: {}", error.source),
+            ));
+            return project;
+        }
+    };
+    let document = match Document::parse(text.as_str()) {
+        Ok(document) => document,
+        Err(error) => {
+            let (line, column) = position(&text, error.span().map_or(0, |span| span.start));
+            let message = error
+                .message()
+                .lines()
+                .next()
+                .unwrap_or("invalid TOML")
+                .to_owned();
+            project.content.problems.push(
+                Problem::error("invalid-file", file.at(line, column), format!("this is not TOML: {message}"))
+                    .with_fix("mend the file, or set sources = \"requirements\" for this node in portenv.toml"),
+            );
+            return project;
+        }
+    };
+    let mut walk = Walk {
+        path,
+        file: &file,
+        text: &text,
+        reading,
+        project,
+    };
+    walk.project(document.as_table(), extras);
+    if !walk.project.declares {
+        walk.poetry(document.as_table());
+    }
+    project = walk.project;
+    project
+}
+
+struct Walk<'a> {
+    path: &'a Utf8Path,
+    file: &'a Origin,
+    text: &'a str,
+    reading: &'a Reading<'a>,
+    project: Project,
+}
+
+impl Walk<'_> {
+    fn origin(&self, span: Option<std::ops::Range<usize>>) -> Origin {
+        match span {
+            Some(span) => {
+                let (line, column) = position(self.text, span.start);
+                self.file.at(line, column)
+            }
+            None => self.file.clone(),
+        }
+    }
+
+    fn problem(&mut self, problem: Problem) {
+        self.project.content.problems.push(problem);
+    }
+
+    fn project(&mut self, document: &dyn TableLike, extras: &[String]) {
+        let Some(table) = document.get("project").and_then(Item::as_table_like) else {
+            return;
+        };
+        let text = |key: &str| table.get(key).and_then(Item::as_str).map(str::to_owned);
+        self.project.name = text("name");
+        self.project.version = text("version");
+        self.project.requires_python = text("requires-python");
+        if let Some(item) = table.get("dependencies") {
+            self.project.declares = true;
+            self.list(item, "project.dependencies");
+        }
+        if let Some(optional) = table
+            .get("optional-dependencies")
+            .and_then(Item::as_table_like)
+        {
+            for (group, item) in optional.iter() {
+                if extras.iter().any(|wanted| same_extra(wanted, group)) {
+                    self.list(item, "project.optional-dependencies");
+                }
+            }
+        }
+        let dynamic = table.get("dynamic").and_then(Item::as_array);
+        if dynamic.is_some_and(|list| {
+            list.iter()
+                .any(|value| value.as_str() == Some("dependencies"))
+        }) {
+            self.project.declares = true;
+            self.dynamic(document);
+        }
+    }
+
+    fn list(&mut self, item: &Item, what: &str) {
+        let Some(array) = item.as_array() else {
+            let origin = self.origin(item.span());
+            self.problem(
+                Problem::error(
+                    "invalid-requirement",
+                    origin,
+                    format!("`{what}` is not a list of requirements"),
+                )
+                .with_fix("write it as an array of PEP 508 strings"),
+            );
+            return;
+        };
+        for value in array {
+            self.project.content.lines += 1;
+            let origin = self.origin(value.span());
+            match value.as_str() {
+                Some(text) => self.entry(text, origin),
+                None => self.problem(Problem::error(
+                    "invalid-requirement",
+                    origin,
+                    format!("an entry of `{what}` is not a string"),
+                )),
+            }
+        }
+    }
+
+    fn entry(&mut self, text: &str, origin: Origin) {
+        let text = text.trim();
+        if text.is_empty() || text.starts_with('#') {
+            self.problem(
+                Problem::warning(
+                    "not-a-requirement",
+                    origin,
+                    "this entry is blank or a comment, not a requirement",
+                )
+                .with_fix("remove it: builds of this project fail on it"),
+            );
+            return;
+        }
+        match parse(text) {
+            Ok(Statement::Require {
+                wanted,
+                hashes,
+                editable,
+                repair,
+            }) => {
+                if let Some(repair) = repair {
+                    self.problem(Problem::warning(
+                        "repaired-requirement",
+                        origin.clone(),
+                        repair,
+                    ));
+                }
+                if matches!(wanted, Wanted::Unnamed { .. }) {
+                    self.problem(Problem::warning(
+                        "repaired-requirement",
+                        origin.clone(),
+                        "an entry must be PEP 508: `name @ URL`",
+                    ));
+                }
+                let entry = Entry {
+                    origin,
+                    text: crate::package::redact(text),
+                    wanted,
+                    hashes,
+                    editable,
+                    constraint: false,
+                    base: self.path.parent().unwrap_or(Utf8Path::new("")).to_owned(),
+                };
+                if is_frontend_statement(&entry) {
+                    self.project.frontend.push(entry);
+                } else {
+                    self.project.content.entries.push(entry);
+                }
+            }
+            Ok(statement) => {
+                self.problem(Problem::warning(
+                    "not-a-requirement",
+                    origin.clone(),
+                    "a pip option cannot stand among dependencies",
+                ));
+                self.project
+                    .content
+                    .options
+                    .push(super::file::IndexOption { origin, statement });
+            }
+            Err(error) => {
+                let column =
+                    origin.column.unwrap_or(1) + 1 + u32::try_from(error.column).unwrap_or(0);
+                let at = Origin {
+                    column: Some(column),
+                    ..origin
+                };
+                let shown = crate::package::artifact::printable(text);
+                let mut problem = Problem::error(
+                    "invalid-requirement",
+                    at,
+                    format!("cannot read `{shown}`: {}", error.message),
+                );
+                problem.fix = error.fix.map(|fix| {
+                    if fix.contains(' ') {
+                        fix
+                    } else {
+                        format!("write `{fix}`")
+                    }
+                });
+                self.problem(problem);
+            }
+        }
+    }
+
+    /// `[tool.setuptools.dynamic] dependencies = {file = […]}`.
+    fn dynamic(&mut self, document: &dyn TableLike) {
+        let found = document
+            .get("tool")
+            .and_then(|tool| tool.get("setuptools"))
+            .and_then(|setuptools| setuptools.get("dynamic"))
+            .and_then(|dynamic| dynamic.get("dependencies"))
+            .and_then(|dependencies| dependencies.get("file"));
+        let files: Vec<String> = match found {
+            Some(Item::Value(Value::Array(list))) => list
+                .iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect(),
+            Some(item) => item.as_str().map(str::to_owned).into_iter().collect(),
+            None => {
+                let setup = self.path.with_file_name("setup.cfg");
+                if !fs::is_file(&setup) {
+                    let file = self.file.clone();
+                    self.problem(Problem::warning(
+                        "dynamic-dependencies",
+                        file,
+                        "the dependencies are computed by the build and not known",
+                    ));
+                }
+                return;
+            }
+        };
+        let base = self.path.parent().unwrap_or(Utf8Path::new("")).to_owned();
+        for file in files {
+            let read = read_requirements(&base.join(file), self.reading);
+            self.project.content.lines += read.lines;
+            self.project.content.entries.extend(read.entries);
+            self.project.content.options.extend(read.options);
+            self.project.content.problems.extend(read.problems);
+        }
+    }
+
+    fn poetry(&mut self, document: &dyn TableLike) {
+        let table = document
+            .get("tool")
+            .and_then(|tool| tool.get("poetry"))
+            .and_then(|poetry| poetry.get("dependencies"))
+            .and_then(Item::as_table_like);
+        let Some(table) = table else { return };
+        self.project.declares = true;
+        for (name, item) in table.iter() {
+            self.project.content.lines += 1;
+            let origin = self.origin(
+                table
+                    .key(name)
+                    .and_then(toml_edit::Key::span)
+                    .or(item.span()),
+            );
+            if name.eq_ignore_ascii_case("python") {
+                continue;
+            }
+            match poetry::to_requirement(name, item) {
+                Ok(Some(text)) => self.entry(&text, origin),
+                Ok(None) => {}
+                Err(message) => {
+                    self.problem(Problem::error("invalid-requirement", origin, message))
+                }
+            }
+        }
+    }
+}
+
+fn same_extra(a: &str, b: &str) -> bool {
+    use crate::package::Extra;
+    Extra::parse(a).is_some_and(|a| Some(a) == Extra::parse(b))
+}
+
+/// A dependency on the frontend says which frontend the node works with; it is
+/// lifted out by the node registry too and never installed for the node.
+fn is_frontend_statement(entry: &Entry) -> bool {
+    matches!(&entry.wanted, Wanted::Named(requirement) if requirement.name.as_str() == "comfyui-frontend-package")
+}
+
+/// Reads what a project directory declares outside requirement files:
+/// `pyproject.toml`, else a static `setup.cfg`.
+pub fn read_project(dir: &Utf8Path, extras: &[String], reading: &Reading<'_>) -> Option<Project> {
+    let pyproject = dir.join("pyproject.toml");
+    let setup = dir.join("setup.cfg");
+    let mut project = fs::is_file(&pyproject).then(|| read_pyproject(&pyproject, extras, reading));
+    if fs::is_file(&setup)
+        && !project
+            .as_ref()
+            .is_some_and(|p| p.declares && !p.content.entries.is_empty())
+    {
+        let content = setupcfg::read_setup_cfg(&setup, extras, reading);
+        let into = project.get_or_insert_default();
+        into.content.lines += content.lines;
+        into.content.entries.extend(content.entries);
+        into.content.problems.extend(content.problems);
+    }
+    project
+}

@@ -1,0 +1,382 @@
+//! Everything that is asked for, each line with its origin.
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::file::{Entry, FileContent, IndexOption, Reading, read_requirements};
+use super::origin::{Origin, OriginKind, Problem, Severity};
+use super::pyproject::{Project, read_project};
+use super::statement::{Statement, Wanted};
+use crate::package::{Name, Requirement, Specifiers};
+use crate::workspace::node::Node;
+use crate::workspace::settings::{NodeSources, OverrideValue, Settings};
+use crate::workspace::{Installation, NodeKind};
+
+/// What a line does in the resolution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Role {
+    /// It asks for a distribution.
+    Require,
+    /// It restricts one if it is wanted at all.
+    Constrain,
+    /// It replaces what others ask of the name.
+    Override {
+        /// Why.
+        reason: Option<String>,
+        /// Only direct lines of these nodes; all if empty.
+        only_for: Vec<String>,
+    },
+    /// It keeps what is installed (a protected package).
+    Protect,
+}
+
+/// One requirement with its origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Where it stands.
+    pub origin: Origin,
+    /// The line as written.
+    pub text: String,
+    /// What it asks for.
+    pub requirement: Requirement,
+    /// Allowed digests, `alg:hex`; any if empty.
+    pub hashes: Vec<String>,
+    /// Installed in place.
+    pub editable: bool,
+    /// What it does.
+    pub role: Role,
+    /// What relative paths in it are meant from.
+    pub base: Utf8PathBuf,
+}
+
+/// Everything that is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct RequirementSet {
+    /// The lines: core first, then nodes by name, then policy.
+    pub lines: Vec<Line>,
+    /// Options of files that concern indexes.
+    pub options: Vec<IndexOption>,
+    /// What could not be read, and what is worth knowing.
+    pub problems: Vec<Problem>,
+    /// How many lines were read.
+    pub read: usize,
+    /// The frontend versions that nodes say they work with.
+    pub frontend: Vec<Entry>,
+    /// Nodes with an `install.py`, and whether it seems to change packages.
+    pub install_scripts: Vec<(String, bool)>,
+}
+
+impl RequirementSet {
+    /// Adds what a file says.
+    pub fn add_file(&mut self, content: FileContent) {
+        self.read += content.lines;
+        self.options.extend(content.options);
+        self.problems.extend(content.problems);
+        for entry in content.entries {
+            self.add_entry(entry);
+        }
+    }
+
+    fn add_entry(&mut self, entry: Entry) {
+        let requirement = match entry.wanted {
+            Wanted::Named(requirement) => *requirement,
+            Wanted::Unnamed { place, extras } => match name_of_place(&entry.base, &place) {
+                Some(name) => Requirement {
+                    extras,
+                    url: Some(place),
+                    ..Requirement::any(name)
+                },
+                None => {
+                    self.problems.push(
+                        Problem::error(
+                            "invalid-requirement",
+                            entry.origin,
+                            format!("`{}` does not say which package it is", entry.text),
+                        )
+                        .with_fix(format!("write `NAME @ {}`", entry.text)),
+                    );
+                    return;
+                }
+            },
+        };
+        self.lines.push(Line {
+            origin: entry.origin,
+            text: entry.text,
+            requirement,
+            hashes: entry.hashes,
+            editable: entry.editable,
+            role: if entry.constraint {
+                Role::Constrain
+            } else {
+                Role::Require
+            },
+            base: entry.base,
+        });
+    }
+
+    /// Returns the problems that forbid going on.
+    pub fn errors(&self) -> impl Iterator<Item = &Problem> {
+        self.problems
+            .iter()
+            .filter(|problem| problem.severity == Severity::Error)
+    }
+
+    /// Adds overrides and constraints of the settings.
+    pub fn add_policy(&mut self, settings: &Settings) {
+        let file = Origin::file(OriginKind::Policy, None, "portenv.toml");
+        for (key, value) in &settings.overrides {
+            let (line, column) = settings.place(key);
+            let (specifier, reason, only_for) = match value {
+                OverrideValue::Text(text) => (text.clone(), None, Vec::new()),
+                OverrideValue::Table(table) => (
+                    table.specifier.clone(),
+                    table.reason.clone(),
+                    table.only_for.clone(),
+                ),
+            };
+            let role = Role::Override { reason, only_for };
+            self.add_policy_line(key.get_ref(), &specifier, role, file.at(line, column));
+        }
+        for (key, specifier) in &settings.constraints {
+            let (line, column) = settings.place(key);
+            self.add_policy_line(
+                key.get_ref(),
+                specifier,
+                Role::Constrain,
+                file.at(line, column),
+            );
+        }
+    }
+
+    fn add_policy_line(&mut self, name: &str, specifier: &str, role: Role, origin: Origin) {
+        let text = if specifier.starts_with(|c: char| c.is_ascii_digit()) {
+            format!("{name}=={specifier}")
+        } else {
+            format!("{name}{specifier}")
+        };
+        match Requirement::parse(&text) {
+            Ok(requirement) => self.lines.push(Line {
+                origin,
+                text,
+                requirement,
+                hashes: Vec::new(),
+                editable: false,
+                role,
+                base: Utf8PathBuf::new(),
+            }),
+            Err(error) => {
+                self.problems
+                    .push(Problem::error("invalid-policy", origin, error.message))
+            }
+        }
+    }
+}
+
+/// A local directory tells its name in its own pyproject; nothing is run.
+fn name_of_place(base: &Utf8Path, place: &str) -> Option<Name> {
+    let path = place.strip_prefix("file://").unwrap_or(place);
+    if path.contains("://") {
+        return None;
+    }
+    let text = crate::host::fs::find_text(&base.join(path).join("pyproject.toml")).ok()??;
+    let table: toml::Table = text.parse().ok()?;
+    Name::parse(table.get("project")?.get("name")?.as_str()?)
+}
+
+/// Gathers what the core and all enabled nodes ask for.
+///
+/// # Errors
+///
+/// Fails if the directories of nodes cannot be listed; files that cannot be read
+/// become problems.
+pub fn gather(
+    installation: &Installation,
+    variables: &BTreeMap<String, String>,
+) -> Result<RequirementSet, crate::host::FsError> {
+    let nodes = installation.nodes()?;
+    let enabled: Vec<(Node, Utf8PathBuf)> = nodes
+        .into_iter()
+        .filter(|node| node.enabled)
+        .map(|node| {
+            let path = installation.root.join(&node.dir);
+            (node, path)
+        })
+        .collect();
+    Ok(gather_with(installation, &enabled, variables))
+}
+
+/// Gathers what the core and the given nodes ask for; a node's directory may lie
+/// elsewhere, as a staged one does.
+pub fn gather_with(
+    installation: &Installation,
+    nodes: &[(Node, Utf8PathBuf)],
+    variables: &BTreeMap<String, String>,
+) -> RequirementSet {
+    let mut set = RequirementSet::default();
+    if let Some(core) = &installation.comfyui {
+        let owner = Origin::file(OriginKind::Core, None, "requirements.txt");
+        let reading = Reading {
+            root: &installation.root,
+            owner: &owner,
+            variables,
+        };
+        set.add_file(read_requirements(&core.join("requirements.txt"), &reading));
+        let manager = core.join("manager_requirements.txt");
+        if crate::host::fs::is_file(&manager) {
+            set.add_file(read_requirements(&manager, &reading));
+        }
+    }
+    for (node, path) in nodes {
+        gather_node(&mut set, installation, node, path, variables);
+    }
+    note_indexes(&mut set);
+    set.add_policy(&installation.settings);
+    set
+}
+
+/// Gathers what one node asks for, by the rule for nodes with two files.
+pub fn gather_node(
+    set: &mut RequirementSet,
+    installation: &Installation,
+    node: &Node,
+    path: &Utf8Path,
+    variables: &BTreeMap<String, String>,
+) {
+    let settings = installation.settings.node(&node.name);
+    if settings.ignore || node.kind == NodeKind::File {
+        return;
+    }
+    let owner = Origin::file(OriginKind::Node, Some(&node.name), "");
+    // A staged node's files are shown as they will lie in the installation.
+    let shown_root = path
+        .strip_prefix(&installation.root)
+        .map_or_else(|_| path.to_owned(), |_| installation.root.clone());
+    let reading = Reading {
+        root: &shown_root,
+        owner: &owner,
+        variables,
+    };
+    let sources = settings
+        .sources
+        .or(installation.settings.resolve.node_sources)
+        .unwrap_or_default();
+    let requirements = path.join("requirements.txt");
+    let mut listed = (sources != NodeSources::Pyproject && crate::host::fs::is_file(&requirements))
+        .then(|| read_requirements(&requirements, &reading));
+    let project = (sources != NodeSources::Requirements)
+        .then(|| read_project(path, &settings.extras, &reading))
+        .flatten();
+    let mut declared = project.map(|mut project| {
+        set.frontend.append(&mut project.frontend);
+        let Project { content, .. } = project;
+        content
+    });
+    if shown_root != installation.root {
+        let prefix = format!("{}/", node.dir);
+        for content in listed.iter_mut().chain(declared.iter_mut()) {
+            relabel(content, &prefix);
+        }
+    }
+    if let (Some(listed), Some(declared)) = (&listed, &mut declared) {
+        drop_contradicted(listed, declared);
+    }
+    for content in listed.into_iter().chain(declared) {
+        set.add_file(content);
+    }
+    let script = path.join("install.py");
+    if let Ok(Some(bytes)) = crate::host::fs::find_bytes(&script) {
+        let text = String::from_utf8_lossy(&bytes);
+        set.install_scripts.push((
+            node.name.clone(),
+            text.contains("pip") || text.contains("uv "),
+        ));
+    }
+}
+
+fn relabel(content: &mut FileContent, prefix: &str) {
+    let label = |origin: &mut Origin| {
+        if let Some(file) = &mut origin.file {
+            *file = format!("{prefix}{file}");
+        }
+    };
+    content
+        .entries
+        .iter_mut()
+        .for_each(|entry| label(&mut entry.origin));
+    content
+        .options
+        .iter_mut()
+        .for_each(|option| label(&mut option.origin));
+    content
+        .problems
+        .iter_mut()
+        .for_each(|problem| label(&mut problem.origin));
+}
+
+/// Where the two files of one node exclude each other, the one that installers
+/// of today apply wins, and a warning says so.
+fn drop_contradicted(listed: &FileContent, declared: &mut FileContent) {
+    let mut dropped = Vec::new();
+    declared.entries.retain(|entry| {
+        let Wanted::Named(ours) = &entry.wanted else {
+            return true;
+        };
+        let rival = listed.entries.iter().find(|other| match &other.wanted {
+            Wanted::Named(theirs) => {
+                theirs.name == ours.name
+                    && excludes(&theirs.specifiers, &ours.specifiers)
+                    && !apart(theirs, ours)
+            }
+            Wanted::Unnamed { .. } => false,
+        });
+        if let Some(rival) = rival {
+            dropped.push(Problem::warning(
+                "contradicting-files",
+                entry.origin.clone(),
+                format!(
+                    "`{}` contradicts `{}` at {}, which wins",
+                    entry.text,
+                    rival.text,
+                    rival.origin.place()
+                ),
+            ));
+        }
+        rival.is_none()
+    });
+    declared.problems.append(&mut dropped);
+}
+
+fn excludes(a: &Specifiers, b: &Specifiers) -> bool {
+    a.range().is_disjoint(&b.range())
+}
+
+/// Lines with different markers may be meant for different machines.
+fn apart(a: &Requirement, b: &Requirement) -> bool {
+    a.marker.text() != b.marker.text() && !a.marker.is_always() && !b.marker.is_always()
+}
+
+/// A node cannot bring an index into the resolution by itself.
+fn note_indexes(set: &mut RequirementSet) {
+    for option in &set.options {
+        let (url, what) = match &option.statement {
+            Statement::IndexUrl(url) => (url, "--index-url"),
+            Statement::ExtraIndexUrl(url) => (url, "--extra-index-url"),
+            Statement::FindLinks(url) => (url, "--find-links"),
+            Statement::NoIndex => {
+                set.problems.push(Problem::warning(
+                    "index-ignored",
+                    option.origin.clone(),
+                    "`--no-index` of a node has no effect",
+                ));
+                continue;
+            }
+            _ => continue,
+        };
+        let shown = crate::package::redact(url);
+        set.problems.push(
+            Problem::warning("index-ignored", option.origin.clone(), format!("`{what} {shown}` of a node is not used"))
+                .with_fix(format!("to use it, add to portenv.toml: [[index]] name = \"NAME\", url = \"{shown}\", packages = [\"PACKAGE\"]")),
+        );
+    }
+}

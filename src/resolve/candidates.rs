@@ -1,0 +1,328 @@
+//! Which version and file of a package come first, and why others do not.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::options::Options;
+use crate::index::page::SDIST;
+use crate::index::{FileRef, Page};
+use crate::package::{Name, Range, Specifiers, Target, Version};
+use crate::workspace::settings::{Prerelease, Resolution as Order};
+
+/// Why a version cannot be used on the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unfit {
+    /// It was withdrawn and nobody pins it.
+    Yanked,
+    /// Its wheels are for other platforms or Pythons, and it has no sdist.
+    NoWheel,
+    /// It is for newer Pythons.
+    Python,
+    /// It was uploaded after the cut-off.
+    TooNew,
+    /// It is a pre-release and these are not allowed.
+    Prerelease,
+    /// It has only an sdist, and these are not allowed.
+    OnlySdist,
+}
+
+impl Unfit {
+    /// Returns the reason in words.
+    pub fn shown(self, target: &Target) -> String {
+        match self {
+            Self::Yanked => "was withdrawn (yanked)".to_owned(),
+            Self::NoWheel => format!(
+                "has no wheel for Python {} on {}, and no sdist",
+                target.python_minor(),
+                target.platform.triple()
+            ),
+            Self::Python => format!("does not support Python {}", target.python),
+            Self::TooNew => "was uploaded after the cut-off".to_owned(),
+            Self::Prerelease => "is a pre-release".to_owned(),
+            Self::OnlySdist => "has only an sdist, and these are not allowed".to_owned(),
+        }
+    }
+}
+
+/// The file that would be installed and the one that tells the metadata.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// A file of the page.
+    File {
+        /// What is installed.
+        install: FileRef,
+        /// What is read: another platform's wheel tells an sdist's metadata.
+        read: FileRef,
+    },
+    /// What is installed stays; no index has it.
+    Kept,
+}
+
+/// The candidates of one name for one target.
+#[derive(Debug)]
+pub struct Candidates {
+    page: Arc<Page>,
+    ranks: Vec<Option<u32>>,
+    pythons: Vec<bool>,
+    judged: RefCell<Vec<Option<Result<Choice, Unfit>>>>,
+    /// Withdrawn versions that are pinned, locked or installed.
+    allowed_yanked: Vec<Version>,
+    /// A line names a pre-release of it, or it is a direct reference.
+    names_prerelease: bool,
+    no_binary: bool,
+    only_binary: bool,
+    prerelease: Prerelease,
+    order: Order,
+    exclude_newer: Option<i64>,
+    /// The versions to try first.
+    preferred: Vec<Version>,
+    /// The installed version, if it may be kept without an index.
+    kept: Option<Version>,
+}
+
+/// What the candidates of a name depend on besides its page.
+#[derive(Debug, Default)]
+pub struct Wishes {
+    /// Versions that lines pin exactly.
+    pub pinned: Vec<Version>,
+    /// A line names a pre-release.
+    pub names_prerelease: bool,
+    /// It is asked for by a line, not only by packages.
+    pub direct: bool,
+    /// The versions to try first.
+    pub preferred: Vec<Version>,
+    /// The installed version.
+    pub kept: Option<Version>,
+}
+
+impl Candidates {
+    /// Judges the tags and Pythons of a page once, and versions when asked.
+    pub fn new(
+        name: &Name,
+        page: Arc<Page>,
+        target: &Target,
+        options: &Options,
+        wishes: Wishes,
+    ) -> Self {
+        let ranks = page
+            .tag_sets()
+            .iter()
+            .map(|tags| target.tags().rank(tags))
+            .collect();
+        let pythons = page
+            .python_texts()
+            .iter()
+            .map(|text| {
+                // A text that cannot be read restricts nothing, as for pip.
+                let text = text.replace(".*", "");
+                Specifiers::parse(&text)
+                    .map_or(true, |specifiers| specifiers.admits_python(&target.python))
+            })
+            .collect();
+        let order = match options.resolution {
+            Order::LowestDirect if wishes.direct => Order::Lowest,
+            Order::LowestDirect => Order::Highest,
+            order => order,
+        };
+        let mut allowed_yanked = wishes.pinned;
+        allowed_yanked.extend(wishes.preferred.iter().cloned());
+        Self {
+            judged: RefCell::new(vec![None; page.len()]),
+            page,
+            ranks,
+            pythons,
+            allowed_yanked,
+            names_prerelease: wishes.names_prerelease,
+            no_binary: options.no_binary.has(name),
+            only_binary: options.only_binary.has(name),
+            prerelease: options.prerelease,
+            order,
+            exclude_newer: options.exclude_newer,
+            preferred: wishes.preferred,
+            kept: wishes.kept,
+        }
+    }
+
+    /// Returns the page.
+    pub fn page(&self) -> &Arc<Page> {
+        &self.page
+    }
+
+    /// Returns the file that a version would be installed from.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the version cannot be used.
+    pub fn judge(&self, version: &Version) -> Result<Choice, Unfit> {
+        let offered = self.page.find(version).map(|at| self.judge_at(at));
+        match offered {
+            Some(Ok(choice)) => Ok(choice),
+            _ if self.kept.as_ref() == Some(version) => Ok(Choice::Kept),
+            Some(Err(unfit)) => Err(unfit),
+            None => Err(Unfit::NoWheel),
+        }
+    }
+
+    fn judge_at(&self, at: usize) -> Result<Choice, Unfit> {
+        if let Some(known) = self.judged.borrow()[at] {
+            return known;
+        }
+        let judged = self.judge_anew(at);
+        self.judged.borrow_mut()[at] = Some(judged);
+        judged
+    }
+
+    fn judge_anew(&self, at: usize) -> Result<Choice, Unfit> {
+        let version = self.page.version(at);
+        let may_be_yanked = self.allowed_yanked.contains(version);
+        let (mut best, mut sdist, mut other_wheel): (Option<(u32, FileRef)>, _, _) =
+            (None, None, None);
+        let mut unfit = None;
+        // The reason that came furthest is the one worth telling.
+        let mut note =
+            |reason: Unfit| unfit = Some(unfit.map_or(reason, |old: Unfit| old.min(reason)));
+        for &file in self.page.files(at) {
+            if let Some(limit) = self.exclude_newer
+                && file.upload_time.is_none_or(|time| time > limit)
+            {
+                note(Unfit::TooNew);
+                continue;
+            }
+            if file.yanked && !may_be_yanked {
+                note(Unfit::Yanked);
+                continue;
+            }
+            let python_fits = file
+                .python
+                .checked_sub(1)
+                .is_none_or(|at| self.pythons[at as usize]);
+            if file.tags == SDIST {
+                if self.only_binary {
+                    note(Unfit::OnlySdist);
+                } else if !python_fits {
+                    note(Unfit::Python);
+                } else {
+                    sdist = Some(file);
+                }
+                continue;
+            }
+            other_wheel = Some(file);
+            if self.no_binary {
+                continue;
+            }
+            match self.ranks[file.tags as usize] {
+                None => note(Unfit::NoWheel),
+                Some(_) if !python_fits => note(Unfit::Python),
+                Some(rank) => {
+                    if best.is_none_or(|(known, _)| rank < known) {
+                        best = Some((rank, file));
+                    }
+                }
+            }
+        }
+        if let Some((_, install)) = best {
+            return Ok(Choice::File {
+                install,
+                read: install,
+            });
+        }
+        match sdist {
+            Some(install) => Ok(Choice::File {
+                install,
+                read: other_wheel.unwrap_or(install),
+            }),
+            None => Err(unfit.unwrap_or(Unfit::NoWheel)),
+        }
+    }
+
+    /// Chooses the version to try in a range: a preferred one, else finals before
+    /// pre-releases, each in order.
+    pub fn choose(&self, range: &Range) -> Option<Version> {
+        for version in &self.preferred {
+            if range.contains(version) && self.judge(version).is_ok() {
+                return Some(version.clone());
+            }
+        }
+        if let Some(kept) = &self.kept
+            && range.as_singleton() == Some(kept)
+        {
+            return Some(kept.clone());
+        }
+        self.in_order(range).next()
+    }
+
+    /// Returns the versions of a range in the order they would be tried.
+    pub fn in_order<'a>(&'a self, range: &'a Range) -> impl Iterator<Item = Version> + 'a {
+        let kinds: &[Option<bool>] = match self.prerelease {
+            Prerelease::Allow => &[None],
+            Prerelease::Explicit if self.names_prerelease => &[None],
+            Prerelease::Disallow | Prerelease::Explicit => &[Some(false)],
+            Prerelease::IfNecessary => &[Some(false), Some(true)],
+        };
+        kinds.iter().flat_map(move |kind| {
+            let count = self.page.len();
+            (0..count)
+                .map(move |step| {
+                    if self.order == Order::Lowest {
+                        count - 1 - step
+                    } else {
+                        step
+                    }
+                })
+                .filter(move |&at| {
+                    let version = self.page.version(at);
+                    kind.is_none_or(|pre| pre == version.any_prerelease())
+                        && range.contains(version)
+                        && self.judge_at(at).is_ok()
+                })
+                .map(|at| self.page.version(at).clone())
+        })
+    }
+
+    /// Counts, for the versions of a range, why they cannot be used.
+    pub fn reasons(&self, range: &Range) -> BTreeMap<Unfit, Vec<Version>> {
+        let mut reasons: BTreeMap<Unfit, Vec<Version>> = BTreeMap::new();
+        for at in 0..self.page.len() {
+            let version = self.page.version(at);
+            if !range.contains(version) {
+                continue;
+            }
+            let reason = match self.judge_at(at) {
+                Err(unfit) => unfit,
+                Ok(_) if version.any_prerelease() => Unfit::Prerelease,
+                Ok(_) => continue,
+            };
+            reasons.entry(reason).or_default().push(version.clone());
+        }
+        reasons
+    }
+
+    /// Returns the usable versions nearest to a range: the next older and newer.
+    pub fn nearest(&self, range: &Range) -> (Option<Version>, Option<Version>) {
+        let bounds = range.bounding_range();
+        let usable: Vec<&Version> = (0..self.page.len())
+            .filter(|&at| self.judge_at(at).is_ok() && !self.page.version(at).any_prerelease())
+            .map(|at| self.page.version(at))
+            .collect();
+        let Some((low, high)) = bounds else {
+            return (None, usable.first().map(|&v| v.clone()));
+        };
+        let below = |version: &&&Version| match low {
+            std::ops::Bound::Included(low) | std::ops::Bound::Excluded(low) => {
+                **version < low && !range.contains(*version)
+            }
+            std::ops::Bound::Unbounded => false,
+        };
+        let above = |version: &&&Version| match high {
+            std::ops::Bound::Included(high) | std::ops::Bound::Excluded(high) => {
+                **version >= high && !range.contains(*version)
+            }
+            std::ops::Bound::Unbounded => false,
+        };
+        (
+            usable.iter().find(below).map(|&v| v.clone()),
+            usable.iter().rev().find(above).map(|&v| v.clone()),
+        )
+    }
+}

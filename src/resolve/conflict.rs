@@ -1,0 +1,357 @@
+//! A failed search as the requirement lines that cannot hold together.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use pubgrub::{DerivationTree, External};
+
+use super::explain;
+use super::solve::{Proof, Solved, solve};
+use super::world::{Pkg, World};
+use crate::index::IndexError;
+use crate::package::{Name, Range};
+use crate::progress::Cancel;
+use crate::requirements::{Origin, OriginKind, Role};
+
+/// One step of a chain from a line's own package to the contested one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Step {
+    /// The package that asks.
+    pub package: Name,
+    /// Which of its versions.
+    pub version: String,
+    /// What it asks for.
+    pub requirement: String,
+}
+
+/// One line of a core.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CoreLine {
+    /// The line as written.
+    pub requirement: String,
+    /// Where it stands.
+    pub origin: Origin,
+    /// How it reaches the contested package.
+    pub via: Vec<Step>,
+}
+
+/// Lines that cannot hold together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The contested packages.
+    pub packages: Vec<Name>,
+    /// One entry per line of the core.
+    pub requirements: Vec<CoreLine>,
+    /// The whole in words.
+    pub explanation: String,
+    /// It is not there without the nodes being previewed.
+    pub new: bool,
+    /// The core's lines by number, for those who go on without them.
+    pub lines: Vec<u32>,
+}
+
+/// Steps after which a trial solve is given up.
+const TRIAL_STEPS: u64 = 20_000;
+/// How many independent conflicts are looked for.
+const MOST: usize = 10;
+
+/// Finds the conflicts of a set of lines, each with a minimal core, from the
+/// proof of its failure on.
+///
+/// # Errors
+///
+/// Fails if the world could not be asked or the work was interrupted.
+pub fn find_conflicts(
+    world: &World<'_>,
+    active: &[u32],
+    proof: Proof,
+    cancel: &Cancel,
+) -> Result<Vec<Conflict>, IndexError> {
+    let mut conflicts = Vec::new();
+    let mut remaining = active.to_vec();
+    let mut proof = Some(proof);
+    for core in contradictions(world, active) {
+        remaining.retain(|line| !removable(world, &core).contains(line));
+        conflicts.push(describe(world, &core, cancel)?);
+        proof = None;
+    }
+    while conflicts.len() < MOST {
+        let found = match proof.take() {
+            Some(proof) => proof,
+            None => match solve(world, &remaining, cancel, None)? {
+                Solved::Proof(proof) => *proof,
+                Solved::Picks(_) | Solved::GaveUp => break,
+            },
+        };
+        let core = minimise(world, &lines_of(&found), cancel)?;
+        let out = removable(world, &core);
+        conflicts.push(describe(world, &core, cancel)?);
+        if out.is_empty() {
+            break;
+        }
+        remaining.retain(|line| !out.contains(line));
+    }
+    Ok(conflicts)
+}
+
+/// The lines that may be left out to go on: ComfyUI's own stay while a node's
+/// can go.
+fn removable(world: &World<'_>, core: &[u32]) -> Vec<u32> {
+    let others: Vec<u32> = core
+        .iter()
+        .copied()
+        .filter(|&at| world.lines[at as usize].origin.kind != OriginKind::Core)
+        .collect();
+    if others.is_empty() {
+        core.to_vec()
+    } else {
+        others
+    }
+}
+
+/// Contradictions by text: lines on one name whose ranges have nothing in common,
+/// whatever any index holds. Pairs first.
+fn contradictions(world: &World<'_>, active: &[u32]) -> Vec<Vec<u32>> {
+    let mut by_name: BTreeMap<&Name, Vec<u32>> = BTreeMap::new();
+    for &at in active {
+        let line = &world.lines[at as usize];
+        if line.requirement.url.is_none()
+            && world
+                .override_of(world.number(&line.requirement.name))
+                .is_none()
+            && world.scoped_override(line).is_none()
+        {
+            by_name.entry(&line.requirement.name).or_default().push(at);
+        }
+    }
+    let range = |at: u32| world.lines[at as usize].requirement.specifiers.range();
+    let mut cores = Vec::new();
+    for lines in by_name.values() {
+        let mut out: BTreeSet<u32> = BTreeSet::new();
+        for (at, &first) in lines.iter().enumerate() {
+            if out.contains(&first) {
+                continue;
+            }
+            if range(first).is_empty() {
+                out.insert(first);
+                cores.push(vec![first]);
+                continue;
+            }
+            for &second in &lines[at + 1..] {
+                if out.contains(&second)
+                    || range(second).is_empty()
+                    || !range(first).is_disjoint(&range(second))
+                {
+                    continue;
+                }
+                cores.push(vec![first, second]);
+                out.extend(removable(world, &[first, second]));
+                break;
+            }
+        }
+    }
+    cores
+}
+
+/// Collects the lines and policies that a proof rests on.
+fn lines_of(proof: &Proof) -> Vec<u32> {
+    let mut found = BTreeSet::new();
+    visit(proof, &mut |external| {
+        let packages = match external {
+            External::NotRoot(package, _)
+            | External::NoVersions(package, _)
+            | External::Custom(package, _, _) => vec![package],
+            External::FromDependencyOf(from, _, to, _) => vec![from, to],
+        };
+        for package in packages {
+            if let Pkg::Line(at) = package {
+                found.insert(*at);
+            }
+        }
+    });
+    found.into_iter().collect()
+}
+
+/// Visits each external of a proof once; the tree shares parts and may be deep.
+fn visit<'p>(proof: &'p Proof, see: &mut impl FnMut(&'p External<Pkg, Range, String>)) {
+    let mut shared = BTreeSet::new();
+    let mut open = vec![proof];
+    while let Some(tree) = open.pop() {
+        match tree {
+            DerivationTree::External(external) => see(external),
+            DerivationTree::Derived(derived) => {
+                if derived.shared_id.is_some_and(|id| !shared.insert(id)) {
+                    continue;
+                }
+                open.push(&derived.cause1);
+                open.push(&derived.cause2);
+            }
+        }
+    }
+}
+
+/// Drops lines one by one; what still fails without a line does not need it.
+/// ComfyUI's lines are tried last, so that a node's is named before ComfyUI's...
+/// and dropped first where either would do.
+fn minimise(world: &World<'_>, lines: &[u32], cancel: &Cancel) -> Result<Vec<u32>, IndexError> {
+    let mut core = lines.to_vec();
+    let mut order = core.clone();
+    order.sort_by_key(|&at| std::cmp::Reverse(world.lines[at as usize].origin.kind));
+    for at in order {
+        let trial: Vec<u32> = core.iter().copied().filter(|&line| line != at).collect();
+        if trial.is_empty() {
+            break;
+        }
+        if matches!(
+            solve(world, &trial, cancel, Some(TRIAL_STEPS))?,
+            Solved::Proof(_)
+        ) {
+            core = trial;
+        }
+    }
+    Ok(core)
+}
+
+/// A requirement edge that a proof rests on.
+type Edges = BTreeMap<Pkg, Vec<(Pkg, Range)>>;
+
+fn describe(world: &World<'_>, core: &[u32], cancel: &Cancel) -> Result<Conflict, IndexError> {
+    let mut edges: Edges = BTreeMap::new();
+    let mut policies = BTreeSet::new();
+    let mut missing = BTreeSet::new();
+    if let Solved::Proof(proof) = solve(world, core, cancel, Some(TRIAL_STEPS))? {
+        visit(&proof, &mut |external| match external {
+            External::FromDependencyOf(from, versions, to, _) => {
+                edges
+                    .entry(*from)
+                    .or_default()
+                    .push((*to, versions.clone()));
+                if let Pkg::Policy(at) = to {
+                    policies.insert(*at);
+                }
+            }
+            External::NoVersions(Pkg::Name(name), _) => {
+                missing.insert(*name);
+            }
+            _ => {}
+        });
+    }
+    let contested = contested(world, core, &edges, &missing);
+    let mut requirements: Vec<CoreLine> = core
+        .iter()
+        .map(|&at| {
+            let line = &world.lines[at as usize];
+            CoreLine {
+                requirement: line.text.clone(),
+                origin: line.origin.clone(),
+                via: chain(world, at, &edges, contested.as_ref()),
+            }
+        })
+        .collect();
+    for at in policies {
+        let line = &world.lines[at as usize];
+        let requirement = match &line.role {
+            Role::Override { .. } => format!("{} (override)", line.text),
+            Role::Constrain => format!("{} (constraint)", line.text),
+            Role::Protect => format!("{} (protected)", line.text),
+            Role::Require => line.text.clone(),
+        };
+        requirements.push(CoreLine {
+            requirement,
+            origin: line.origin.clone(),
+            via: Vec::new(),
+        });
+    }
+    requirements.sort_by(|a, b| a.origin.cmp(&b.origin));
+    let packages: Vec<Name> = contested.into_iter().collect();
+    let explanation = explain::explain(world, core, &packages, &requirements)?;
+    Ok(Conflict {
+        packages,
+        requirements,
+        explanation,
+        new: true,
+        lines: core.to_vec(),
+    })
+}
+
+/// The package where the lines' paths meet.
+fn contested(
+    world: &World<'_>,
+    core: &[u32],
+    edges: &Edges,
+    missing: &BTreeSet<u32>,
+) -> Option<Name> {
+    let mut reached: BTreeMap<u32, usize> = BTreeMap::new();
+    for &at in core {
+        let mut seen = BTreeSet::new();
+        let mut open = VecDeque::from([Pkg::Line(at)]);
+        seen.insert(Pkg::Line(at));
+        while let Some(package) = open.pop_front() {
+            for (to, _) in edges.get(&package).into_iter().flatten() {
+                if seen.insert(*to) {
+                    open.push_back(*to);
+                }
+            }
+        }
+        let names: BTreeSet<u32> = seen
+            .iter()
+            .filter_map(|package| match package {
+                Pkg::Name(name) | Pkg::Extra(name, _) => Some(*name),
+                _ => None,
+            })
+            .collect();
+        for name in names {
+            *reached.entry(name).or_insert(0) += 1;
+        }
+    }
+    // Where several are reached by all lines, the one without a version left is
+    // the point of dispute.
+    let best = reached.iter().max_by_key(|(name, count)| {
+        (
+            **count,
+            missing.contains(*name),
+            std::cmp::Reverse(world.name(**name)),
+        )
+    });
+    best.map(|(&name, _)| world.name(name)).or_else(|| {
+        core.first()
+            .map(|&at| world.lines[at as usize].requirement.name.clone())
+    })
+}
+
+/// The shortest path from a line to the contested package.
+fn chain(world: &World<'_>, line: u32, edges: &Edges, contested: Option<&Name>) -> Vec<Step> {
+    let Some(goal) = contested.map(|name| world.number(name)) else {
+        return Vec::new();
+    };
+    let mut from: BTreeMap<Pkg, (Pkg, Range)> = BTreeMap::new();
+    let mut open = VecDeque::from([Pkg::Line(line)]);
+    let mut end = None;
+    while let Some(package) = open.pop_front() {
+        if package == Pkg::Name(goal) {
+            end = Some(package);
+            break;
+        }
+        for (to, versions) in edges.get(&package).into_iter().flatten() {
+            if *to != Pkg::Line(line) && !from.contains_key(to) {
+                from.insert(*to, (package, versions.clone()));
+                open.push_back(*to);
+            }
+        }
+    }
+    let mut steps = Vec::new();
+    let mut at = end;
+    while let Some(package) = at {
+        let Some((before, versions)) = from.get(&package) else {
+            break;
+        };
+        if let (Pkg::Name(asking) | Pkg::Extra(asking, _), Pkg::Name(asked) | Pkg::Extra(asked, _)) =
+            (*before, package)
+            && asking != asked
+        {
+            steps.push(explain::step(world, asking, versions, asked));
+        }
+        at = Some(*before);
+    }
+    steps.reverse();
+    steps
+}

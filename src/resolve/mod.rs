@@ -1,0 +1,29 @@
+//! From everything that is asked to one answer per target, or to a proof that
+//! there is none.
+//!
+//! [`provider`] shows our world to PubGrub, [`candidates`] says which version and
+//! file come first, [`preferences`] keeps what is there, [`targets`] makes one
+//! answer of several, and [`conflict`] turns a failed search into requirement
+//! lines with their places.
+//!
+//! Never: reads a lock or a file, prints, or asks the network but through
+//! [`Index`](crate::index::Index).
+
+pub mod candidates;
+pub mod conflict;
+pub mod explain;
+pub mod options;
+pub mod preferences;
+pub mod provider;
+pub mod resolution;
+pub mod scout;
+pub mod solve;
+pub mod targets;
+pub mod world;
+
+pub use candidates::{Choice, Unfit};
+pub use conflict::{Conflict, CoreLine, Step};
+pub use options::{NamesOrAll, Options};
+pub use preferences::{Kept, Preferences};
+pub use resolution::{Dependency, Package, RequiredBy, Resolution, Warning};
+pub use targets::{Outcome, ResolveError, resolve};

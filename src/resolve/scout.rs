@@ -1,0 +1,187 @@
+//! Guesses ahead of the solver what it will ask for.
+//!
+//! Per name a hint is kept: the intersection of all ranges seen so far, unless
+//! that would be empty. The version that the strategy would pick under the hint
+//! is asked for before the solver gets there.
+
+use std::sync::{Mutex, PoisonError};
+
+use rustc_hash::FxHashMap;
+
+use crate::index::page::SDIST;
+use crate::index::{Page, Scout, Want};
+use crate::package::requirement::{is_for_extra, split};
+use crate::package::{Extra, Marker, Metadata, Name, Range, Requirement, Target, Version};
+use crate::requirements::{Line, Role};
+
+#[derive(Default)]
+struct Known {
+    hints: FxHashMap<Name, Range>,
+    extras: FxHashMap<Name, Vec<Extra>>,
+    pages: FxHashMap<Name, Vec<Offer>>,
+    metadata: FxHashMap<Name, Metadata>,
+    asked: FxHashMap<Name, Version>,
+    preferred: FxHashMap<Name, Version>,
+}
+
+/// A version that fits, with the file that tells its metadata.
+struct Offer {
+    version: Version,
+    want: Want,
+}
+
+/// The resolver's scout for one target.
+pub struct Walker {
+    target: Target,
+    known: Mutex<Known>,
+}
+
+impl Walker {
+    /// Begins with the lines' own ranges and extras.
+    pub fn new(
+        lines: &[Line],
+        target: &Target,
+        preferred: impl Iterator<Item = (Name, Version)>,
+    ) -> Self {
+        let mut known = Known {
+            preferred: preferred.collect(),
+            ..Known::default()
+        };
+        for line in lines {
+            if !matches!(line.role, Role::Require | Role::Constrain | Role::Protect)
+                || !line.requirement.marker.holds(target.environment())
+            {
+                continue;
+            }
+            known.narrow(&line.requirement.name, &line.requirement.specifiers.range());
+            known.add_extras(&line.requirement.name, &line.requirement.extras);
+        }
+        Self {
+            target: target.clone(),
+            known: Mutex::new(known),
+        }
+    }
+
+    /// Lists the versions of a page that a wheel or sdist serves, newest first,
+    /// as many as are worth guessing among.
+    fn offers(&self, name: &Name, page: &Page) -> Vec<Offer> {
+        let ranks: Vec<bool> = page
+            .tag_sets()
+            .iter()
+            .map(|tags| self.target.tags().rank(tags).is_some())
+            .collect();
+        let mut offers = Vec::new();
+        for at in 0..page.len() {
+            let files = page.files(at);
+            let wheel = files
+                .iter()
+                .find(|file| !file.yanked && file.tags != SDIST && ranks[file.tags as usize]);
+            let Some(file) = wheel.or_else(|| files.iter().find(|file| !file.yanked)) else {
+                continue;
+            };
+            let version = page.version(at).clone();
+            if version.any_prerelease() {
+                continue;
+            }
+            let Some(cold) = page.cold(*file) else {
+                continue;
+            };
+            offers.push(Offer {
+                want: Want::Metadata(name.clone(), version.clone(), Box::new(cold.clone())),
+                version,
+            });
+        }
+        offers
+    }
+}
+
+impl Known {
+    /// Narrows a hint; an empty intersection is left to the solver.
+    fn narrow(&mut self, name: &Name, range: &Range) {
+        let hint = self.hints.entry(name.clone()).or_insert_with(Range::full);
+        let narrower = hint.intersection(range);
+        if !narrower.is_empty() {
+            *hint = narrower;
+        }
+    }
+
+    fn add_extras(&mut self, name: &Name, extras: &[Extra]) -> bool {
+        let known = self.extras.entry(name.clone()).or_default();
+        let before = known.len();
+        for extra in extras {
+            if !known.contains(extra) {
+                known.push(extra.clone());
+            }
+        }
+        known.len() > before
+    }
+
+    /// Picks what the solver would, if that differs from what was asked.
+    fn pick(&mut self, name: &Name) -> Option<Want> {
+        let hint = self.hints.get(name)?;
+        let offers = self.pages.get(name)?;
+        let preferred = self
+            .preferred
+            .get(name)
+            .filter(|version| hint.contains(*version));
+        let offer = preferred
+            .and_then(|version| offers.iter().find(|offer| offer.version == *version))
+            .or_else(|| offers.iter().find(|offer| hint.contains(&offer.version)))?;
+        if self.asked.get(name) == Some(&offer.version) {
+            return None;
+        }
+        self.asked.insert(name.clone(), offer.version.clone());
+        Some(offer.want.clone())
+    }
+
+    /// Follows the requirements of some metadata.
+    fn follow(&mut self, target: &Target, name: &Name, metadata: &Metadata) -> Vec<Want> {
+        let extras = self.extras.get(name).cloned().unwrap_or_default();
+        let mut wants = Vec::new();
+        for text in &metadata.requires_dist {
+            if is_for_extra(text) && extras.is_empty() {
+                continue;
+            }
+            let Ok(parts) = split(text) else { continue };
+            if !Marker::parse(parts.marker)
+                .is_ok_and(|marker| marker.holds_with(target.environment(), &extras))
+            {
+                continue;
+            }
+            let Ok(requirement) = Requirement::parse(text) else {
+                continue;
+            };
+            if requirement.url.is_some() {
+                continue;
+            }
+            self.narrow(&requirement.name, &requirement.specifiers.range());
+            let more = self.add_extras(&requirement.name, &requirement.extras);
+            wants.push(Want::Page(requirement.name.clone()));
+            wants.extend(self.pick(&requirement.name));
+            if more && let Some(metadata) = self.metadata.get(&requirement.name).cloned() {
+                wants.extend(self.follow(target, &requirement.name, &metadata));
+            }
+        }
+        wants
+    }
+}
+
+impl Scout for Walker {
+    fn page_arrived(&self, name: &Name, page: &Page) -> Vec<Want> {
+        let offers = self.offers(name, page);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.hints.entry(name.clone()).or_insert_with(Range::full);
+        known.pages.insert(name.clone(), offers);
+        known.pick(name).into_iter().collect()
+    }
+
+    fn metadata_arrived(&self, name: &Name, version: &Version, metadata: &Metadata) -> Vec<Want> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // The solver's batches bring older versions too; only our own pick leads on.
+        if known.asked.get(name).is_some_and(|asked| asked != version) {
+            return Vec::new();
+        }
+        known.metadata.insert(name.clone(), metadata.clone());
+        known.follow(&self.target, name, metadata)
+    }
+}

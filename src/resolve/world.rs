@@ -1,0 +1,497 @@
+//! What one target's solves share: interned names, candidates, dependencies.
+//!
+//! A conflict's core is found by dozens of solves over the same data; all they
+//! learn of the world stays here, so that each costs about a millisecond.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::candidates::{Candidates, Choice, Wishes};
+use super::options::Options;
+use super::preferences::Preferences;
+use crate::index::{Index, IndexError, MetadataError, Page, Want};
+use crate::package::requirement::{Parts, split};
+use crate::package::{Extra, Marker, Metadata, Name, Range, Requirement, Target, Version};
+use crate::requirements::{Line, Role};
+
+/// A package as the solver knows it: small numbers, cheap to copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Pkg {
+    /// Depends on every active line.
+    Root,
+    /// A requirement line; one version.
+    Line(u32),
+    /// A constraint, override or protection; one version.
+    Policy(u32),
+    /// A distribution.
+    Name(u32),
+    /// A distribution with an extra.
+    Extra(u32, u32),
+}
+
+impl fmt::Display for Pkg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// One requirement of a version, judged for the target.
+#[derive(Debug, Clone)]
+pub struct Dep {
+    /// The name asked for.
+    pub name: u32,
+    /// The extras asked for.
+    pub extras: Vec<u32>,
+    /// The versions that will do.
+    pub range: Range,
+    /// The requirement as written.
+    pub text: String,
+    /// Where it must come from.
+    pub url: Option<String>,
+}
+
+/// The requirements of a version.
+#[derive(Debug, Default)]
+pub struct Deps {
+    /// What it always asks for.
+    pub base: Vec<Dep>,
+    extras: RefCell<FxHashMap<u32, Rc<Vec<Dep>>>>,
+    metadata: Arc<Metadata>,
+}
+
+/// Why a version cannot be used although its file fits.
+pub type Broken = String;
+type DepsResult = Result<Rc<Deps>, Broken>;
+
+#[derive(Debug, Default)]
+struct Interner {
+    names: Vec<Name>,
+    numbers: FxHashMap<Name, u32>,
+    extras: Vec<Extra>,
+    extra_numbers: FxHashMap<Extra, u32>,
+}
+
+/// What the solver shares between solves of one target.
+pub struct World<'a> {
+    /// Everything asked for.
+    pub lines: &'a [Line],
+    /// The target.
+    pub target: &'a Target,
+    /// What decides between answers.
+    pub options: &'a Options,
+    /// What to keep.
+    pub preferences: &'a Preferences,
+    index: &'a dyn Index,
+    interner: RefCell<Interner>,
+    candidates: RefCell<FxHashMap<u32, Option<Rc<Candidates>>>>,
+    deps: RefCell<FxHashMap<(u32, Version), DepsResult>>,
+    markers: RefCell<FxHashMap<String, bool>>,
+    /// Which policy lines bind a name: constraints and protections.
+    constraints: FxHashMap<u32, Vec<u32>>,
+    /// Which override replaces all requirements on a name.
+    overrides: FxHashMap<u32, u32>,
+    /// Addresses that lines give to names.
+    urls: FxHashMap<u32, (String, u32)>,
+    /// Counters.
+    pub decisions: Cell<u64>,
+    /// Solves made.
+    pub solves: Cell<u64>,
+}
+
+impl<'a> World<'a> {
+    /// Prepares the lines for a target.
+    pub fn new(
+        lines: &'a [Line],
+        target: &'a Target,
+        options: &'a Options,
+        preferences: &'a Preferences,
+        index: &'a dyn Index,
+    ) -> Self {
+        let mut world = Self {
+            lines,
+            target,
+            options,
+            preferences,
+            index,
+            interner: RefCell::default(),
+            candidates: RefCell::default(),
+            deps: RefCell::default(),
+            markers: RefCell::default(),
+            constraints: FxHashMap::default(),
+            overrides: FxHashMap::default(),
+            urls: FxHashMap::default(),
+            decisions: Cell::new(0),
+            solves: Cell::new(0),
+        };
+        for (at, line) in (0u32..).zip(lines) {
+            let name = world.number(&line.requirement.name);
+            if !line.requirement.marker.holds(target.environment()) {
+                continue;
+            }
+            match &line.role {
+                Role::Require => {
+                    if let Some(url) = &line.requirement.url {
+                        world.urls.entry(name).or_insert((url.clone(), at));
+                    }
+                }
+                Role::Constrain | Role::Protect => {
+                    world.constraints.entry(name).or_default().push(at)
+                }
+                Role::Override { only_for, .. } if only_for.is_empty() => {
+                    world.overrides.insert(name, at);
+                }
+                Role::Override { .. } => {}
+            }
+        }
+        world
+    }
+
+    /// Returns the number of a name.
+    pub fn number(&self, name: &Name) -> u32 {
+        let mut interner = self.interner.borrow_mut();
+        if let Some(&number) = interner.numbers.get(name) {
+            return number;
+        }
+        let number =
+            u32::try_from(interner.names.len()).expect("BUG: fewer than four billion names");
+        interner.names.push(name.clone());
+        interner.numbers.insert(name.clone(), number);
+        number
+    }
+
+    /// Returns the name of a number.
+    pub fn name(&self, number: u32) -> Name {
+        self.interner.borrow().names[number as usize].clone()
+    }
+
+    fn extra_number(&self, extra: &Extra) -> u32 {
+        let mut interner = self.interner.borrow_mut();
+        if let Some(&number) = interner.extra_numbers.get(extra) {
+            return number;
+        }
+        let number =
+            u32::try_from(interner.extras.len()).expect("BUG: fewer than four billion extras");
+        interner.extras.push(extra.clone());
+        interner.extra_numbers.insert(extra.clone(), number);
+        number
+    }
+
+    /// Returns the extra of a number.
+    pub fn extra(&self, number: u32) -> Extra {
+        self.interner.borrow().extras[number as usize].clone()
+    }
+
+    /// Reports whether a line asks for something on this target.
+    pub fn is_active(&self, line: &Line) -> bool {
+        matches!(line.role, Role::Require)
+            && !self.options.exclude.contains(&line.requirement.name)
+            && line.requirement.marker.holds(self.target.environment())
+    }
+
+    /// Returns the policy lines that bind a name if it is wanted.
+    pub fn constraints_on(&self, name: u32) -> &[u32] {
+        self.constraints.get(&name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the override of a name.
+    pub fn override_of(&self, name: u32) -> Option<u32> {
+        self.overrides.get(&name).copied()
+    }
+
+    /// Finds the override that is meant for a line of one node only.
+    pub fn scoped_override(&self, line: &Line) -> Option<u32> {
+        let node = line.origin.name.as_ref()?;
+        let found = self.lines.iter().position(|other| {
+            other.requirement.name == line.requirement.name
+                && matches!(&other.role, Role::Override { only_for, .. } if only_for.iter().any(|name| name.eq_ignore_ascii_case(node)))
+        })?;
+        u32::try_from(found).ok()
+    }
+
+    /// Turns a requirement into what the solver needs.
+    pub fn dep(&self, requirement: &Requirement, text: &str) -> Dep {
+        Dep {
+            name: self.number(&requirement.name),
+            extras: requirement
+                .extras
+                .iter()
+                .map(|extra| self.extra_number(extra))
+                .collect(),
+            range: if requirement.url.is_some() {
+                Range::full()
+            } else {
+                requirement.specifiers.range()
+            },
+            text: text.to_owned(),
+            url: requirement.url.clone(),
+        }
+    }
+
+    /// Returns the candidates of a name; `None` if nothing knows it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the index could not be asked.
+    pub fn candidates(&self, number: u32) -> Result<Option<Rc<Candidates>>, IndexError> {
+        if let Some(known) = self.candidates.borrow().get(&number) {
+            return Ok(known.clone());
+        }
+        let name = self.name(number);
+        let kept = self.preferences.kept(&name);
+        let page = match self.urls.get(&number) {
+            Some((url, line)) => {
+                let base = &self.lines[*line as usize].base;
+                Some(
+                    self.index
+                        .direct(&name, url, base)
+                        .or_else(|error| match error {
+                            MetadataError::Index(error) => Err(error),
+                            MetadataError::Unusable(_) => {
+                                Ok(Arc::new(Page::new(url, &name, Vec::new())))
+                            }
+                        })?,
+                )
+            }
+            None => match self.index.page(&name) {
+                Ok(page) => page,
+                // Off line, what is installed can still be kept.
+                Err(IndexError::Offline { .. }) if kept.is_some() => None,
+                Err(error) => return Err(error),
+            },
+        };
+        let page = page.or_else(|| {
+            kept.is_some()
+                .then(|| Arc::new(Page::new("", &name, Vec::new())))
+        });
+        let candidates = page.map(|page| {
+            let wishes = self.wishes(&name, kept.map(|kept| kept.version.clone()));
+            Rc::new(Candidates::new(
+                &name,
+                page,
+                self.target,
+                self.options,
+                wishes,
+            ))
+        });
+        self.candidates
+            .borrow_mut()
+            .insert(number, candidates.clone());
+        Ok(candidates)
+    }
+
+    fn wishes(&self, name: &Name, kept: Option<Version>) -> Wishes {
+        let mut wishes = Wishes {
+            kept,
+            preferred: self.preferences.of(name).cloned().collect(),
+            ..Wishes::default()
+        };
+        for line in self
+            .lines
+            .iter()
+            .filter(|line| line.requirement.name == *name)
+        {
+            wishes
+                .pinned
+                .extend(line.requirement.specifiers.pinned().cloned());
+            wishes.names_prerelease |= line.requirement.specifiers.names_prerelease();
+            wishes.direct |= line.role == Role::Require;
+        }
+        wishes
+    }
+
+    /// Asks for the metadata of the next versions in a range, without waiting.
+    pub fn prefetch(&self, number: u32, range: &Range, count: usize) {
+        let Ok(Some(candidates)) = self.candidates(number) else {
+            return;
+        };
+        let name = self.name(number);
+        let wants = candidates
+            .in_order(range)
+            .take(count)
+            .filter_map(|version| {
+                let Ok(Choice::File { read, .. }) = candidates.judge(&version) else {
+                    return None;
+                };
+                let file = candidates.page().cold(read)?.clone();
+                Some(Want::Metadata(name.clone(), version, Box::new(file)))
+            })
+            .collect();
+        self.index.prefetch(wants);
+    }
+
+    /// Returns the requirements of a version.
+    ///
+    /// # Errors
+    ///
+    /// The outer error is the world's; the inner says why the version cannot be used.
+    pub fn deps(&self, number: u32, version: &Version) -> Result<DepsResult, IndexError> {
+        let key = (number, version.clone());
+        if let Some(known) = self.deps.borrow().get(&key) {
+            return Ok(known.clone());
+        }
+        let found = match self.metadata(number, version) {
+            Ok(metadata) => self.understand(&metadata).map(Rc::new),
+            Err(MetadataError::Unusable(reason)) => Err(reason),
+            Err(MetadataError::Index(error)) => return Err(error),
+        };
+        self.deps.borrow_mut().insert(key, found.clone());
+        Ok(found)
+    }
+
+    /// Returns the requirements of a version if they were looked at before.
+    pub fn deps_known(&self, number: u32, version: &Version) -> Option<Rc<Deps>> {
+        self.deps
+            .borrow()
+            .get(&(number, version.clone()))?
+            .clone()
+            .ok()
+    }
+
+    /// Returns the address that a line gives to a name, and the line.
+    pub fn url_of(&self, number: u32) -> Option<(String, u32)> {
+        self.urls.get(&number).cloned()
+    }
+
+    /// Returns the metadata of a version.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the version cannot be used or the world could not be asked.
+    pub fn metadata(&self, number: u32, version: &Version) -> Result<Arc<Metadata>, MetadataError> {
+        let name = self.name(number);
+        let unknown = || MetadataError::Unusable("no index has it".to_owned());
+        let candidates = self.candidates(number)?.ok_or_else(unknown)?;
+        match candidates.judge(version) {
+            Ok(Choice::File { read, install }) => {
+                let file = candidates.page().cold(read).ok_or_else(unknown)?;
+                let found = self.index.metadata(&name, version, file);
+                match found {
+                    // Another platform's wheel was only a short cut.
+                    Err(MetadataError::Unusable(_)) if read != install => {
+                        let file = candidates.page().cold(install).ok_or_else(unknown)?;
+                        self.index.metadata(&name, version, file)
+                    }
+                    Err(MetadataError::Index(IndexError::Offline { .. })) => {
+                        self.kept_metadata(&name, version).ok_or_else(|| {
+                            MetadataError::Index(IndexError::Offline {
+                                what: format!("{name} {version}"),
+                            })
+                        })
+                    }
+                    found => found,
+                }
+            }
+            Ok(Choice::Kept) => self.kept_metadata(&name, version).ok_or_else(unknown),
+            Err(unfit) => Err(MetadataError::Unusable(unfit.shown(self.target))),
+        }
+    }
+
+    fn kept_metadata(&self, name: &Name, version: &Version) -> Option<Arc<Metadata>> {
+        let kept = self.preferences.kept(name)?;
+        (kept.version == *version).then(|| Arc::new(kept.metadata.clone()))
+    }
+
+    fn understand(&self, metadata: &Arc<Metadata>) -> DepsInner {
+        let mut base = Vec::new();
+        for text in &metadata.requires_dist {
+            let parts = split(text)
+                .map_err(|error| format!("its requirement `{text}` cannot be read: {error}"))?;
+            let gated = crate::package::marker::mentions_extra(parts.marker);
+            if (gated && !parts.marker.contains(" or ")) || !self.marker_holds(parts.marker, &[]) {
+                continue;
+            }
+            base.push(self.parse(text, &parts)?);
+        }
+        Ok(Deps {
+            base,
+            extras: RefCell::default(),
+            metadata: Arc::clone(metadata),
+        })
+    }
+
+    fn parse(&self, text: &str, parts: &Parts<'_>) -> Result<Dep, Broken> {
+        let bare = Requirement::parse(&text[..text.len() - marker_length(text, parts)])
+            .map_err(|error| format!("its requirement `{text}` cannot be read: {error}"))?;
+        Ok(self.dep(&bare, text))
+    }
+
+    fn marker_holds(&self, marker: &str, extras: &[Extra]) -> bool {
+        if marker.is_empty() {
+            return true;
+        }
+        if extras.is_empty()
+            && let Some(&known) = self.markers.borrow().get(marker)
+        {
+            return known;
+        }
+        // A marker that cannot be read holds: better one package too many.
+        let holds = Marker::parse(marker).map_or(true, |marker| {
+            marker.holds_with(self.target.environment(), extras)
+        });
+        if extras.is_empty() {
+            self.markers.borrow_mut().insert(marker.to_owned(), holds);
+        }
+        holds
+    }
+
+    /// Returns what a version asks for besides when an extra is wanted.
+    ///
+    /// # Errors
+    ///
+    /// Returns the requirement that cannot be read.
+    pub fn extra_deps(&self, deps: &Deps, extra: u32) -> Result<Rc<Vec<Dep>>, Broken> {
+        if let Some(known) = deps.extras.borrow().get(&extra) {
+            return Ok(Rc::clone(known));
+        }
+        let wanted = [self.extra(extra)];
+        let mut found = Vec::new();
+        for text in &deps.metadata.requires_dist {
+            let Ok(parts) = split(text) else { continue };
+            if crate::package::marker::mentions_extra(parts.marker)
+                && self.marker_holds(parts.marker, &wanted)
+                && !self.marker_holds(parts.marker, &[])
+            {
+                found.push(self.parse(text, &parts)?);
+            }
+        }
+        let found = Rc::new(found);
+        deps.extras.borrow_mut().insert(extra, Rc::clone(&found));
+        Ok(found)
+    }
+
+    /// Returns the distinct names that active lines ask for, in reading order.
+    pub fn asked_names(&self) -> Vec<Name> {
+        let mut seen = BTreeSet::new();
+        self.lines
+            .iter()
+            .filter(|line| self.is_active(line) && line.requirement.url.is_none())
+            .map(|line| line.requirement.name.clone())
+            .filter(|name| seen.insert(name.clone()))
+            .collect()
+    }
+}
+
+type DepsInner = Result<Deps, Broken>;
+
+impl Deps {
+    /// Returns the metadata they were read from.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+}
+
+/// How many bytes at the end of a requirement's text are its marker.
+fn marker_length(text: &str, parts: &Parts<'_>) -> usize {
+    if parts.marker.is_empty() {
+        return text.len() - text.trim_end().trim_end_matches(';').len();
+    }
+    text.rfind(parts.marker).map_or(0, |at| {
+        let before = text[..at].trim_end();
+        text.len() - before.strip_suffix(';').unwrap_or(before).len()
+    })
+}

@@ -1,0 +1,356 @@
+//! `portenv.toml`: the policy of an installation.
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::host::fs::{self, FsError};
+
+/// A settings file that cannot be used, with the place.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file could not be read.
+    #[error(transparent)]
+    Read(#[from] FsError),
+    /// The file is not as it should be.
+    #[error("{file}:{line}:{column}: {message}")]
+    Invalid {
+        /// The file.
+        file: Utf8PathBuf,
+        /// The line, from 1.
+        line: u32,
+        /// The column, from 1.
+        column: u32,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+/// A name as key, with its place in the file.
+pub type Key = Spanned<String>;
+
+/// The whole file; every part may be absent.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Settings {
+    /// `[installation]`.
+    pub installation: InstallationTable,
+    /// `[resolve]`.
+    pub resolve: ResolveTable,
+    /// `[[index]]`.
+    pub index: Vec<IndexTable>,
+    /// `[policy]`.
+    pub policy: PolicyTable,
+    /// `[check]`.
+    pub check: BTreeMap<String, Level>,
+    /// `[overrides]`.
+    pub overrides: BTreeMap<Key, OverrideValue>,
+    /// `[constraints]`.
+    pub constraints: BTreeMap<Key, String>,
+    /// `[[family]]`.
+    pub family: Vec<FamilyTable>,
+    /// `[nodes.NAME]`.
+    pub nodes: BTreeMap<String, NodeTable>,
+    /// `[environments.NAME]`.
+    pub environments: BTreeMap<String, EnvironmentTable>,
+    /// Where each line of the file begins; filled in after reading.
+    #[serde(skip)]
+    pub text: String,
+}
+
+/// `[installation]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct InstallationTable {
+    /// The core's directory.
+    pub comfyui: Option<Utf8PathBuf>,
+    /// The interpreter.
+    pub python: Option<Utf8PathBuf>,
+    /// The directories of nodes.
+    pub custom_nodes: Option<Vec<Utf8PathBuf>>,
+    /// Allow an externally managed Python.
+    pub allow_system: bool,
+}
+
+/// `[resolve]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ResolveTable {
+    /// `TRIPLE` or `TRIPLE@PYTHON` each.
+    pub targets: Option<Vec<String>>,
+    /// The Python to resolve for.
+    pub python_version: Option<String>,
+    /// Whether pre-releases may be taken.
+    pub prerelease: Option<Prerelease>,
+    /// Highest or lowest versions.
+    pub resolution: Option<Resolution>,
+    /// Nothing uploaded later counts.
+    pub exclude_newer: Option<String>,
+    /// Which of a node's two files counts.
+    pub node_sources: Option<NodeSources>,
+    /// Whether metadata may be had by a build.
+    pub build: Option<Build>,
+    /// What becomes of a line that nothing can supply.
+    pub unsupplied: Option<Unsupplied>,
+}
+
+/// Whether pre-releases may be taken, with uv's meanings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Prerelease {
+    /// Finals first, pre-releases only when no final fits.
+    #[default]
+    #[serde(alias = "if-necessary-or-explicit")]
+    IfNecessary,
+    /// Never.
+    Disallow,
+    /// Like any other version.
+    Allow,
+    /// Only where a line names one.
+    Explicit,
+}
+
+/// Highest or lowest versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resolution {
+    /// The highest that fit.
+    #[default]
+    Highest,
+    /// The lowest that fit.
+    Lowest,
+    /// The lowest of what is asked for directly.
+    LowestDirect,
+}
+
+/// Which of a node's two files counts when it has both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodeSources {
+    /// Both.
+    #[default]
+    Merge,
+    /// `requirements.txt`.
+    Requirements,
+    /// `pyproject.toml`.
+    Pyproject,
+}
+
+/// Whether metadata may be had by running a build.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Build {
+    /// `allow` or `static`.
+    Mode(BuildMode),
+    /// Only for these.
+    Names(Vec<String>),
+}
+
+/// Whether metadata may be had by running a build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BuildMode {
+    /// A build may run.
+    #[default]
+    Allow,
+    /// Nothing runs.
+    Static,
+}
+
+/// What becomes of a line that nothing can supply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unsupplied {
+    /// It is recorded and left out.
+    #[default]
+    Waive,
+    /// It is an error.
+    Error,
+}
+
+/// `[[index]]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct IndexTable {
+    /// A name to speak of it.
+    pub name: String,
+    /// Its base URL.
+    pub url: String,
+    /// It replaces PyPI.
+    #[serde(default)]
+    pub default: bool,
+    /// Packages that come from here and nowhere else.
+    #[serde(default)]
+    pub packages: Vec<String>,
+}
+
+/// `[policy]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct PolicyTable {
+    /// Packages that keep version, local tag and index.
+    pub protect: Option<Vec<String>>,
+    /// Packages never to install.
+    pub exclude: Vec<String>,
+    /// What the store keeps.
+    pub store: Option<StoreMode>,
+}
+
+/// What the store keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoreMode {
+    /// What cannot be had again.
+    #[default]
+    Needed,
+    /// Everything.
+    All,
+    /// Nothing.
+    None,
+}
+
+/// How a finding of `check` counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// It fails the check.
+    Error,
+    /// It is shown.
+    Warn,
+    /// It is not looked for.
+    Off,
+}
+
+/// The value of one override: a specifier or a table.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum OverrideValue {
+    /// Only a specifier.
+    Text(String),
+    /// With reason and scope.
+    Table(OverrideTable),
+}
+
+/// An override with reason and scope.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct OverrideTable {
+    /// What holds instead.
+    pub specifier: String,
+    /// Why.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Only for lines of these nodes.
+    #[serde(default, rename = "for")]
+    pub only_for: Vec<String>,
+}
+
+/// `[[family]]`: distributions that own the same modules.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FamilyTable {
+    /// Members, most capable first.
+    pub members: Vec<String>,
+    /// `report`, `error` or `unify`.
+    #[serde(default)]
+    pub mode: FamilyMode,
+}
+
+/// What is done about two members of a family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FamilyMode {
+    /// Say so.
+    #[default]
+    Report,
+    /// Refuse.
+    Error,
+    /// One member answers for all.
+    Unify,
+}
+
+/// `[nodes.NAME]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct NodeTable {
+    /// Which of its two files counts.
+    pub sources: Option<NodeSources>,
+    /// Extras of its pyproject that are wanted.
+    pub extras: Vec<String>,
+    /// It is left out of everything.
+    pub ignore: bool,
+}
+
+/// `[environments.NAME]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct EnvironmentTable {
+    /// The nodes that live there.
+    pub nodes: Vec<String>,
+}
+
+impl Settings {
+    /// Reads `portenv.toml` at the root; an absent file is all defaults.
+    ///
+    /// # Errors
+    ///
+    /// Fails with file, line and column on anything unknown or malformed.
+    pub fn read(root: &Utf8Path) -> Result<Self, SettingsError> {
+        match fs::find_text(&root.join("portenv.toml"))? {
+            Some(text) => Self::parse(&text, Utf8Path::new("portenv.toml")),
+            None => Ok(Self::default()),
+        }
+    }
+
+    /// Parses the text of a settings file.
+    ///
+    /// # Errors
+    ///
+    /// Fails with file, line and column on anything unknown or malformed.
+    pub fn parse(text: &str, file: &Utf8Path) -> Result<Self, SettingsError> {
+        let mut settings: Self = toml::from_str(text).map_err(|error| {
+            let offset = error.span().map_or(0, |span| span.start);
+            let (line, column) = line_column(text, offset);
+            let message = error
+                .message()
+                .lines()
+                .next()
+                .unwrap_or("invalid")
+                .to_owned();
+            SettingsError::Invalid {
+                file: file.to_owned(),
+                line,
+                column,
+                message,
+            }
+        })?;
+        text.clone_into(&mut settings.text);
+        Ok(settings)
+    }
+
+    /// Returns line and column of a key.
+    pub fn place(&self, key: &Key) -> (u32, u32) {
+        line_column(&self.text, key.span().start)
+    }
+
+    /// Returns what is set for a node.
+    pub fn node(&self, name: &str) -> NodeTable {
+        self.nodes
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, table)| table.clone())
+            .unwrap_or_default()
+    }
+}
+
+fn line_column(text: &str, offset: usize) -> (u32, u32) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+    (
+        u32::try_from(line).unwrap_or(u32::MAX),
+        u32::try_from(column).unwrap_or(u32::MAX),
+    )
+}
