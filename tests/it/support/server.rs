@@ -1,0 +1,244 @@
+//! A package index on this machine that does what indexes in the wild do, badly too.
+//!
+//! A real server and not a mocked client: keep-alive, ranges, redirects and broken connections
+//! are where index clients go wrong, and a mock would agree with the client about all of them.
+
+mod answer;
+mod http;
+mod pages;
+
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Mutex, MutexGuard},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+pub(crate) use http::Request;
+pub(crate) use pages::Hosted;
+
+/// Form of the pages; the server sends this one whatever a client accepts, as simple mirrors do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// PEP 691 with the sizes and upload times of PEP 700, and absolute URLs, as PyPI has.
+    Json,
+    /// PEP 503 with relative URLs, as download.pytorch.org has; no sizes, no times.
+    Html,
+}
+
+/// What the index can do. Change it while running through [`IndexServer::set`].
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// Form of the pages.
+    pub(crate) format: Format,
+    /// Whether metadata is advertised and served beside wheels (PEP 658).
+    pub(crate) metadata: bool,
+    /// Whether `Range` is honoured; without it every answer is whole, with status 200.
+    pub(crate) ranges: bool,
+    /// Wait before each answer, to make round trips count in a measurement.
+    pub(crate) latency: Duration,
+    /// Whether answers carry an `ETag`, and `If-None-Match` gets 304.
+    pub(crate) etag: bool,
+    /// `Cache-Control` of every answer.
+    pub(crate) cache_control: Option<String>,
+    /// User and password; anything else gets 401.
+    pub(crate) auth: Option<(String, String)>,
+}
+
+impl Default for Options {
+    /// The best of indexes: PyPI with everything on.
+    fn default() -> Self {
+        Self {
+            format: Format::Json,
+            metadata: true,
+            ranges: true,
+            latency: Duration::ZERO,
+            etag: true,
+            cache_control: None,
+            auth: None,
+        }
+    }
+}
+
+/// A way for one answer to go wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Answers with this status and a short text.
+    Status(u16),
+    /// Answers with this status and `Retry-After` in seconds.
+    RetryAfter(u16, u32),
+    /// Closes the connection without an answer. Clients repeat such a request on their own when
+    /// the connection had been used before, so plan it for more than one request.
+    Reset,
+    /// Promises the whole length, then closes after this many bytes of the body.
+    Truncate(usize),
+    /// Changes one byte in the middle of the body: the length is right, the hash is wrong.
+    Corrupt,
+    /// Answers 200 with a login page, or with JSON of another shape, as captive portals do.
+    Garbage(Format),
+}
+
+/// A running index; it stops, and refuses connections, when dropped.
+#[derive(Debug)]
+pub(crate) struct IndexServer {
+    address: SocketAddr,
+    shared: Arc<Mutex<State>>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+/// Everything that requests read and tests change.
+#[derive(Debug, Default)]
+struct State {
+    options: Options,
+    /// By name of the index (`""` is the default one), then by file name.
+    indexes: BTreeMap<String, BTreeMap<String, Hosted>>,
+    /// Fixed answers by path: content type and body.
+    routes: BTreeMap<String, (String, Vec<u8>)>,
+    /// Substring of the path, fault, and how often it is still due.
+    faults: Vec<(String, Fault, usize)>,
+    requests: Vec<Request>,
+    /// Open connections, so that stopping closes kept-alive ones too.
+    open: BTreeMap<u64, TcpStream>,
+    accepted: u64,
+    stopped: bool,
+}
+
+impl IndexServer {
+    /// Starts with these files on the default index: wheels, sdists, artifacts or hosted files.
+    pub(crate) fn start<I>(files: I) -> Self
+    where
+        I: IntoIterator<Item: Into<Hosted>>,
+    {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut server = Self {
+            address,
+            shared: Arc::default(),
+            acceptor: None,
+        };
+        for file in files {
+            server.add(file);
+        }
+        let shared = Arc::clone(&server.shared);
+        server.acceptor = Some(thread::spawn(move || {
+            for stream in listener.incoming() {
+                if lock(&shared).stopped {
+                    break;
+                }
+                let Ok(stream) = stream else { continue };
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || http::converse(&stream, address, &shared));
+            }
+        }));
+        server
+    }
+
+    /// Starts with an empty index.
+    pub(crate) fn empty() -> Self {
+        Self::start(Vec::<Hosted>::new())
+    }
+
+    /// Returns the URL of the default index, without a slash at the end.
+    pub(crate) fn url(&self) -> String {
+        format!("{}/simple", self.base())
+    }
+
+    /// Returns the URL of the index that [`IndexServer::add_to`] fills.
+    pub(crate) fn url_of(&self, index: &str) -> String {
+        format!("{}/{index}/simple", self.base())
+    }
+
+    /// Returns scheme, host and port.
+    pub(crate) fn base(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Returns host and port, which differ from run to run and so must be hidden in snapshots.
+    pub(crate) fn host(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// Puts a file on the default index, in place of one with the same name.
+    pub(crate) fn add(&self, file: impl Into<Hosted>) {
+        self.add_to("", file);
+    }
+
+    /// Puts a file on an index of its own; indexes may hold files of one name and other bytes.
+    pub(crate) fn add_to(&self, index: &str, file: impl Into<Hosted>) {
+        let file = file.into();
+        let mut state = self.state();
+        let files = state.indexes.entry(index.into()).or_default();
+        files.insert(file.artifact.filename.clone(), file);
+    }
+
+    /// Takes a file off every index. A project without files has no page.
+    pub(crate) fn remove(&self, filename: &str) {
+        let mut state = self.state();
+        for files in state.indexes.values_mut() {
+            files.remove(filename);
+        }
+    }
+
+    /// Answers this path with a fixed body, for what is no index: a registry, an archive.
+    ///
+    /// The path starts with a slash; a query string, if given, must match too.
+    pub(crate) fn route(&self, path: &str, content_type: &str, body: impl AsRef<[u8]>) {
+        let answer = (content_type.to_owned(), body.as_ref().to_vec());
+        self.state().routes.insert(path.into(), answer);
+    }
+
+    /// Changes options; the next request sees them.
+    pub(crate) fn set(&self, change: impl FnOnce(&mut Options)) {
+        change(&mut self.state().options);
+    }
+
+    /// Plans a fault for the next `times` requests whose path contains `substring`
+    /// (`usize::MAX`: for ever). Of several that match, the earliest planned comes first.
+    pub(crate) fn fault(&self, substring: &str, fault: Fault, times: usize) {
+        self.state().faults.push((substring.into(), fault, times));
+    }
+
+    /// Forgets planned faults that have not happened.
+    pub(crate) fn clear_faults(&self) {
+        self.state().faults.clear();
+    }
+
+    /// Returns the requests so far, in the order in which they were answered.
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.state().requests.clone()
+    }
+
+    /// Forgets the requests so far: a test of a cache starts counting here.
+    pub(crate) fn clear_requests(&self) {
+        self.state().requests.clear();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.shared)
+    }
+}
+
+impl Drop for IndexServer {
+    fn drop(&mut self) {
+        let mut state = self.state();
+        state.stopped = true;
+        for stream in state.open.values() {
+            stream.shutdown(Shutdown::Both).ok();
+        }
+        drop(state);
+        // Wakes the thread that accepts; once it has ended, the port is closed for sure.
+        TcpStream::connect(self.address).ok();
+        if let Some(acceptor) = self.acceptor.take() {
+            acceptor.join().ok();
+        }
+    }
+}
+
+/// Locks even after a thread panicked with the lock held: the test then fails for that reason,
+/// not for a poisoned lock.
+fn lock(shared: &Mutex<State>) -> MutexGuard<'_, State> {
+    shared
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
