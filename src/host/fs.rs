@@ -179,6 +179,18 @@ fn copy_link(from: &Utf8Path, to: &Utf8Path) -> Result<(), FsError> {
     with("copy", from, fs::copy(from, to)).map(|_| ())
 }
 
+/// Marks a file as a program, where the system wants that.
+pub fn make_executable(path: &Utf8Path) -> Result<(), FsError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        with("mark as a program", path, fs::set_permissions(path, fs::Permissions::from_mode(0o755)))?;
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}
+
 /// Lists the names in a directory, sorted. A name that is not UTF-8 is an error.
 pub fn list_dir(path: &Utf8Path) -> Result<Vec<String>, FsError> {
     let read = || -> io::Result<Vec<String>> {

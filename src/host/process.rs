@@ -62,6 +62,15 @@ impl Finished {
     }
 }
 
+/// How long a child may run, and what may end it early.
+#[derive(Debug, Clone)]
+pub struct Bounds {
+    /// It is ended after this time.
+    pub limit: std::time::Duration,
+    /// It is ended when this says so.
+    pub stop: crate::progress::Cancel,
+}
+
 /// A program that could not be started.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot run `{program}`")]
@@ -156,6 +165,54 @@ impl Call {
             stdout: output.stdout,
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         })
+    }
+}
+
+impl Call {
+    /// Runs the program, but ends it at a time limit or when the work is to stop;
+    /// `None` if it was ended so.
+    ///
+    /// # Errors
+    ///
+    /// Fails only if the program could not be started.
+    pub fn run_within(self, bounds: &Bounds) -> Result<Option<Finished>, ProcessError> {
+        let program = self.program.clone();
+        let fail = |source| ProcessError { program: program.clone(), source };
+        let mut child = self
+            .command()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(fail)?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let drain = |pipe: Option<Box<dyn io::Read + Send>>| {
+            std::thread::spawn(move || {
+                let mut bytes = Vec::new();
+                // A pipe that breaks has said all it will.
+                let _ = pipe.map(|mut pipe| pipe.read_to_end(&mut bytes));
+                bytes
+            })
+        };
+        let stdout = drain(stdout.map(|pipe| Box::new(pipe) as _));
+        let stderr = drain(stderr.map(|pipe| Box::new(pipe) as _));
+        let began = std::time::Instant::now();
+        let status = loop {
+            if let Some(status) = child.try_wait().map_err(fail)? {
+                break status;
+            }
+            if began.elapsed() > bounds.limit || bounds.stop.is_requested() {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Ok(None);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        };
+        let stderr = stderr.join().unwrap_or_default();
+        Ok(Some(Finished {
+            code: status.code(),
+            stdout: stdout.join().unwrap_or_default(),
+            stderr: String::from_utf8_lossy(&stderr).into_owned(),
+        }))
     }
 }
 

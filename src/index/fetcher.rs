@@ -16,7 +16,7 @@ use super::folder;
 use super::page::{ColdFile, Page};
 use super::remote::{MetadataSlot, Shared};
 use super::simple::{ListedFile, parse_page};
-use super::source::{IndexError, MetadataError, Want};
+use super::source::{Download, IndexError, MetadataError, Want};
 use crate::host::{digest, fs};
 use crate::package::{FileKind, Metadata, Name, Version, redact};
 
@@ -103,9 +103,9 @@ impl Fetcher {
                 self.shared.put_page(name, found);
                 next
             }
-            Want::Digest(address) => {
-                let found = self.digest(&address).await;
-                self.shared.put_digest(address, found);
+            Want::File(address) => {
+                let found = self.file(&address).await;
+                self.shared.put_file(address, found);
                 Vec::new()
             }
             Want::Metadata(name, version, file) => {
@@ -126,20 +126,19 @@ impl Fetcher {
         }
     }
 
-    async fn digest(&self, address: &str) -> Result<(String, u64), IndexError> {
-        let unreachable_error = |detail: &str| IndexError::Unreachable {
-            url: redact(address),
-            detail: detail.to_owned(),
-        };
-        let url = Url::parse(address).map_err(|_| unreachable_error("it is not a URL"))?;
+    /// Fetches a whole file into the directory for files.
+    async fn file(&self, address: &str) -> Result<Download, IndexError> {
+        let fail = |detail: String| IndexError::Unreachable { url: redact(address), detail };
+        let url = Url::parse(address).map_err(|_| fail("it is not a URL".to_owned()))?;
         let _permit = self.permits.acquire().await;
         self.shared.stats.files.fetch_add(1, Ordering::Relaxed);
-        let bytes = self
-            .client
-            .file(&url)
-            .await?
-            .ok_or_else(|| unreachable_error("the file is not there"))?;
-        Ok((digest::sha256(&bytes), bytes.len() as u64))
+        let found = self.client.file(&url).await?;
+        let bytes = found.ok_or_else(|| fail("the file is not there".to_owned()))?;
+        let sha256 = digest::sha256(&bytes);
+        let filename = url.path_segments().and_then(|mut parts| parts.next_back().map(super::html::percent_decode));
+        let path = self.shared.files_dir().join(&sha256[..32]).join(filename.unwrap_or_default().replace(['/', '\\'], "_"));
+        fs::write_atomic(&path, &bytes).map_err(|error| fail(error.source.to_string()))?;
+        Ok(Download { path, sha256, size: bytes.len() as u64 })
     }
 
     async fn page(&self, name: &Name) -> Result<Option<Arc<Page>>, IndexError> {

@@ -26,4 +26,4 @@ pub use direct::direct_source;
 pub use memory::MemoryIndex;
 pub use page::{FileRef, Page};
 pub use remote::{RemoteIndex, Stats};
-pub use source::{Builder, Index, IndexError, MetadataError, Scout, Want};
+pub use source::{Builder, Download, Index, IndexError, MetadataError, Scout, Want};

@@ -18,7 +18,7 @@ use super::fetcher;
 use super::folder;
 use super::page::{ColdFile, Page};
 use super::simple::ListedFile;
-use super::source::{Builder, Index, IndexError, MetadataError, Scout, Want};
+use super::source::{Builder, Download, Index, IndexError, MetadataError, Scout, Want};
 use crate::package::{DistFile, Metadata, Name, Version, redact};
 use crate::progress::{Cancel, Progress};
 
@@ -60,7 +60,7 @@ struct State {
     /// `None` while it is under way.
     pages: FxHashMap<Name, Option<PageResult>>,
     metadata: FxHashMap<String, Option<MetadataSlot>>,
-    digests: FxHashMap<String, Option<Result<(String, u64), IndexError>>>,
+    files: FxHashMap<String, Option<Result<Download, IndexError>>>,
     failed: Option<IndexError>,
 }
 
@@ -108,18 +108,18 @@ impl Shared {
                 }
                 new
             }
-            Want::Digest(url) => {
-                let new = !state.digests.contains_key(url);
+            Want::File(url) => {
+                let new = !state.files.contains_key(url);
                 if new {
-                    state.digests.insert(url.clone(), None);
+                    state.files.insert(url.clone(), None);
                 }
                 new
             }
         }
     }
 
-    pub(super) fn put_digest(&self, url: String, found: Result<(String, u64), IndexError>) {
-        self.state().digests.insert(url, Some(found));
+    pub(super) fn put_file(&self, url: String, found: Result<Download, IndexError>) {
+        self.state().files.insert(url, Some(found));
         self.arrived.notify_all();
     }
 
@@ -369,6 +369,13 @@ impl RemoteIndex {
     }
 }
 
+impl Drop for RemoteIndex {
+    /// The background thread holds the cache too and may outlive us.
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
 impl Index for RemoteIndex {
     fn begin(&self, names: &[Name], scout: Arc<dyn Scout>) {
         if self.shared.scout.set(scout).is_err() || self.shared.config.offline {
@@ -409,7 +416,8 @@ impl Index for RemoteIndex {
         let key = Shared::metadata_key(file);
         let want = Want::Metadata(name.clone(), version.clone(), Box::new(file.clone()));
         if self.shared.claim(&want) {
-            if let Some(kept) = self.shared.cache.metadata(&key) {
+            let built = || self.shared.cache.metadata(&format!("build:{key}"));
+            if let Some(kept) = self.shared.cache.metadata(&key).or_else(|| built().filter(|_| self.builder.is_some())) {
                 self.shared.stats.hits.fetch_add(1, Ordering::Relaxed);
                 let kept = Arc::new(kept);
                 self.shared
@@ -479,29 +487,31 @@ impl Index for RemoteIndex {
         Ok(Arc::new(page))
     }
 
-    fn digest(&self, file: &DistFile) -> Result<(String, u64), IndexError> {
-        if let Some(path) = folder::path_of(&file.url) {
+    fn download(&self, file: &DistFile) -> Result<Download, IndexError> {
+        let found = if let Some(path) = folder::path_of(&file.url) {
             let fail = |error: crate::host::FsError| IndexError::Unreachable {
                 url: path.to_string(),
                 detail: error.source.to_string(),
             };
-            return Ok((
-                crate::host::digest::sha256_of_file(&path).map_err(fail)?,
-                crate::host::fs::stamp(&path).map_err(fail)?.0,
-            ));
+            let sha256 = crate::host::digest::sha256_of_file(&path).map_err(fail)?;
+            let size = crate::host::fs::stamp(&path).map_err(fail)?.0;
+            Download { path, sha256, size }
+        } else if self.shared.config.offline {
+            return Err(IndexError::Offline { what: file.filename.clone() });
+        } else {
+            let want = Want::File(file.url.clone());
+            if self.shared.claim(&want) {
+                self.send(want);
+            }
+            self.wait(&file.filename, |state| state.files.get(&file.url)?.clone())??
+        };
+        match file.sha256() {
+            Some(hash) if hash != found.sha256 => Err(IndexError::Integrity {
+                url: redact(&file.url),
+                detail: "the file does not have the hash that is recorded".to_owned(),
+            }),
+            _ => Ok(found),
         }
-        if self.shared.config.offline {
-            return Err(IndexError::Offline {
-                what: file.filename.clone(),
-            });
-        }
-        let want = Want::Digest(file.url.clone());
-        if self.shared.claim(&want) {
-            self.send(want);
-        }
-        self.wait(&file.filename, |state| {
-            state.digests.get(&file.url)?.clone()
-        })?
     }
 
     fn prefetch(&self, wants: Vec<Want>) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::page::{ColdFile, Page};
 use crate::package::{DistFile, Metadata, Name, Version};
@@ -55,8 +55,19 @@ pub enum Want {
     Page(Name),
     /// The metadata of a version.
     Metadata(Name, Version, Box<ColdFile>),
-    /// The digest and size of a whole file.
-    Digest(String),
+    /// A whole file, by its address.
+    File(String),
+}
+
+/// A file that was fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Download {
+    /// Where it lies.
+    pub path: Utf8PathBuf,
+    /// Its SHA-256 digest.
+    pub sha256: String,
+    /// Its size in bytes.
+    pub size: u64,
 }
 
 /// Says what to ask next when something arrives: the resolver's guess of its own
@@ -121,15 +132,16 @@ pub trait Index: Sync {
         )))
     }
 
-    /// Returns the SHA-256 digest and size of a file that no index told them of.
+    /// Fetches a whole file, checks it against the digest that is known, and
+    /// returns where it lies.
     ///
     /// # Errors
     ///
-    /// Fails if the file could not be had.
-    fn digest(&self, file: &DistFile) -> Result<(String, u64), IndexError> {
+    /// Fails if the file could not be had or is not what it should be.
+    fn download(&self, file: &DistFile) -> Result<Download, IndexError> {
         Err(IndexError::Unreachable {
             url: file.filename.clone(),
-            detail: "its hash is not known".to_owned(),
+            detail: "it cannot be fetched from here".to_owned(),
         })
     }
 

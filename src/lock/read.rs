@@ -63,7 +63,6 @@ struct RawTools {
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct RawTool {
-    schema: i64,
     #[serde(default)]
     targets: Vec<String>,
     input_digest: Option<String>,

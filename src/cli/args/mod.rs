@@ -1,0 +1,104 @@
+//! What was typed, and nothing more.
+
+use camino::Utf8PathBuf;
+use clap::{Args, Parser, Subcommand};
+
+pub mod resolve;
+
+use super::screen::{ColorChoice, Format};
+pub use resolve::{LockArgs, ResolveArgs, ResolveOptions};
+
+const EXIT_CODES: &str = "Exit codes:
+  0    done; for check, lock --check, diff --exit-code: nothing to complain about
+  1    the answer is no: no resolution exists, the check failed, a policy or the user refuses
+  2    bad usage or bad input: flag, file, lock, policy, Python, database of a newer version
+  3    an index, git remote or the network could not be reached or answered wrongly
+  4    could not be applied; the previous state stands, or was put back and verified
+  5    applying failed and the previous state could not be put back whole
+  130  interrupted; state as for 4";
+
+/// Dependency resolver and lockfile snapshot manager for ComfyUI installations.
+#[derive(Debug, Parser)]
+#[command(name = "portenv", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub struct Cli {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// The command; without one the state is shown.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Flags of every command, before or after its name.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct GlobalArgs {
+    /// The installation; found upwards from the working directory by default.
+    #[arg(long, global = true, env = "PORTENV_ROOT", value_name = "DIR")]
+    pub root: Option<Utf8PathBuf>,
+    /// The ComfyUI checkout, where the root is a base directory without one.
+    #[arg(long, global = true, env = "PORTENV_CORE", value_name = "DIR")]
+    pub core: Option<Utf8PathBuf>,
+    /// The installation's Python.
+    #[arg(long, global = true, env = "PORTENV_PYTHON", value_name = "PATH")]
+    pub python: Option<Utf8PathBuf>,
+    /// The uv to use; found on PATH or fetched by default.
+    #[arg(long, global = true, env = "PORTENV_UV", value_name = "PATH")]
+    pub uv: Option<Utf8PathBuf>,
+    /// Make no request; use what is in the cache, whatever its age.
+    #[arg(long, global = true, env = "PORTENV_OFFLINE")]
+    pub offline: bool,
+    /// Where answers of indexes are kept.
+    #[arg(long, global = true, env = "PORTENV_CACHE_DIR", value_name = "DIR")]
+    pub cache_dir: Option<Utf8PathBuf>,
+    /// Neither read nor keep answers of indexes.
+    #[arg(long, global = true, env = "PORTENV_NO_CACHE")]
+    pub no_cache: bool,
+    /// The form of the result.
+    #[arg(long, global = true, env = "PORTENV_FORMAT", value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+    /// When to colour.
+    #[arg(long, global = true, env = "PORTENV_COLOR", value_enum, default_value_t, value_name = "WHEN")]
+    pub color: ColorChoice,
+    /// Show only the result and errors.
+    #[arg(long, short, global = true, env = "PORTENV_QUIET")]
+    pub quiet: bool,
+    /// Show more: counters, requests, reasons.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Answer yes to every question.
+    #[arg(long, short, global = true, env = "PORTENV_YES")]
+    pub yes: bool,
+    /// The form of progress on stderr.
+    #[arg(long, global = true, env = "PORTENV_PROGRESS", value_enum, default_value_t, value_name = "FORM")]
+    pub progress: ProgressForm,
+}
+
+/// The form of progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum ProgressForm {
+    /// Bars on a terminal, else nothing.
+    #[default]
+    Auto,
+    /// JSON lines.
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Resolve requirement files; needs no installation.
+    Resolve(ResolveArgs),
+    /// Resolve the core and all nodes together and write the lock.
+    Lock(LockArgs),
+}
+
+impl Command {
+    /// Returns the command's name, as its JSON schema has it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Resolve(_) => "resolve",
+            Self::Lock(_) => "lock",
+        }
+    }
+}

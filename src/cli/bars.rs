@@ -1,0 +1,76 @@
+//! Progress on a terminal; silent elsewhere.
+
+use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::progress::Progress;
+
+/// A spinner or bar on stderr, shown only if a step takes a while.
+#[derive(Debug, Default)]
+pub struct Bars {
+    bar: Mutex<Option<ProgressBar>>,
+}
+
+impl Progress for Bars {
+    fn begin(&self, what: &str, total: Option<u64>) {
+        let bar = match total {
+            Some(total) => ProgressBar::new(total),
+            None => ProgressBar::new_spinner(),
+        };
+        bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        let template = if total.is_some() { "{spinner} {prefix} {pos}/{len} {wide_msg}" } else { "{spinner} {prefix} {wide_msg}" };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_prefix(what.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        *self.bar.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar);
+    }
+
+    fn at(&self, done: u64, note: &str) {
+        if let Some(bar) = &*self.bar.lock().unwrap_or_else(PoisonError::into_inner) {
+            if bar.length().is_some() {
+                bar.set_position(done);
+            }
+            bar.set_message(note.to_owned());
+        }
+    }
+
+    fn end(&self) {
+        if let Some(bar) = self.bar.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Progress as JSON lines on stderr, for programs.
+#[derive(Debug, Default)]
+pub struct JsonLines {
+    what: Mutex<String>,
+}
+
+impl JsonLines {
+    fn line(value: &serde_json::Value) {
+        let _ = writeln!(io::stderr().lock(), "{value}");
+    }
+}
+
+impl Progress for JsonLines {
+    fn begin(&self, what: &str, total: Option<u64>) {
+        what.clone_into(&mut self.what.lock().unwrap_or_else(PoisonError::into_inner));
+        Self::line(&serde_json::json!({"event": "begin", "what": what, "total": total}));
+    }
+
+    fn at(&self, done: u64, note: &str) {
+        let what = self.what.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self::line(&serde_json::json!({"event": "at", "what": what, "done": done, "note": note}));
+    }
+
+    fn end(&self) {
+        let what = self.what.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self::line(&serde_json::json!({"event": "end", "what": what}));
+    }
+}

@@ -1,0 +1,202 @@
+//! The one place that knows exit codes, error codes, hints and flag names.
+
+use std::error::Error;
+
+use crate::environment::InterpreterError;
+use crate::host::FsError;
+use crate::index::IndexError;
+use crate::lock::LockError;
+use crate::ops::OpError;
+use crate::requirements::Origin;
+use crate::workspace::python::PythonError;
+use crate::workspace::settings::SettingsError;
+use crate::workspace::WorkspaceError;
+
+/// Exit codes, the same for every command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// The answer is no.
+    No = 1,
+    /// Bad usage or bad input.
+    Usage = 2,
+    /// The network.
+    Network = 3,
+    /// It could not be applied; the previous state stands.
+    NotApplied = 4,
+    /// The previous state could not be put back whole.
+    Broken = 5,
+    /// A bug.
+    Internal = 101,
+    /// Interrupted.
+    Interrupted = 130,
+}
+
+/// A command to run next.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Next {
+    /// The words of the command.
+    pub argv: Vec<String>,
+    /// It changes something.
+    pub changes: bool,
+    /// What it is good for.
+    pub why: String,
+}
+
+impl Next {
+    /// Makes a next command of its line.
+    pub fn new(line: &str, changes: bool, why: &str) -> Self {
+        Self { argv: line.split(' ').map(str::to_owned).collect(), changes, why: why.to_owned() }
+    }
+}
+
+/// A failure as it is shown.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// The word for programs.
+    pub code: &'static str,
+    /// The exit code.
+    pub exit: Exit,
+    /// What went wrong, with its causes.
+    pub message: String,
+    /// Where.
+    pub origin: Option<Origin>,
+    /// What to do about it, a line each.
+    pub hints: Vec<String>,
+    /// Commands to run next.
+    pub next: Vec<Next>,
+}
+
+impl Failure {
+    /// Makes a failure without hints.
+    pub fn new(code: &'static str, exit: Exit, message: impl Into<String>) -> Self {
+        Self { code, exit, message: message.into(), origin: None, hints: Vec::new(), next: Vec::new() }
+    }
+
+    /// Adds a hint.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Adds a next command.
+    pub fn next(mut self, next: Next) -> Self {
+        self.next.push(next);
+        self
+    }
+
+    /// Adds the place.
+    pub fn at(mut self, origin: Option<Origin>) -> Self {
+        self.origin = origin;
+        self
+    }
+}
+
+/// An error with its causes: `cannot read `x`: permission denied`.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(deeper) = cause {
+        let shown = deeper.to_string();
+        if !text.ends_with(&shown) {
+            text.push_str(": ");
+            text.push_str(&shown);
+        }
+        cause = deeper.source();
+    }
+    text
+}
+
+impl From<OpError> for Failure {
+    fn from(error: OpError) -> Self {
+        let message = chain(&error);
+        match error {
+            OpError::Workspace(error) => of_workspace(error, message),
+            OpError::Python(error) => of_python(&error, message),
+            OpError::Interpreter(InterpreterError::Read(error)) => of_file(&error, message),
+            OpError::Interpreter(_) => Self::new("no-python", Exit::Usage, message).hint("name another Python with --python PATH"),
+            OpError::File(error) => of_file(&error, message),
+            OpError::Index(error) => of_index(&error, message),
+            OpError::Lock(error) => of_lock(error, message),
+            OpError::Git(error) if error.remote => Self::new("git", Exit::Network, message).hint("check the address, or try again later"),
+            OpError::Git(_) => Self::new("git", Exit::Usage, message),
+            OpError::Problems(problems) => {
+                let code = problems.first().map_or("invalid-requirement", |problem| problem.code);
+                let code = if matches!(code, "invalid-file" | "invalid-policy") { code } else { "invalid-requirement" };
+                let origin = problems.first().map(|problem| problem.origin.clone());
+                Self::new(code, Exit::Usage, message).at(origin).hint("mend the line, or pass over such lines with --skip-invalid")
+            }
+            OpError::Usage(_) => Self::new("usage", Exit::Usage, message).hint("portenv --help lists commands and flags"),
+            OpError::Policy(_) => Self::new("invalid-policy", Exit::Usage, message),
+            OpError::NotFound(_) => Self::new("not-found", Exit::Usage, message),
+            OpError::Interrupted => Self::new("interrupted", Exit::Interrupted, message),
+        }
+    }
+}
+
+fn of_workspace(error: WorkspaceError, message: String) -> Failure {
+    match error {
+        WorkspaceError::NotFound { below, .. } if below.len() > 1 => {
+            let shown: Vec<String> = below.iter().map(|dir| format!("`{dir}`")).collect();
+            Failure::new("ambiguous-installation", Exit::Usage, format!("{message}; below it are {}", shown.join(" and ")))
+                .hint(format!("name one: portenv --root {}", below[0]))
+        }
+        WorkspaceError::NotFound { below, .. } => {
+            let failure = Failure::new("no-installation", Exit::Usage, message);
+            match below.first() {
+                Some(dir) => failure.hint(format!("there is one below: portenv --root {dir}")),
+                None => failure.hint("change to the ComfyUI directory, or name it with --root DIR"),
+            }
+        }
+        WorkspaceError::NotOne { .. } => Failure::new("no-installation", Exit::Usage, message).hint("name the ComfyUI checkout, or the folder that holds it and its Python, with --root DIR"),
+        WorkspaceError::Settings(SettingsError::Invalid { file, line, column, .. }) => {
+            let origin = Origin::file(crate::requirements::OriginKind::Policy, None, file.as_str()).at(line, column);
+            Failure::new("invalid-policy", Exit::Usage, message).at(Some(origin)).hint("the README lists the keys of portenv.toml")
+        }
+        WorkspaceError::Settings(SettingsError::Read(error)) | WorkspaceError::Read(error) => of_file(&error, message),
+    }
+}
+
+fn of_python(error: &PythonError, message: String) -> Failure {
+    match error {
+        PythonError::None { .. } | PythonError::Missing { .. } => Failure::new("no-python", Exit::Usage, message).hint("name it with --python PATH, or in portenv.toml: [installation] python"),
+        PythonError::Ambiguous { first, .. } => Failure::new("ambiguous-installation", Exit::Usage, message).hint(format!("name one: --python {first}")),
+    }
+}
+
+/// A file that cannot be read is bad input; one that cannot be written could not
+/// be applied.
+fn of_file(error: &FsError, message: String) -> Failure {
+    if error.is_full() {
+        return Failure::new("disk", Exit::NotApplied, message).hint("make room on the disk and run the command again");
+    }
+    let reading = matches!(error.verb, "read" | "inspect" | "list" | "resolve" | "read link");
+    if reading {
+        return Failure::new("invalid-file", Exit::Usage, message);
+    }
+    if error.is_denied() {
+        return Failure::new("permission", Exit::NotApplied, message).hint("make the directory writable for this user");
+    }
+    Failure::new("disk", Exit::NotApplied, message)
+}
+
+fn of_index(error: &IndexError, message: String) -> Failure {
+    match error {
+        IndexError::Unreachable { .. } => Failure::new("network", Exit::Network, message).hint("check the address and the connection; --offline uses only what is in the cache"),
+        IndexError::Offline { .. } => Failure::new("offline", Exit::Network, message).hint("run once without --offline to fill the cache"),
+        IndexError::Integrity { .. } => Failure::new("integrity", Exit::Network, message).hint("the index or something on the way gave a wrong answer; try again, or use another index"),
+        IndexError::Interrupted => Failure::new("interrupted", Exit::Interrupted, message),
+    }
+}
+
+fn of_lock(error: LockError, message: String) -> Failure {
+    match error {
+        LockError::Invalid { file, line, column, .. } => {
+            let origin = Origin::file(crate::requirements::OriginKind::File, None, file.as_str()).at(line, column);
+            Failure::new("invalid-lock", Exit::Usage, message).at(Some(origin)).hint(format!("restore `{file}` from version control, or delete it and run portenv lock"))
+        }
+        LockError::Newer { .. } => Failure::new("newer-format", Exit::Usage, message).hint("update portenv"),
+        LockError::Read(error) => of_file(&error, message),
+    }
+}

@@ -1,0 +1,13 @@
+//! The edge: arguments in, text or JSON and an exit code out.
+//!
+//! Never: decides anything about packages.
+
+pub mod args;
+pub mod bars;
+pub mod dispatch;
+pub mod failure;
+pub mod screen;
+pub mod settings;
+pub mod view;
+
+pub use dispatch::run;

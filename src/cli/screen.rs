@@ -1,0 +1,110 @@
+//! Owns both streams: results on stdout, everything else on stderr.
+
+use std::io::{self, IsTerminal, Write};
+
+/// Text or JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One document for programs.
+    Json,
+    /// For a pull request (`check` only).
+    Markdown,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The two streams and how to write to them.
+#[derive(Debug, Clone)]
+pub struct Screen {
+    /// Text or JSON.
+    pub format: Format,
+    quiet: bool,
+    color: bool,
+}
+
+impl Screen {
+    /// Decides about colour once.
+    pub fn new(format: Format, choice: ColorChoice, quiet: bool) -> Self {
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let color = match choice {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => !plain && io::stderr().is_terminal() && io::stdout().is_terminal(),
+        };
+        Self { format, quiet, color }
+    }
+
+    /// Writes a result. A reader that has gone away ends it quietly.
+    pub fn result(&self, text: &str) {
+        if !text.is_empty() {
+            let _ = write_line(&mut io::stdout().lock(), text);
+        }
+    }
+
+    /// Writes something besides the result.
+    pub fn note(&self, text: &str) {
+        if !self.quiet && !text.is_empty() {
+            let _ = write_line(&mut io::stderr().lock(), text);
+        }
+    }
+
+    /// Writes a warning.
+    pub fn warning(&self, text: &str) {
+        let word = self.paint("33;1", "warning");
+        self.note(&format!("{word}: {text}"));
+    }
+
+    /// Writes an error; it is shown however quiet we are to be.
+    pub fn error(&self, text: &str) {
+        let word = self.paint("31;1", "error");
+        let _ = write_line(&mut io::stderr().lock(), &format!("{word}: {text}"));
+    }
+
+    /// Writes a hint.
+    pub fn hint(&self, text: &str) {
+        let word = self.paint("36;1", "hint");
+        self.note(&format!("{word}: {text}"));
+    }
+
+    /// Asks a question on the terminal; `None` without one.
+    pub fn ask(&self, question: &str) -> Option<bool> {
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return None;
+        }
+        let mut stderr = io::stderr().lock();
+        write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush()).ok()?;
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).ok()?;
+        Some(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    /// Returns how wide text may be.
+    pub fn width() -> u16 {
+        std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).filter(|&width| width >= 40).unwrap_or(80)
+    }
+}
+
+fn write_line(stream: &mut impl Write, text: &str) -> io::Result<()> {
+    stream.write_all(text.as_bytes())?;
+    if !text.ends_with('\n') {
+        stream.write_all(b"\n")?;
+    }
+    stream.flush()
+}

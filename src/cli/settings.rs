@@ -1,0 +1,69 @@
+//! What was typed plus the machine → the context of a command.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use camino::Utf8PathBuf;
+
+use super::args::{GlobalArgs, ProgressForm};
+use super::bars::{Bars, JsonLines};
+use crate::host::{Clock, fs};
+use crate::ops::Context;
+use crate::progress::{Cancel, Progress, Silent};
+use crate::workspace::python::Surroundings;
+
+/// Makes the context of a command.
+///
+/// # Errors
+///
+/// Returns what is wrong with the machine's environment, as a sentence.
+pub fn context(global: &GlobalArgs, cancel: Cancel) -> Result<Context, String> {
+    let dir = std::env::current_dir().map_err(|error| format!("the working directory cannot be had: {error}"))?;
+    let dir = Utf8PathBuf::from_path_buf(dir).map_err(|dir| format!("the working directory `{}` is not UTF-8", dir.display()))?;
+    let path = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty()).map(Utf8PathBuf::from);
+    let variables: BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let search = std::env::var_os("PATH").map(|text| std::env::split_paths(&text).filter_map(|dir| Utf8PathBuf::from_path_buf(dir).ok()).collect());
+    let clock = match variables.get("PORTENV_TEST_CLOCK").and_then(|text| text.parse().ok()) {
+        Some(start) => Clock::stepped(start),
+        None => Clock::system(),
+    };
+    let absolute = |path: &Utf8PathBuf| dir.join(path);
+    // A bare `uv` or `python` on the command line means the one on PATH.
+    let progress: Arc<dyn Progress> = match global.progress {
+        ProgressForm::Json => Arc::new(JsonLines::default()),
+        ProgressForm::Auto if global.quiet => Arc::new(Silent),
+        ProgressForm::Auto => Arc::new(Bars::default()),
+    };
+    let home = path("HOME").or_else(|| path("USERPROFILE"));
+    let netrc = path("NETRC").or_else(|| home.as_ref().map(|home| home.join(".netrc")));
+    Ok(Context {
+        root: global.root.as_ref().map(absolute),
+        core: global.core.as_ref().map(absolute),
+        python: global.python.as_ref().map(absolute),
+        uv: global.uv.as_ref().map(absolute),
+        around: Surroundings { active: path("VIRTUAL_ENV").or_else(|| path("CONDA_PREFIX")), path: search.unwrap_or_default() },
+        cache_dir: (!global.no_cache).then(|| global.cache_dir.as_ref().map(absolute).or_else(|| cache_dir(home.as_ref(), &path))).flatten(),
+        netrc: netrc.and_then(|path| fs::find_text(&path).ok().flatten()),
+        offline: global.offline,
+        index_urls: Vec::new(),
+        clock,
+        cancel,
+        progress,
+        variables,
+        dir,
+    })
+}
+
+/// The platform's place for caches.
+fn cache_dir(home: Option<&Utf8PathBuf>, variable: &impl Fn(&str) -> Option<Utf8PathBuf>) -> Option<Utf8PathBuf> {
+    let base = if cfg!(windows) {
+        variable("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        home.map(|home| home.join("Library/Caches"))
+    } else {
+        variable("XDG_CACHE_HOME").or_else(|| home.map(|home| home.join(".cache")))
+    };
+    base.map(|base| base.join("portenv"))
+}

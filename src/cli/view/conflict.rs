@@ -1,0 +1,52 @@
+//! Conflicts: the lines at fault, each with node, file and line.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::resolve::Conflict;
+
+/// Returns the conflicts as JSON shows them.
+pub fn to_json(conflicts: &[Conflict]) -> Value {
+    let conflicts: Vec<Value> = conflicts
+        .iter()
+        .map(|conflict| {
+            let requirements: Vec<Value> = conflict
+                .requirements
+                .iter()
+                .map(|line| {
+                    let via: Vec<Value> = line.via.iter().map(|step| json!({"package": step.package, "version": step.version, "requirement": step.requirement})).collect();
+                    json!({"requirement": line.requirement, "origin": line.origin, "via": via})
+                })
+                .collect();
+            json!({"packages": conflict.packages, "requirements": requirements, "explanation": conflict.explanation, "new": conflict.new, "suggestions": []})
+        })
+        .collect();
+    json!(conflicts)
+}
+
+/// Returns the conflicts as people read them.
+pub fn to_text(conflicts: &[Conflict]) -> String {
+    let mut text = String::new();
+    for conflict in conflicts {
+        let is_supply = conflict.requirements.len() == 1;
+        let headline = if is_supply { "this requirement cannot be met" } else { "these requirements cannot hold together" };
+        let _ = writeln!(text, "{headline}\n");
+        if let Some(name) = conflict.packages.first() {
+            let _ = writeln!(text, "  {name}");
+        }
+        let owner = conflict.requirements.iter().map(|line| line.origin.owner().chars().count()).max().unwrap_or(0).min(32);
+        let place = conflict.requirements.iter().map(|line| line.origin.place_of_line().chars().count()).max().unwrap_or(0).min(60);
+        for line in &conflict.requirements {
+            let _ = writeln!(text, "    {:owner$}  {:place$}  {}", line.origin.owner(), line.origin.place_of_line(), line.requirement);
+            for step in &line.via {
+                let _ = writeln!(text, "    {:owner$}  {} {} needs {}", "", step.package, step.version, step.requirement);
+            }
+        }
+        if is_supply {
+            let _ = writeln!(text, "    {}", conflict.explanation);
+        }
+        text.push('\n');
+    }
+    crate::package::artifact::printable(&text)
+}

@@ -1,0 +1,172 @@
+//! Answers of `resolve` and `lock`.
+
+use std::collections::BTreeMap;
+
+use camino::Utf8Path;
+use serde_json::{Value, json};
+
+use super::conflict;
+use super::{WarningView, show_json, show_warnings};
+use crate::cli::failure::{Exit, Next};
+use crate::cli::screen::{Format, Screen};
+use crate::lock::StaleReason;
+use crate::ops::lock::LockOutcome;
+use crate::ops::resolve::ResolveOutcome;
+use crate::package::{DistFile, Target, redact};
+use crate::requirements::Problem;
+use crate::requirements::origin::show_path;
+use crate::resolve::resolution::Package;
+use crate::resolve::{Outcome, RequiredBy, Resolution};
+
+/// Shows what `resolve` came to.
+pub fn show_resolve(screen: &Screen, found: &ResolveOutcome, verbose: u8) -> Exit {
+    let warnings = warnings(&found.problems, Some(&found.outcome));
+    show_warnings(screen, &warnings, verbose);
+    match screen.format {
+        Format::Json => {
+            let body = body(Some(&found.outcome), &found.targets, &warnings, &found.stats);
+            show_json(screen, "resolve", body, &next(&found.outcome));
+        }
+        Format::Text | Format::Markdown => {
+            if let Outcome::Resolved(resolution) = &found.outcome {
+                screen.result(&text(resolution));
+            }
+        }
+    }
+    show_stats(screen, verbose, &found.outcome, &found.stats);
+    finish(screen, &found.outcome)
+}
+
+/// Shows what `lock` came to.
+pub fn show_lock(screen: &Screen, dir: &Utf8Path, found: &LockOutcome, check: bool, verbose: u8) -> Exit {
+    let warnings = warnings(&found.problems, found.outcome.as_ref());
+    show_warnings(screen, &warnings, verbose);
+    let path = show_path(dir, &found.path);
+    if screen.format == Format::Json {
+        let mut body = body(found.outcome.as_ref(), &found.targets, &warnings, &found.stats);
+        body["lock"] = json!(path);
+        body["written"] = json!(found.written);
+        body["stale"] = json!(found.stale.iter().map(stale).collect::<Vec<_>>());
+        if check {
+            body["status"] = json!("resolved");
+        }
+        let next = match &found.outcome {
+            Some(outcome) => next(outcome),
+            None if found.stale.is_empty() => Vec::new(),
+            None => vec![Next::new("portenv lock", true, "brings the lock up to date")],
+        };
+        show_json(screen, "lock", body, &next);
+    }
+    let Some(outcome) = &found.outcome else {
+        if found.stale.is_empty() {
+            screen.note(&format!("`{path}` is up to date"));
+            return Exit::Done;
+        }
+        screen.error(&format!("`{path}` is stale"));
+        for reason in &found.stale {
+            screen.note(&format!("  {}", reason.shown()));
+        }
+        screen.hint("portenv lock brings it up to date");
+        return Exit::No;
+    };
+    if let Outcome::Resolved(resolution) = outcome {
+        let verb = if found.written { "wrote" } else { "left as it was:" };
+        screen.note(&format!("{verb} `{path}` with {} packages", resolution.packages.len()));
+    }
+    show_stats(screen, verbose, outcome, &found.stats);
+    finish(screen, outcome)
+}
+
+fn finish(screen: &Screen, outcome: &Outcome) -> Exit {
+    match outcome {
+        Outcome::Resolved(_) => Exit::Done,
+        Outcome::Conflicts(conflicts) => {
+            screen.error(conflict::to_text(conflicts).trim_end());
+            Exit::No
+        }
+    }
+}
+
+fn next(outcome: &Outcome) -> Vec<Next> {
+    match outcome {
+        Outcome::Resolved(_) => Vec::new(),
+        Outcome::Conflicts(_) => vec![Next::new("portenv explain", false, "shows the last conflict in full")],
+    }
+}
+
+/// Gathers warnings of reading and resolving.
+pub fn warnings(problems: &[Problem], outcome: Option<&Outcome>) -> Vec<WarningView> {
+    let mut all: Vec<WarningView> = problems.iter().map(WarningView::of_problem).collect();
+    if let Some(Outcome::Resolved(resolution)) = outcome {
+        all.extend(resolution.warnings.iter().map(WarningView::of_warning));
+    }
+    all
+}
+
+fn body(outcome: Option<&Outcome>, targets: &[Target], warnings: &[WarningView], network: &[(&'static str, u64)]) -> Value {
+    let mut stats: BTreeMap<&str, u64> = network.iter().copied().collect();
+    let (status, packages, conflicts) = match outcome {
+        Some(Outcome::Resolved(resolution)) => {
+            stats.extend(resolution.stats.iter().map(|(&name, &value)| (name, value)));
+            ("resolved", resolution.packages.iter().map(package).collect(), json!([]))
+        }
+        Some(Outcome::Conflicts(conflicts)) => ("conflict", Vec::new(), conflict::to_json(conflicts)),
+        None => ("resolved", Vec::new(), json!([])),
+    };
+    let targets: Vec<Value> = targets
+        .iter()
+        .map(|target| json!({"platform": target.platform.triple(), "python": target.python.to_string(), "marker": target.marker()}))
+        .collect();
+    json!({"status": status, "targets": targets, "packages": packages, "conflicts": conflicts, "warnings": warnings, "stats": stats})
+}
+
+/// Returns why a lock is stale as JSON shows it.
+pub fn stale(reason: &StaleReason) -> Value {
+    json!({"reason": reason.shown(), "origin": reason.origin()})
+}
+
+fn package(package: &Package) -> Value {
+    let required_by: Vec<Value> = package.required_by.iter().map(required_by).collect();
+    json!({
+        "name": package.name,
+        "version": package.version.to_string(),
+        "extras": package.extras,
+        "marker": package.marker,
+        "source": package.source.view(),
+        "files": package.files.iter().map(file).collect::<Vec<_>>(),
+        "required_by": required_by,
+    })
+}
+
+fn file(file: &DistFile) -> Value {
+    json!({"filename": file.filename, "url": redact(&file.url), "size": file.size, "sha256": file.sha256().unwrap_or("")})
+}
+
+/// Returns who asks for a package as JSON shows it.
+pub fn required_by(by: &RequiredBy) -> Value {
+    match by {
+        RequiredBy::Line { origin, requirement } => json!({"origin": origin, "requirement": requirement}),
+        RequiredBy::Package { package, version, requirement } => json!({"package": package, "version": version, "requirement": requirement}),
+    }
+}
+
+/// One `name==version` per line, with the first who asks.
+fn text(resolution: &Resolution) -> String {
+    let mut text = String::new();
+    for package in &resolution.packages {
+        let marker = package.marker.as_ref().map_or(String::new(), |marker| format!(" ; {marker}"));
+        text.push_str(&format!("{}=={}{marker}\n", package.name, package.version));
+    }
+    text
+}
+
+fn show_stats(screen: &Screen, verbose: u8, outcome: &Outcome, network: &[(&'static str, u64)]) {
+    if verbose == 0 {
+        return;
+    }
+    let mut parts: Vec<String> = network.iter().filter(|(_, value)| *value > 0).map(|(name, value)| format!("{name} {value}")).collect();
+    if let Outcome::Resolved(resolution) = outcome {
+        parts.extend(resolution.stats.iter().map(|(name, value)| format!("{name} {value}")));
+    }
+    screen.note(&format!("stats: {}", parts.join(", ")));
+}

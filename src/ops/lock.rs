@@ -1,0 +1,267 @@
+//! `lock`: everything asked for → one answer → `pylock.toml`.
+
+use std::sync::atomic::Ordering;
+
+use camino::Utf8PathBuf;
+
+use super::context::{Context, Site};
+use super::error::OpError;
+use super::inputs::ResolveFlags;
+use super::resolve::{add_role, refuse_invalid};
+use crate::environment::Installed;
+use crate::index::{Index, RemoteIndex};
+use crate::lock::{Lock, StaleReason, check_freshness};
+use crate::package::{Name, Requirement, Specifiers, Target};
+use crate::requirements::set::gather;
+use crate::requirements::{Line, Origin, Problem, RequirementSet, Role};
+use crate::resolve::targets::Task;
+use crate::resolve::{Kept, Outcome, Preferences, resolve};
+use crate::workspace::Settings;
+use crate::workspace::settings::BuildMode;
+
+/// How to lock.
+#[derive(Debug, Clone, Default)]
+pub struct LockRequest {
+    /// Only say whether the lock is stale.
+    pub check: bool,
+    /// Choose every version anew.
+    pub upgrade: bool,
+    /// Choose these anew.
+    pub upgrade_packages: Vec<String>,
+    /// Protected packages that may change.
+    pub allow_change: Vec<String>,
+    /// What decides the answer.
+    pub flags: ResolveFlags,
+}
+
+/// What locking came to.
+pub struct LockOutcome {
+    /// The answer or the conflicts; `None` if nothing was resolved.
+    pub outcome: Option<Outcome>,
+    /// The lock's path.
+    pub path: Utf8PathBuf,
+    /// The file was changed.
+    pub written: bool,
+    /// Why the lock was stale before.
+    pub stale: Vec<StaleReason>,
+    /// Problems that did not stop the work.
+    pub problems: Vec<Problem>,
+    /// The targets.
+    pub targets: Vec<Target>,
+    /// Counters of the network.
+    pub stats: Vec<(&'static str, u64)>,
+}
+
+/// Everything a resolution of an installation needs.
+pub struct Inputs {
+    /// What is asked for.
+    pub set: RequirementSet,
+    /// What for.
+    pub targets: Vec<Target>,
+    /// The lock of today.
+    pub lock: Option<Lock>,
+}
+
+/// Gathers what an installation asks for.
+///
+/// # Errors
+///
+/// Fails on bad input.
+pub fn inputs(context: &Context, site: &Site, flags: &ResolveFlags) -> Result<Inputs, OpError> {
+    let mut set = gather(&site.installation, &context.variables)?;
+    finish_inputs(context, &mut set, flags)?;
+    let targets = flags.targets(&site.installation.settings, Some(&site.target))?;
+    let lock = Lock::find(&site.installation.lock_path())?;
+    Ok(Inputs { set, targets, lock })
+}
+
+/// Adds the files that flags name, and refuses what cannot be read.
+///
+/// # Errors
+///
+/// Fails on bad input.
+pub fn finish_inputs(context: &Context, set: &mut RequirementSet, flags: &ResolveFlags) -> Result<(), OpError> {
+    for file in &flags.constraints {
+        add_role(context, set, file, &Role::Constrain);
+    }
+    for file in &flags.overrides {
+        add_role(context, set, file, &Role::Override { reason: None, only_for: Vec::new() });
+    }
+    refuse_invalid(set, flags.skip_invalid)
+}
+
+/// Returns the names that must keep version, local tag and index.
+pub fn protected(settings: &Settings, installed: &Installed, allow_change: &[String]) -> Vec<Name> {
+    let default = || ["torch", "torchvision", "torchaudio", "xformers"].map(str::to_owned).to_vec();
+    let named = settings.policy.protect.clone().unwrap_or_else(default);
+    let allowed: Vec<Name> = allow_change.iter().filter_map(|text| Name::parse(text)).collect();
+    installed
+        .iter()
+        .filter(|distribution| distribution.version.is_local() || named.iter().any(|text| Name::parse(text).as_ref() == Some(&distribution.name)))
+        .map(|distribution| distribution.name.clone())
+        .filter(|name| !allowed.contains(name))
+        .collect()
+}
+
+/// Makes the lines that keep protected packages as they are.
+pub fn protection_lines(names: &[Name], installed: &Installed) -> Vec<Line> {
+    names
+        .iter()
+        .filter_map(|name| installed.get(name))
+        .map(|distribution| {
+            let specifiers = Specifiers::exactly(&distribution.version);
+            Line {
+                origin: Origin::installed(distribution.name.as_str()),
+                text: format!("{}{}", distribution.name, specifiers.text()),
+                requirement: Requirement { specifiers, ..Requirement::any(distribution.name.clone()) },
+                hashes: Vec::new(),
+                editable: false,
+                role: Role::Protect,
+                base: Utf8PathBuf::new(),
+            }
+        })
+        .collect()
+}
+
+/// Prefers what is locked, then what is installed.
+pub fn preferences(lock: Option<&Lock>, installed: &Installed) -> Preferences {
+    let mut preferences = Preferences::default();
+    if let Some(lock) = lock {
+        lock.prefer(&mut preferences);
+    }
+    for distribution in installed.iter() {
+        let kept = Kept { version: distribution.version.clone(), metadata: distribution.metadata() };
+        preferences.add_installed(distribution.name.clone(), kept);
+    }
+    preferences
+}
+
+/// Locks the installation.
+///
+/// # Errors
+///
+/// Fails on bad input, if the network could not be asked, or if the lock cannot
+/// be written.
+pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpError> {
+    let site = context.site()?;
+    let flags = &request.flags;
+    let inputs = inputs(context, &site, flags)?;
+    let path = site.installation.lock_path();
+    let stale = check_freshness(inputs.lock.as_ref(), &inputs.set.lines, &inputs.targets);
+    if request.check {
+        return Ok(LockOutcome { outcome: None, path, written: false, stale, problems: inputs.set.problems, targets: inputs.targets, stats: Vec::new() });
+    }
+    let installed = site.installed()?;
+    let mut preferences = preferences(inputs.lock.as_ref(), &installed);
+    forget(&mut preferences, request.upgrade, &request.upgrade_packages)?;
+    let settings = &site.installation.settings;
+    let mut lines = inputs.set.lines.clone();
+    if inputs.targets.len() == 1 && inputs.targets[0].platform == site.target.platform {
+        lines.extend(protection_lines(&protected(settings, &installed, &request.allow_change), &installed));
+    }
+    let index = open_index(context, &site, flags, &inputs.targets, BuildMode::Allow)?;
+    let outcome = resolve_lines(context, &lines, &inputs.targets, flags, settings, &preferences, &index)?;
+    let mut written = false;
+    let outcome = match outcome {
+        Outcome::Resolved(mut resolution) => {
+            complete_hashes(&mut resolution, &index)?;
+            let lock = make_lock(context, &resolution, &inputs.set.lines, flags, settings)?;
+            written = lock.write(&path)?;
+            Outcome::Resolved(resolution)
+        }
+        conflicts @ Outcome::Conflicts(_) => conflicts,
+    };
+    let stats = network_stats(&index);
+    Ok(LockOutcome { outcome: Some(outcome), path, written, stale, problems: inputs.set.problems, targets: inputs.targets, stats })
+}
+
+/// Forgets preferences for what is to be chosen anew.
+///
+/// # Errors
+///
+/// Fails on a word that is no name.
+pub fn forget(preferences: &mut Preferences, all: bool, names: &[String]) -> Result<(), OpError> {
+    if all {
+        preferences.forget_all();
+    }
+    for text in names {
+        let name = Name::parse(text).ok_or_else(|| OpError::Usage(format!("`{text}` is not a package name")))?;
+        preferences.forget(&name);
+    }
+    Ok(())
+}
+
+/// Opens the indexes of an installation.
+///
+/// # Errors
+///
+/// Fails on an address that cannot be read.
+pub fn open_index(context: &Context, site: &Site, flags: &ResolveFlags, targets: &[Target], build: BuildMode) -> Result<RemoteIndex, OpError> {
+    let settings = &site.installation.settings;
+    let target = targets.first().unwrap_or(&site.target);
+    let builder = if flags.may_build(settings, build) {
+        Some(flags.builder(context, settings, &[], site.interpreter.path.to_string(), target)?)
+    } else {
+        None
+    };
+    // A node cannot bring an index into the resolution, so files' options stay out.
+    flags.open_index(context, settings, &[], builder)
+}
+
+/// Resolves lines under an installation's settings.
+///
+/// # Errors
+///
+/// Fails if the network could not be asked.
+pub fn resolve_lines(context: &Context, lines: &[Line], targets: &[Target], flags: &ResolveFlags, settings: &Settings, preferences: &Preferences, index: &dyn Index) -> Result<Outcome, OpError> {
+    let options = flags.options(settings, &[], context.clock.now())?;
+    context.progress.begin("resolving", None);
+    let outcome = resolve(&Task { lines, targets, options: &options, preferences, index, cancel: &context.cancel });
+    context.progress.end();
+    Ok(outcome?)
+}
+
+/// Fills in digests and sizes that the index did not tell, by fetching the files.
+///
+/// # Errors
+///
+/// Fails if a file could not be had.
+pub fn complete_hashes(resolution: &mut crate::resolve::Resolution, index: &dyn Index) -> Result<(), OpError> {
+    for file in resolution.packages.iter_mut().flat_map(|package| &mut package.files) {
+        if file.hashes.is_empty() {
+            let found = index.download(file)?;
+            file.hashes.insert("sha256".to_owned(), found.sha256);
+            file.size = Some(found.size);
+        }
+    }
+    Ok(())
+}
+
+/// Makes the lock of an answer.
+///
+/// # Errors
+///
+/// Fails on a cut-off that cannot be read.
+pub fn make_lock(context: &Context, resolution: &crate::resolve::Resolution, lines: &[Line], flags: &ResolveFlags, settings: &Settings) -> Result<Lock, OpError> {
+    let options = flags.options(settings, &[], context.clock.now())?;
+    let indexes = settings.index.iter().map(|index| (index.name.clone(), crate::package::redact(&index.url))).collect();
+    Ok(Lock::from_resolution(resolution, lines, indexes, options.exclude_newer))
+}
+
+/// Returns the counters of the network.
+pub fn network_stats(index: &RemoteIndex) -> Vec<(&'static str, u64)> {
+    let stats = index.stats();
+    [
+        ("page_requests", &stats.pages),
+        ("metadata_requests", &stats.metadata),
+        ("range_requests", &stats.ranges),
+        ("file_requests", &stats.files),
+        ("bytes_received", &stats.bytes),
+        ("cache_hits", &stats.hits),
+        ("blocked_ms", &stats.blocked),
+        ("builds", &stats.builds),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name, value.load(Ordering::Relaxed)))
+    .collect()
+}

@@ -1,0 +1,147 @@
+//! Calls of uv, everything spelt out.
+
+use std::fs::File;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::host::FsError;
+use crate::host::process::{Call, Finished, ProcessError};
+use crate::index::IndexError;
+use crate::package::artifact::printable;
+use crate::package::{Name, Version, redact};
+
+/// A uv that works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uv {
+    /// The program, or a Python.
+    pub program: String,
+    /// `-m uv` if it is a Python's module.
+    pub prefix: Vec<String>,
+    /// Its version.
+    pub version: Version,
+}
+
+/// A call of uv that failed, or a uv that could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum UvError {
+    /// There is none.
+    #[error("{0}")]
+    Missing(String),
+    /// It could not be started.
+    #[error(transparent)]
+    Start(#[from] ProcessError),
+    /// A file could not be read or written.
+    #[error(transparent)]
+    File(#[from] FsError),
+    /// It could not be fetched.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// It ended badly.
+    #[error("uv failed: {detail}")]
+    Failed {
+        /// What it said, credentials and escapes removed.
+        detail: String,
+        /// It could not reach an index, or a file was not what it should be.
+        network: bool,
+    },
+}
+
+impl UvError {
+    pub(super) fn missing(text: String) -> Self {
+        Self::Missing(text)
+    }
+}
+
+/// What `uv pip sync` is to do.
+#[derive(Debug)]
+pub struct SyncCall<'a> {
+    /// The environment's interpreter, an absolute path.
+    pub python: &'a Utf8Path,
+    /// The lock made for the run.
+    pub lock: &'a Utf8Path,
+    /// Packages to install anew although name and version are there.
+    pub reinstall: &'a [Name],
+    /// No request may be made.
+    pub offline: bool,
+    /// Builds may run.
+    pub build: bool,
+    /// The Python is managed by another program and the user allows the change.
+    pub break_system: bool,
+    /// Where uv keeps its cache, if not where it likes.
+    pub cache_dir: Option<&'a Utf8Path>,
+    /// The text of a netrc is found by uv at this path.
+    pub netrc: Option<&'a Utf8Path>,
+}
+
+impl Uv {
+    /// Starts the description of a call.
+    pub fn call(&self) -> Call {
+        Call::new(&self.program).args(self.prefix.iter().cloned())
+    }
+
+    /// Makes the environment equal the lock made for the run.
+    ///
+    /// Exit 0 is no proof that it does: the caller reads the environment back.
+    /// `held` is the directory lock, so that the next run waits for an orphan.
+    ///
+    /// # Errors
+    ///
+    /// Fails if uv cannot be started or ends badly; what it changed is unknown then.
+    pub fn pip_sync(&self, sync: &SyncCall<'_>, held: Option<File>) -> Result<Finished, UvError> {
+        let dir: Utf8PathBuf = sync.lock.parent().unwrap_or(Utf8Path::new(".")).to_owned();
+        let mut call = self
+            .call()
+            .args(["pip", "sync", "--no-config", "--no-progress", "--color", "never"])
+            .args(["--preview-features", "pylock"])
+            .args(["--python", sync.python.as_str()])
+            .dir(&dir);
+        if sync.offline {
+            call = call.arg("--offline");
+        }
+        if !sync.build {
+            call = call.arg("--no-build");
+        }
+        if sync.break_system {
+            call = call.arg("--break-system-packages");
+        }
+        for name in sync.reinstall {
+            call = call.args(["--reinstall-package", name.as_str()]);
+        }
+        if let Some(dir) = sync.cache_dir {
+            call = call.env("UV_CACHE_DIR", dir.as_str());
+        }
+        if let Some(path) = sync.netrc {
+            call = call.env("NETRC", path.as_str());
+        }
+        // An empty lock empties the environment only if that is said.
+        call = call.arg("--allow-empty-requirements").arg(sync.lock.as_str());
+        if let Some(held) = held {
+            call = call.input(held);
+        }
+        let finished = call.run()?;
+        if finished.ok() {
+            return Ok(finished);
+        }
+        Err(failure(&finished))
+    }
+}
+
+/// Says what uv said, made safe to show.
+pub fn failure(finished: &Finished) -> UvError {
+    let lines: Vec<String> = finished
+        .stderr
+        .lines()
+        .filter(|line| !line.starts_with("warning:") && !line.trim().is_empty())
+        .map(|line| line.split(' ').map(|word| if word.contains("://") { redact_word(word) } else { word.to_owned() }).collect::<Vec<_>>().join(" "))
+        .collect();
+    let text = if lines.is_empty() { format!("it ended with code {:?}", finished.code) } else { lines.join("\n  ") };
+    let network = ["Failed to fetch", "error sending request", "Hash mismatch", "Network connectivity is disabled", "dns error", "Connection refused", "HTTP status", "Failed to download"]
+        .iter()
+        .any(|sign| finished.stderr.contains(sign));
+    UvError::Failed { detail: printable(&text), network }
+}
+
+fn redact_word(word: &str) -> String {
+    let inner = word.trim_matches(|c| matches!(c, '`' | '\'' | '"' | '(' | ')'));
+    word.replace(inner, &redact(inner))
+}

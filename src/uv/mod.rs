@@ -1,0 +1,11 @@
+//! The real uv: found or fetched, called with everything spelt out.
+//!
+//! Never: decides what is installed, or lets uv's own configuration in.
+
+pub mod build;
+pub mod call;
+pub mod locate;
+
+pub use build::UvBuilder;
+pub use call::{SyncCall, Uv, UvError};
+pub use locate::{Search, find_uv};
