@@ -21,7 +21,11 @@ impl Progress for Bars {
             None => ProgressBar::new_spinner(),
         };
         bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-        let template = if total.is_some() { "{spinner} {prefix} {pos}/{len} {wide_msg}" } else { "{spinner} {prefix} {wide_msg}" };
+        let template = if total.is_some() {
+            "{spinner} {prefix} {pos}/{len} {wide_msg}"
+        } else {
+            "{spinner} {prefix} {wide_msg}"
+        };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
@@ -40,7 +44,12 @@ impl Progress for Bars {
     }
 
     fn end(&self) {
-        if let Some(bar) = self.bar.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(bar) = self
+            .bar
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+        {
             bar.finish_and_clear();
         }
     }
@@ -65,12 +74,20 @@ impl Progress for JsonLines {
     }
 
     fn at(&self, done: u64, note: &str) {
-        let what = self.what.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let what = self
+            .what
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         Self::line(&serde_json::json!({"event": "at", "what": what, "done": done, "note": note}));
     }
 
     fn end(&self) {
-        let what = self.what.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let what = self
+            .what
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         Self::line(&serde_json::json!({"event": "end", "what": what}));
     }
 }

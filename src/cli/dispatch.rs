@@ -23,7 +23,9 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let cancel = Cancel::default();
     watch(&cancel);
     let name = cli.command.as_ref().map_or("status", Command::name);
-    let exit = match settings::context(&cli.global, cancel).map_err(|message| Failure::new("usage", Exit::Usage, message)) {
+    let exit = match settings::context(&cli.global, cancel)
+        .map_err(|message| Failure::new("usage", Exit::Usage, message))
+    {
         Ok(context) => command(&cli, &context, &screen),
         Err(failure) => Err(failure),
     };
@@ -49,31 +51,75 @@ fn watch(cancel: &Cancel) {
 
 /// Help and version are results; anything else is bad usage.
 fn refuse(error: &clap::Error) -> ExitCode {
-    let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    let wants_json = std::env::args().collect::<Vec<_>>().windows(2).any(|pair| pair == ["--format", "json"]) || std::env::args().any(|arg| arg == "--format=json");
+    let is_help = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    );
+    let wants_json = std::env::args()
+        .collect::<Vec<_>>()
+        .windows(2)
+        .any(|pair| pair == ["--format", "json"])
+        || std::env::args().any(|arg| arg == "--format=json");
     if !is_help && wants_json {
         let screen = Screen::new(Format::Json, super::screen::ColorChoice::Never, false);
         let text = error.to_string();
-        let message = text.trim_start_matches("error: ").lines().next().unwrap_or("bad usage").to_owned();
-        let name = std::env::args().skip(1).find(|arg| !arg.starts_with('-')).unwrap_or_else(|| "portenv".to_owned());
-        view::show_failure(&screen, &name, &Failure::new("usage", Exit::Usage, message).hint("portenv --help lists commands and flags"));
+        let message = text
+            .trim_start_matches("error: ")
+            .lines()
+            .next()
+            .unwrap_or("bad usage")
+            .to_owned();
+        let name = std::env::args()
+            .skip(1)
+            .find(|arg| !arg.starts_with('-'))
+            .unwrap_or_else(|| "portenv".to_owned());
+        view::show_failure(
+            &screen,
+            &name,
+            &Failure::new("usage", Exit::Usage, message)
+                .hint("portenv --help lists commands and flags"),
+        );
         return ExitCode::from(Exit::Usage as u8);
     }
     let _ = error.print();
-    ExitCode::from(if is_help { Exit::Done as u8 } else { Exit::Usage as u8 })
+    ExitCode::from(if is_help {
+        Exit::Done as u8
+    } else {
+        Exit::Usage as u8
+    })
 }
 
 fn command(cli: &Cli, context: &Context, screen: &Screen) -> Result<Exit, Failure> {
     let Some(command) = &cli.command else {
-        return Err(Failure::new("usage", Exit::Usage, "name a command").hint("portenv --help lists them"));
+        return Err(
+            Failure::new("usage", Exit::Usage, "name a command").hint("portenv --help lists them")
+        );
     };
     match command {
         Command::Resolve(args) => {
-            let stdin = args.files.iter().any(|file| file == "-").then(|| std::io::read_to_string(std::io::stdin()));
-            let stdin = stdin.transpose().map_err(|error| Failure::new("invalid-file", Exit::Usage, format!("cannot read standard input: {error}")))?;
-            let request = ops::resolve::ResolveRequest { files: args.files.clone(), stdin, flags: args.options.flags() };
+            let stdin = args
+                .files
+                .iter()
+                .any(|file| file == "-")
+                .then(|| std::io::read_to_string(std::io::stdin()));
+            let stdin = stdin.transpose().map_err(|error| {
+                Failure::new(
+                    "invalid-file",
+                    Exit::Usage,
+                    format!("cannot read standard input: {error}"),
+                )
+            })?;
+            let request = ops::resolve::ResolveRequest {
+                files: args.files.clone(),
+                stdin,
+                flags: args.options.flags(),
+            };
             let outcome = ops::resolve::run(context, &request)?;
-            Ok(view::resolve::show_resolve(screen, &outcome, cli.global.verbose))
+            Ok(view::resolve::show_resolve(
+                screen,
+                &outcome,
+                cli.global.verbose,
+            ))
         }
         Command::Lock(args) => {
             let request = ops::lock::LockRequest {
@@ -84,7 +130,13 @@ fn command(cli: &Cli, context: &Context, screen: &Screen) -> Result<Exit, Failur
                 flags: args.options.flags(),
             };
             let outcome = ops::lock::run(context, &request)?;
-            Ok(view::resolve::show_lock(screen, &context.dir, &outcome, args.check, cli.global.verbose))
+            Ok(view::resolve::show_lock(
+                screen,
+                &context.dir,
+                &outcome,
+                args.check,
+                cli.global.verbose,
+            ))
         }
     }
 }

@@ -6,11 +6,14 @@ use crate::environment::InterpreterError;
 use crate::host::FsError;
 use crate::index::IndexError;
 use crate::lock::LockError;
+use crate::nodes::NodeError;
 use crate::ops::OpError;
 use crate::requirements::Origin;
+use crate::snapshot::SnapshotError;
+use crate::uv::UvError;
+use crate::workspace::WorkspaceError;
 use crate::workspace::python::PythonError;
 use crate::workspace::settings::SettingsError;
-use crate::workspace::WorkspaceError;
 
 /// Exit codes, the same for every command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +50,11 @@ pub struct Next {
 impl Next {
     /// Makes a next command of its line.
     pub fn new(line: &str, changes: bool, why: &str) -> Self {
-        Self { argv: line.split(' ').map(str::to_owned).collect(), changes, why: why.to_owned() }
+        Self {
+            argv: line.split(' ').map(str::to_owned).collect(),
+            changes,
+            why: why.to_owned(),
+        }
     }
 }
 
@@ -71,7 +78,14 @@ pub struct Failure {
 impl Failure {
     /// Makes a failure without hints.
     pub fn new(code: &'static str, exit: Exit, message: impl Into<String>) -> Self {
-        Self { code, exit, message: message.into(), origin: None, hints: Vec::new(), next: Vec::new() }
+        Self {
+            code,
+            exit,
+            message: message.into(),
+            origin: None,
+            hints: Vec::new(),
+            next: Vec::new(),
+        }
     }
 
     /// Adds a hint.
@@ -115,21 +129,74 @@ impl From<OpError> for Failure {
             OpError::Workspace(error) => of_workspace(error, message),
             OpError::Python(error) => of_python(&error, message),
             OpError::Interpreter(InterpreterError::Read(error)) => of_file(&error, message),
-            OpError::Interpreter(_) => Self::new("no-python", Exit::Usage, message).hint("name another Python with --python PATH"),
+            OpError::Interpreter(_) => Self::new("no-python", Exit::Usage, message)
+                .hint("name another Python with --python PATH"),
             OpError::File(error) => of_file(&error, message),
             OpError::Index(error) => of_index(&error, message),
             OpError::Lock(error) => of_lock(error, message),
-            OpError::Git(error) if error.remote => Self::new("git", Exit::Network, message).hint("check the address, or try again later"),
+            OpError::Git(error) if error.remote => Self::new("git", Exit::Network, message)
+                .hint("check the address, or try again later"),
             OpError::Git(_) => Self::new("git", Exit::Usage, message),
             OpError::Problems(problems) => {
-                let code = problems.first().map_or("invalid-requirement", |problem| problem.code);
-                let code = if matches!(code, "invalid-file" | "invalid-policy") { code } else { "invalid-requirement" };
+                let code = problems
+                    .first()
+                    .map_or("invalid-requirement", |problem| problem.code);
+                let code = if matches!(code, "invalid-file" | "invalid-policy") {
+                    code
+                } else {
+                    "invalid-requirement"
+                };
                 let origin = problems.first().map(|problem| problem.origin.clone());
-                Self::new(code, Exit::Usage, message).at(origin).hint("mend the line, or pass over such lines with --skip-invalid")
+                Self::new(code, Exit::Usage, message)
+                    .at(origin)
+                    .hint("mend the line, or pass over such lines with --skip-invalid")
             }
-            OpError::Usage(_) => Self::new("usage", Exit::Usage, message).hint("portenv --help lists commands and flags"),
+            OpError::Usage(_) => Self::new("usage", Exit::Usage, message)
+                .hint("portenv --help lists commands and flags"),
             OpError::Policy(_) => Self::new("invalid-policy", Exit::Usage, message),
             OpError::NotFound(_) => Self::new("not-found", Exit::Usage, message),
+            OpError::History(SnapshotError::Newer { .. }) => {
+                Self::new("newer-format", Exit::Usage, message).hint("update portenv")
+            }
+            OpError::History(SnapshotError::File(error)) => of_file(&error, message),
+            OpError::History(error) => of_history(&error, message),
+            OpError::Uv(error) => of_uv(error, message),
+            OpError::Node(NodeError::Git(error)) => OpError::Git(error).into(),
+            OpError::Node(NodeError::File(error)) => of_file(&error, message),
+            OpError::Node(NodeError::Index(error)) => of_index(&error, message),
+            OpError::Node(NodeError::NotANode(_)) => Self::new("not-found", Exit::Usage, message),
+            OpError::Ambiguous { .. } => {
+                Self::new("ambiguous-id", Exit::Usage, message).hint("give more digits")
+            }
+            OpError::Busy(_) => Self::new("busy", Exit::NotApplied, message)
+                .hint("wait for it to end, then run the command again"),
+            OpError::Dirty(_) => Self::new("dirty", Exit::No, message)
+                .hint("commit or stash the changes, then run the command again"),
+            OpError::Refused(_) => Self::new("refused", Exit::No, message),
+            OpError::PlanStale => {
+                Self::new("plan-stale", Exit::No, message).hint("look at the preview again")
+            }
+            OpError::Confirm { plan } => Self::new("confirm", Exit::Usage, message).hint(format!(
+                "--yes answers, --plan {plan} applies exactly this plan"
+            )),
+            OpError::PythonMismatch { .. } => Self::new("python-mismatch", Exit::Usage, message)
+                .hint("name the Python of the snapshot with --python PATH"),
+            OpError::ManagedPython(_) => Self::new("refused", Exit::No, message)
+                .hint("make a virtual environment in the installation: python -m venv .venv")
+                .hint("or allow the change in portenv.toml: [installation] allow-system = true"),
+            OpError::NoRoom { .. } => Self::new("disk", Exit::NotApplied, message)
+                .hint("make room on the disk and run the command again"),
+            OpError::Unrestorable(_) => Self::new("refused", Exit::No, message).hint(
+                "portenv diff shows what would change; add an index that has them to portenv.toml",
+            ),
+            OpError::NotAsWanted(_) => Self::new("apply", Exit::NotApplied, message),
+            OpError::Broken(_) => Self::new("broken", Exit::Broken, message)
+                .hint("portenv recover tries again")
+                .next(Next::new(
+                    "portenv recover",
+                    true,
+                    "tries again to put the state before back",
+                )),
             OpError::Interrupted => Self::new("interrupted", Exit::Interrupted, message),
         }
     }
@@ -160,8 +227,14 @@ fn of_workspace(error: WorkspaceError, message: String) -> Failure {
 
 fn of_python(error: &PythonError, message: String) -> Failure {
     match error {
-        PythonError::None { .. } | PythonError::Missing { .. } => Failure::new("no-python", Exit::Usage, message).hint("name it with --python PATH, or in portenv.toml: [installation] python"),
-        PythonError::Ambiguous { first, .. } => Failure::new("ambiguous-installation", Exit::Usage, message).hint(format!("name one: --python {first}")),
+        PythonError::None { .. } | PythonError::Missing { .. } => {
+            Failure::new("no-python", Exit::Usage, message)
+                .hint("name it with --python PATH, or in portenv.toml: [installation] python")
+        }
+        PythonError::Ambiguous { first, .. } => {
+            Failure::new("ambiguous-installation", Exit::Usage, message)
+                .hint(format!("name one: --python {first}"))
+        }
     }
 }
 
@@ -169,14 +242,19 @@ fn of_python(error: &PythonError, message: String) -> Failure {
 /// be applied.
 fn of_file(error: &FsError, message: String) -> Failure {
     if error.is_full() {
-        return Failure::new("disk", Exit::NotApplied, message).hint("make room on the disk and run the command again");
+        return Failure::new("disk", Exit::NotApplied, message)
+            .hint("make room on the disk and run the command again");
     }
-    let reading = matches!(error.verb, "read" | "inspect" | "list" | "resolve" | "read link");
+    let reading = matches!(
+        error.verb,
+        "read" | "inspect" | "list" | "resolve" | "read link"
+    );
     if reading {
         return Failure::new("invalid-file", Exit::Usage, message);
     }
     if error.is_denied() {
-        return Failure::new("permission", Exit::NotApplied, message).hint("make the directory writable for this user");
+        return Failure::new("permission", Exit::NotApplied, message)
+            .hint("make the directory writable for this user");
     }
     Failure::new("disk", Exit::NotApplied, message)
 }
@@ -190,13 +268,49 @@ fn of_index(error: &IndexError, message: String) -> Failure {
     }
 }
 
+fn of_history(error: &SnapshotError, message: String) -> Failure {
+    let full = matches!(error, SnapshotError::Sqlite { source, .. } if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull));
+    let denied = matches!(error, SnapshotError::Sqlite { source, .. } if matches!(source.sqlite_error_code(), Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::PermissionDenied | rusqlite::ErrorCode::CannotOpen)));
+    if full {
+        return Failure::new("disk", Exit::NotApplied, message)
+            .hint("make room on the disk and run the command again");
+    }
+    if denied {
+        return Failure::new("permission", Exit::NotApplied, message)
+            .hint("make the directory writable for this user");
+    }
+    Failure::new("invalid-file", Exit::Usage, message)
+        .hint("move .portenv/portenv.db away to begin a new history; nothing else depends on it")
+}
+
+fn of_uv(error: UvError, message: String) -> Failure {
+    match error {
+        UvError::Index(error) => of_index(&error, message),
+        UvError::File(error) => of_file(&error, message),
+        UvError::Failed { network: true, .. } => Failure::new("network", Exit::Network, message)
+            .hint("nothing was changed; check the connection and run the command again"),
+        UvError::Failed { .. } => Failure::new("apply", Exit::NotApplied, message),
+        UvError::Missing(_) | UvError::Start(_) => Failure::new("uv", Exit::NotApplied, message)
+            .hint("install uv, or name one with --uv PATH"),
+    }
+}
+
 fn of_lock(error: LockError, message: String) -> Failure {
     match error {
-        LockError::Invalid { file, line, column, .. } => {
-            let origin = Origin::file(crate::requirements::OriginKind::File, None, file.as_str()).at(line, column);
-            Failure::new("invalid-lock", Exit::Usage, message).at(Some(origin)).hint(format!("restore `{file}` from version control, or delete it and run portenv lock"))
+        LockError::Invalid {
+            file, line, column, ..
+        } => {
+            let origin = Origin::file(crate::requirements::OriginKind::File, None, file.as_str())
+                .at(line, column);
+            Failure::new("invalid-lock", Exit::Usage, message)
+                .at(Some(origin))
+                .hint(format!(
+                    "restore `{file}` from version control, or delete it and run portenv lock"
+                ))
         }
-        LockError::Newer { .. } => Failure::new("newer-format", Exit::Usage, message).hint("update portenv"),
+        LockError::Newer { .. } => {
+            Failure::new("newer-format", Exit::Usage, message).hint("update portenv")
+        }
         LockError::Read(error) => of_file(&error, message),
     }
 }

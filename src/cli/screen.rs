@@ -44,7 +44,11 @@ impl Screen {
             ColorChoice::Never => false,
             ColorChoice::Auto => !plain && io::stderr().is_terminal() && io::stdout().is_terminal(),
         };
-        Self { format, quiet, color }
+        Self {
+            format,
+            quiet,
+            color,
+        }
     }
 
     /// Writes a result. A reader that has gone away ends it quietly.
@@ -85,19 +89,32 @@ impl Screen {
             return None;
         }
         let mut stderr = io::stderr().lock();
-        write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush()).ok()?;
+        write!(stderr, "{question} [y/N] ")
+            .and_then(|()| stderr.flush())
+            .ok()?;
         let mut answer = String::new();
         io::stdin().read_line(&mut answer).ok()?;
-        Some(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+        Some(matches!(
+            answer.trim().to_ascii_lowercase().as_str(),
+            "y" | "yes"
+        ))
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
-        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.color {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     /// Returns how wide text may be.
     pub fn width() -> u16 {
-        std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).filter(|&width| width >= 40).unwrap_or(80)
+        std::env::var("COLUMNS")
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .filter(|&width| width >= 40)
+            .unwrap_or(80)
     }
 }
 

@@ -18,14 +18,28 @@ use crate::workspace::python::Surroundings;
 ///
 /// Returns what is wrong with the machine's environment, as a sentence.
 pub fn context(global: &GlobalArgs, cancel: Cancel) -> Result<Context, String> {
-    let dir = std::env::current_dir().map_err(|error| format!("the working directory cannot be had: {error}"))?;
-    let dir = Utf8PathBuf::from_path_buf(dir).map_err(|dir| format!("the working directory `{}` is not UTF-8", dir.display()))?;
-    let path = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty()).map(Utf8PathBuf::from);
+    let dir = std::env::current_dir()
+        .map_err(|error| format!("the working directory cannot be had: {error}"))?;
+    let dir = Utf8PathBuf::from_path_buf(dir)
+        .map_err(|dir| format!("the working directory `{}` is not UTF-8", dir.display()))?;
+    let path = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .filter(|text| !text.is_empty())
+            .map(Utf8PathBuf::from)
+    };
     let variables: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    let search = std::env::var_os("PATH").map(|text| std::env::split_paths(&text).filter_map(|dir| Utf8PathBuf::from_path_buf(dir).ok()).collect());
-    let clock = match variables.get("PORTENV_TEST_CLOCK").and_then(|text| text.parse().ok()) {
+    let search = std::env::var_os("PATH").map(|text| {
+        std::env::split_paths(&text)
+            .filter_map(|dir| Utf8PathBuf::from_path_buf(dir).ok())
+            .collect()
+    });
+    let clock = match variables
+        .get("PORTENV_TEST_CLOCK")
+        .and_then(|text| text.parse().ok())
+    {
         Some(start) => Clock::stepped(start),
         None => Clock::system(),
     };
@@ -43,8 +57,19 @@ pub fn context(global: &GlobalArgs, cancel: Cancel) -> Result<Context, String> {
         core: global.core.as_ref().map(absolute),
         python: global.python.as_ref().map(absolute),
         uv: global.uv.as_ref().map(absolute),
-        around: Surroundings { active: path("VIRTUAL_ENV").or_else(|| path("CONDA_PREFIX")), path: search.unwrap_or_default() },
-        cache_dir: (!global.no_cache).then(|| global.cache_dir.as_ref().map(absolute).or_else(|| cache_dir(home.as_ref(), &path))).flatten(),
+        around: Surroundings {
+            active: path("VIRTUAL_ENV").or_else(|| path("CONDA_PREFIX")),
+            path: search.unwrap_or_default(),
+        },
+        cache_dir: (!global.no_cache)
+            .then(|| {
+                global
+                    .cache_dir
+                    .as_ref()
+                    .map(absolute)
+                    .or_else(|| cache_dir(home.as_ref(), &path))
+            })
+            .flatten(),
         netrc: netrc.and_then(|path| fs::find_text(&path).ok().flatten()),
         offline: global.offline,
         index_urls: Vec::new(),
@@ -57,7 +82,10 @@ pub fn context(global: &GlobalArgs, cancel: Cancel) -> Result<Context, String> {
 }
 
 /// The platform's place for caches.
-fn cache_dir(home: Option<&Utf8PathBuf>, variable: &impl Fn(&str) -> Option<Utf8PathBuf>) -> Option<Utf8PathBuf> {
+fn cache_dir(
+    home: Option<&Utf8PathBuf>,
+    variable: &impl Fn(&str) -> Option<Utf8PathBuf>,
+) -> Option<Utf8PathBuf> {
     let base = if cfg!(windows) {
         variable("LOCALAPPDATA")
     } else if cfg!(target_os = "macos") {

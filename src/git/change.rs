@@ -138,3 +138,17 @@ pub fn attach(dir: &Utf8Path, branch: &str) {
         let _ = run(git(Some(dir)).args(["checkout", "-q", branch]), "checkout");
     }
 }
+
+/// Points the remote `origin` at an address.
+///
+/// # Errors
+///
+/// Fails if there is no such remote.
+pub fn set_remote(dir: &Utf8Path, url: &str) -> Result<(), GitError> {
+    refuse_option(url, "remote")?;
+    run(
+        git(Some(dir)).args(["remote", "set-url", "origin", url]),
+        "remote",
+    )
+    .map(|_| ())
+}

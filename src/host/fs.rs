@@ -184,7 +184,11 @@ pub fn make_executable(path: &Utf8Path) -> Result<(), FsError> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        with("mark as a program", path, fs::set_permissions(path, fs::Permissions::from_mode(0o755)))?;
+        with(
+            "mark as a program",
+            path,
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)),
+        )?;
     }
     #[cfg(not(unix))]
     let _ = path;

@@ -177,7 +177,10 @@ impl Call {
     /// Fails only if the program could not be started.
     pub fn run_within(self, bounds: &Bounds) -> Result<Option<Finished>, ProcessError> {
         let program = self.program.clone();
-        let fail = |source| ProcessError { program: program.clone(), source };
+        let fail = |source| ProcessError {
+            program: program.clone(),
+            source,
+        };
         let mut child = self
             .command()
             .stdout(Stdio::piped())

@@ -128,17 +128,30 @@ impl Fetcher {
 
     /// Fetches a whole file into the directory for files.
     async fn file(&self, address: &str) -> Result<Download, IndexError> {
-        let fail = |detail: String| IndexError::Unreachable { url: redact(address), detail };
+        let fail = |detail: String| IndexError::Unreachable {
+            url: redact(address),
+            detail,
+        };
         let url = Url::parse(address).map_err(|_| fail("it is not a URL".to_owned()))?;
         let _permit = self.permits.acquire().await;
         self.shared.stats.files.fetch_add(1, Ordering::Relaxed);
         let found = self.client.file(&url).await?;
         let bytes = found.ok_or_else(|| fail("the file is not there".to_owned()))?;
         let sha256 = digest::sha256(&bytes);
-        let filename = url.path_segments().and_then(|mut parts| parts.next_back().map(super::html::percent_decode));
-        let path = self.shared.files_dir().join(&sha256[..32]).join(filename.unwrap_or_default().replace(['/', '\\'], "_"));
+        let filename = url
+            .path_segments()
+            .and_then(|mut parts| parts.next_back().map(super::html::percent_decode));
+        let path = self
+            .shared
+            .files_dir()
+            .join(&sha256[..32])
+            .join(filename.unwrap_or_default().replace(['/', '\\'], "_"));
         fs::write_atomic(&path, &bytes).map_err(|error| fail(error.source.to_string()))?;
-        Ok(Download { path, sha256, size: bytes.len() as u64 })
+        Ok(Download {
+            path,
+            sha256,
+            size: bytes.len() as u64,
+        })
     }
 
     async fn page(&self, name: &Name) -> Result<Option<Arc<Page>>, IndexError> {

@@ -417,7 +417,12 @@ impl Index for RemoteIndex {
         let want = Want::Metadata(name.clone(), version.clone(), Box::new(file.clone()));
         if self.shared.claim(&want) {
             let built = || self.shared.cache.metadata(&format!("build:{key}"));
-            if let Some(kept) = self.shared.cache.metadata(&key).or_else(|| built().filter(|_| self.builder.is_some())) {
+            if let Some(kept) = self
+                .shared
+                .cache
+                .metadata(&key)
+                .or_else(|| built().filter(|_| self.builder.is_some()))
+            {
                 self.shared.stats.hits.fetch_add(1, Ordering::Relaxed);
                 let kept = Arc::new(kept);
                 self.shared
@@ -497,7 +502,9 @@ impl Index for RemoteIndex {
             let size = crate::host::fs::stamp(&path).map_err(fail)?.0;
             Download { path, sha256, size }
         } else if self.shared.config.offline {
-            return Err(IndexError::Offline { what: file.filename.clone() });
+            return Err(IndexError::Offline {
+                what: file.filename.clone(),
+            });
         } else {
             let want = Want::File(file.url.clone());
             if self.shared.claim(&want) {

@@ -96,7 +96,11 @@ impl Context {
     ///
     /// Fails if there is none.
     pub fn installation(&self) -> Result<Installation, OpError> {
-        Ok(find_installation(&self.dir, self.root.as_deref(), self.core.as_deref())?)
+        Ok(find_installation(
+            &self.dir,
+            self.root.as_deref(),
+            self.core.as_deref(),
+        )?)
     }
 
     /// Finds the installation and asks its Python.
@@ -109,7 +113,12 @@ impl Context {
         let choice = choose_python(&installation, self.python.as_deref(), &self.around)?;
         let interpreter = ask(&choice.path, self.cache_dir.as_deref())?;
         let target = interpreter.target()?;
-        Ok(Site { installation, choice, interpreter, target })
+        Ok(Site {
+            installation,
+            choice,
+            interpreter,
+            target,
+        })
     }
 
     /// Returns an error if the work was asked to stop.
@@ -118,6 +127,10 @@ impl Context {
     ///
     /// Fails with [`OpError::Interrupted`].
     pub fn check_cancel(&self) -> Result<(), OpError> {
-        if self.cancel.is_requested() { Err(OpError::Interrupted) } else { Ok(()) }
+        if self.cancel.is_requested() {
+            Err(OpError::Interrupted)
+        } else {
+            Ok(())
+        }
     }
 }

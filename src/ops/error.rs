@@ -5,9 +5,15 @@ use crate::git::GitError;
 use crate::host::FsError;
 use crate::index::IndexError;
 use crate::lock::LockError;
+use crate::nodes::NodeError;
+use crate::package::artifact::show_bytes;
 use crate::requirements::Problem;
+use crate::snapshot::SnapshotError;
+use crate::sync::Fault;
+use crate::uv::UvError;
 use crate::workspace::WorkspaceError;
 use crate::workspace::python::PythonError;
+use camino::Utf8PathBuf;
 
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -45,9 +51,85 @@ pub enum OpError {
     /// A thing that was named is not there.
     #[error("{0}")]
     NotFound(String),
+    /// The history.
+    #[error(transparent)]
+    History(#[from] SnapshotError),
+    /// uv.
+    #[error(transparent)]
+    Uv(#[from] UvError),
+    /// A node that was named.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// Several things have the name.
+    #[error("`{name}` could be {}", .ids.join(", "))]
+    Ambiguous {
+        /// The name.
+        name: String,
+        /// What it could be.
+        ids: Vec<String>,
+    },
+    /// Another run works here.
+    #[error("another portenv works on this installation ({0})")]
+    Busy(String),
+    /// A checkout has changed files.
+    #[error("`{0}` has uncommitted changes, which are never overwritten")]
+    Dirty(String),
+    /// A policy refuses.
+    #[error("{0}")]
+    Refused(String),
+    /// What the plan says is no longer what is there.
+    #[error("the installation changed since the plan was made")]
+    PlanStale,
+    /// Nobody is there to be asked.
+    #[error("this changes the installation and needs a yes")]
+    Confirm {
+        /// The digest of the plan.
+        plan: String,
+    },
+    /// The Python is another one than recorded.
+    #[error(
+        "the snapshot was made with Python {recorded}, but this installation's Python is {found}"
+    )]
+    PythonMismatch {
+        /// The recorded version.
+        recorded: String,
+        /// The version found.
+        found: String,
+    },
+    /// Another program manages the Python.
+    #[error("`{0}` is managed by another program (PEP 668)")]
+    ManagedPython(Utf8PathBuf),
+    /// Not enough room.
+    #[error("`{path}` has {} free, but about {} are needed", show_bytes(*.free), show_bytes(*.needed))]
+    NoRoom {
+        /// Where.
+        path: Utf8PathBuf,
+        /// How much is needed.
+        needed: u64,
+        /// How much is free.
+        free: u64,
+    },
+    /// Packages that can be had nowhere.
+    #[error("cannot be had again: {}", .0.join(", "))]
+    Unrestorable(Vec<String>),
+    /// uv said it was done, but it was not.
+    #[error("the environment is not what was wanted: {}", faults(.0))]
+    NotAsWanted(Vec<Fault>),
+    /// An undoing failed.
+    #[error("the state before could not be put back whole:\n  {}", .0.join("\n  "))]
+    Broken(Vec<String>),
     /// The work was asked to stop.
     #[error("interrupted")]
     Interrupted,
+}
+
+fn faults(list: &[Fault]) -> String {
+    let lines: Vec<String> = list
+        .iter()
+        .take(8)
+        .map(|fault| format!("{}: {}", fault.package, fault.message))
+        .collect();
+    lines.join("; ")
 }
 
 fn problems(list: &[Problem]) -> String {

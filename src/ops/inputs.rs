@@ -64,26 +64,54 @@ impl ResolveFlags {
     /// # Errors
     ///
     /// Fails on a value that cannot be read.
-    pub fn options(&self, settings: &Settings, from_files: &[IndexOption], now: jiff::Timestamp) -> Result<Options, OpError> {
+    pub fn options(
+        &self,
+        settings: &Settings,
+        from_files: &[IndexOption],
+        now: jiff::Timestamp,
+    ) -> Result<Options, OpError> {
         let words = |flags: &[String], pick: fn(&Statement) -> Option<&String>| {
-            let mut words: Vec<String> = from_files.iter().filter_map(|option| pick(&option.statement).cloned()).collect();
+            let mut words: Vec<String> = from_files
+                .iter()
+                .filter_map(|option| pick(&option.statement).cloned())
+                .collect();
             words.extend(flags.iter().cloned());
-            NamesOrAll::parse(words.iter().map(String::as_str)).map_err(|word| OpError::Usage(format!("`{word}` is not a package name, `:all:` or `:none:`")))
+            NamesOrAll::parse(words.iter().map(String::as_str)).map_err(|word| {
+                OpError::Usage(format!(
+                    "`{word}` is not a package name, `:all:` or `:none:`"
+                ))
+            })
         };
         let mut prerelease = self.prerelease.or(settings.resolve.prerelease);
-        if prerelease.is_none() && from_files.iter().any(|option| option.statement == Statement::Pre) {
+        if prerelease.is_none()
+            && from_files
+                .iter()
+                .any(|option| option.statement == Statement::Pre)
+        {
             prerelease = Some(Prerelease::Allow);
         }
-        let cut_off = self.exclude_newer.as_ref().or(settings.resolve.exclude_newer.as_ref());
+        let cut_off = self
+            .exclude_newer
+            .as_ref()
+            .or(settings.resolve.exclude_newer.as_ref());
         let exclude = settings
             .policy
             .exclude
             .iter()
-            .map(|text| Name::parse(text).ok_or_else(|| OpError::Policy(format!("portenv.toml: `{text}` in policy.exclude is not a package name"))))
+            .map(|text| {
+                Name::parse(text).ok_or_else(|| {
+                    OpError::Policy(format!(
+                        "portenv.toml: `{text}` in policy.exclude is not a package name"
+                    ))
+                })
+            })
             .collect::<Result<_, _>>()?;
         Ok(Options {
             prerelease: prerelease.unwrap_or_default(),
-            resolution: self.resolution.or(settings.resolve.resolution).unwrap_or_default(),
+            resolution: self
+                .resolution
+                .or(settings.resolve.resolution)
+                .unwrap_or_default(),
             exclude_newer: cut_off.map(|text| parse_instant(text, now)).transpose()?,
             no_binary: words(&self.no_binary, |statement| match statement {
                 Statement::NoBinary(names) => Some(names),
@@ -102,9 +130,17 @@ impl ResolveFlags {
     /// # Errors
     ///
     /// Fails on an address that cannot be read.
-    pub fn index_config(&self, context: &Context, settings: &Settings, from_files: &[IndexOption]) -> Result<IndexConfig, OpError> {
+    pub fn index_config(
+        &self,
+        context: &Context,
+        settings: &Settings,
+        from_files: &[IndexOption],
+    ) -> Result<IndexConfig, OpError> {
         let mut indexes = Vec::new();
-        let mut default = self.index_url.clone().or_else(|| context.index_urls.first().cloned());
+        let mut default = self
+            .index_url
+            .clone()
+            .or_else(|| context.index_urls.first().cloned());
         let mut extra = self.extra_index_url.clone();
         let mut find_links = self.find_links.clone();
         let mut no_index = self.no_index;
@@ -124,22 +160,44 @@ impl ResolveFlags {
                 default = Some(table.url.clone());
                 continue;
             }
-            indexes.push(IndexLocation { name: Some(table.name.clone()), packages: table.packages.clone(), ..IndexLocation::general(&table.url) });
+            indexes.push(IndexLocation {
+                name: Some(table.name.clone()),
+                packages: table.packages.clone(),
+                ..IndexLocation::general(&table.url)
+            });
         }
         if !no_index {
             // As in uv: further indexes are asked before the default one.
-            indexes.extend(extra.iter().chain(context.index_urls.iter().skip(1)).map(|url| IndexLocation::general(url)));
+            indexes.extend(
+                extra
+                    .iter()
+                    .chain(context.index_urls.iter().skip(1))
+                    .map(|url| IndexLocation::general(url)),
+            );
             indexes.push(IndexLocation::general(default.as_deref().unwrap_or(PYPI)));
         } else {
             indexes.clear();
         }
         for index in &indexes {
-            let fine = Url::parse(&index.url).is_ok_and(|url| matches!(url.scheme(), "http" | "https" | "file"));
+            let fine = Url::parse(&index.url)
+                .is_ok_and(|url| matches!(url.scheme(), "http" | "https" | "file"));
             if !fine {
-                return Err(OpError::Usage(format!("`{}` is not the URL of an index", crate::package::redact(&index.url))));
+                return Err(OpError::Usage(format!(
+                    "`{}` is not the URL of an index",
+                    crate::package::redact(&index.url)
+                )));
             }
         }
-        let find_links = find_links.into_iter().map(|place| if place.contains("://") { place } else { context.dir.join(place).into_string() }).collect();
+        let find_links = find_links
+            .into_iter()
+            .map(|place| {
+                if place.contains("://") {
+                    place
+                } else {
+                    context.dir.join(place).into_string()
+                }
+            })
+            .collect();
         Ok(IndexConfig {
             indexes,
             find_links,
@@ -156,10 +214,21 @@ impl ResolveFlags {
     /// # Errors
     ///
     /// Fails on an address that cannot be read.
-    pub fn open_index(&self, context: &Context, settings: &Settings, from_files: &[IndexOption], builder: Option<Arc<dyn Builder>>) -> Result<RemoteIndex, OpError> {
+    pub fn open_index(
+        &self,
+        context: &Context,
+        settings: &Settings,
+        from_files: &[IndexOption],
+        builder: Option<Arc<dyn Builder>>,
+    ) -> Result<RemoteIndex, OpError> {
         let config = self.index_config(context, settings, from_files)?;
         let now = context.clock.now().as_second();
-        let index = RemoteIndex::new(config, now, context.cancel.clone(), Arc::clone(&context.progress));
+        let index = RemoteIndex::new(
+            config,
+            now,
+            context.cancel.clone(),
+            Arc::clone(&context.progress),
+        );
         Ok(match builder {
             Some(builder) => index.with_builder(builder),
             None => index,
@@ -171,7 +240,14 @@ impl ResolveFlags {
     /// # Errors
     ///
     /// Fails on an address that cannot be read.
-    pub fn builder(&self, context: &Context, settings: &Settings, from_files: &[IndexOption], python: String, target: &Target) -> Result<Arc<dyn Builder>, OpError> {
+    pub fn builder(
+        &self,
+        context: &Context,
+        settings: &Settings,
+        from_files: &[IndexOption],
+        python: String,
+        target: &Target,
+    ) -> Result<Arc<dyn Builder>, OpError> {
         Ok(UvBuilder::new(BuildContext {
             python,
             target,
@@ -188,18 +264,38 @@ impl ResolveFlags {
     /// # Errors
     ///
     /// Fails on a platform or version that is not known.
-    pub fn targets(&self, settings: &Settings, own: Option<&Target>) -> Result<Vec<Target>, OpError> {
+    pub fn targets(
+        &self,
+        settings: &Settings,
+        own: Option<&Target>,
+    ) -> Result<Vec<Target>, OpError> {
         let version = |text: &str| {
-            let found = Version::from_str(text).map_err(|_| OpError::Usage(format!("`{text}` is not a Python version")))?;
+            let found = Version::from_str(text)
+                .map_err(|_| OpError::Usage(format!("`{text}` is not a Python version")))?;
             // `3.12` is 3.12.0.
-            let release: Vec<u64> = found.release().iter().copied().chain([0, 0]).take(3).collect();
+            let release: Vec<u64> = found
+                .release()
+                .iter()
+                .copied()
+                .chain([0, 0])
+                .take(3)
+                .collect();
             Ok::<_, OpError>(Version::new(release))
         };
-        let python = self.python_version.as_deref().or(settings.resolve.python_version.as_deref()).map(version).transpose()?;
+        let python = self
+            .python_version
+            .as_deref()
+            .or(settings.resolve.python_version.as_deref())
+            .map(version)
+            .transpose()?;
         let own_python = own.map(|target| target.python.clone());
         let make = |text: &str, python: Option<Version>| {
             let platform = Platform::from_str(text).map_err(OpError::Usage)?;
-            let python = python.ok_or_else(|| OpError::Usage("no Python version is known; name one with --python-version".to_owned()))?;
+            let python = python.ok_or_else(|| {
+                OpError::Usage(
+                    "no Python version is known; name one with --python-version".to_owned(),
+                )
+            })?;
             Ok::<_, OpError>(Target::new(platform, python, &MachineFacts::default()))
         };
         if let Some(platform) = &self.platform {
@@ -209,10 +305,23 @@ impl ResolveFlags {
             return targets
                 .iter()
                 .map(|text| {
-                    let (triple, pinned) = text.split_once('@').map_or((text.as_str(), None), |(triple, python)| (triple, Some(python)));
-                    let pinned = pinned.map(version).transpose()?.or_else(|| python.clone()).or_else(|| own_python.clone());
+                    let (triple, pinned) = text
+                        .split_once('@')
+                        .map_or((text.as_str(), None), |(triple, python)| {
+                            (triple, Some(python))
+                        });
+                    let pinned = pinned
+                        .map(version)
+                        .transpose()?
+                        .or_else(|| python.clone())
+                        .or_else(|| own_python.clone());
                     match own {
-                        Some(own) if own.platform.triple() == triple && pinned.as_ref() == Some(&own.python) => Ok(own.clone()),
+                        Some(own)
+                            if own.platform.triple() == triple
+                                && pinned.as_ref() == Some(&own.python) =>
+                        {
+                            Ok(own.clone())
+                        }
                         _ => make(triple, pinned),
                     }
                 })
@@ -221,7 +330,11 @@ impl ResolveFlags {
         match (own, python) {
             (Some(own), None) => Ok(vec![own.clone()]),
             (Some(own), Some(python)) if own.python == python => Ok(vec![own.clone()]),
-            (Some(own), Some(python)) => Ok(vec![Target::new(own.platform.clone(), python, &MachineFacts::default())]),
+            (Some(own), Some(python)) => Ok(vec![Target::new(
+                own.platform.clone(),
+                python,
+                &MachineFacts::default(),
+            )]),
             (None, python) => Ok(vec![make(this_platform(), python)?]),
         }
     }
@@ -260,16 +373,27 @@ pub fn parse_instant(text: &str, now: jiff::Timestamp) -> Result<i64, OpError> {
     if let Ok(date) = text.parse::<jiff::civil::Date>()
         && !text.contains('T')
     {
-        let next = date.tomorrow().and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC));
-        return next.map(|start| start.timestamp().as_second() - 1).map_err(|error| OpError::Usage(error.to_string()));
+        let next = date
+            .tomorrow()
+            .and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC));
+        return next
+            .map(|start| start.timestamp().as_second() - 1)
+            .map_err(|error| OpError::Usage(error.to_string()));
     }
     if let Ok(instant) = text.parse::<jiff::Timestamp>() {
         return Ok(instant.as_second());
     }
-    let before = text.parse::<jiff::Span>().ok().and_then(|span| now.to_zoned(jiff::tz::TimeZone::UTC).checked_sub(span).ok());
+    let before = text
+        .parse::<jiff::Span>()
+        .ok()
+        .and_then(|span| now.to_zoned(jiff::tz::TimeZone::UTC).checked_sub(span).ok());
     before
         .map(|instant| instant.timestamp().as_second())
-        .ok_or_else(|| OpError::Usage(format!("`{text}` is neither a date, a timestamp nor a duration such as `7 days`")))
+        .ok_or_else(|| {
+            OpError::Usage(format!(
+                "`{text}` is neither a date, a timestamp nor a duration such as `7 days`"
+            ))
+        })
 }
 
 /// Reads a small text file named by a person.

@@ -80,24 +80,48 @@ pub fn inputs(context: &Context, site: &Site, flags: &ResolveFlags) -> Result<In
 /// # Errors
 ///
 /// Fails on bad input.
-pub fn finish_inputs(context: &Context, set: &mut RequirementSet, flags: &ResolveFlags) -> Result<(), OpError> {
+pub fn finish_inputs(
+    context: &Context,
+    set: &mut RequirementSet,
+    flags: &ResolveFlags,
+) -> Result<(), OpError> {
     for file in &flags.constraints {
         add_role(context, set, file, &Role::Constrain);
     }
     for file in &flags.overrides {
-        add_role(context, set, file, &Role::Override { reason: None, only_for: Vec::new() });
+        add_role(
+            context,
+            set,
+            file,
+            &Role::Override {
+                reason: None,
+                only_for: Vec::new(),
+            },
+        );
     }
     refuse_invalid(set, flags.skip_invalid)
 }
 
 /// Returns the names that must keep version, local tag and index.
 pub fn protected(settings: &Settings, installed: &Installed, allow_change: &[String]) -> Vec<Name> {
-    let default = || ["torch", "torchvision", "torchaudio", "xformers"].map(str::to_owned).to_vec();
+    let default = || {
+        ["torch", "torchvision", "torchaudio", "xformers"]
+            .map(str::to_owned)
+            .to_vec()
+    };
     let named = settings.policy.protect.clone().unwrap_or_else(default);
-    let allowed: Vec<Name> = allow_change.iter().filter_map(|text| Name::parse(text)).collect();
+    let allowed: Vec<Name> = allow_change
+        .iter()
+        .filter_map(|text| Name::parse(text))
+        .collect();
     installed
         .iter()
-        .filter(|distribution| distribution.version.is_local() || named.iter().any(|text| Name::parse(text).as_ref() == Some(&distribution.name)))
+        .filter(|distribution| {
+            distribution.version.is_local()
+                || named
+                    .iter()
+                    .any(|text| Name::parse(text).as_ref() == Some(&distribution.name))
+        })
         .map(|distribution| distribution.name.clone())
         .filter(|name| !allowed.contains(name))
         .collect()
@@ -113,7 +137,10 @@ pub fn protection_lines(names: &[Name], installed: &Installed) -> Vec<Line> {
             Line {
                 origin: Origin::installed(distribution.name.as_str()),
                 text: format!("{}{}", distribution.name, specifiers.text()),
-                requirement: Requirement { specifiers, ..Requirement::any(distribution.name.clone()) },
+                requirement: Requirement {
+                    specifiers,
+                    ..Requirement::any(distribution.name.clone())
+                },
                 hashes: Vec::new(),
                 editable: false,
                 role: Role::Protect,
@@ -130,7 +157,10 @@ pub fn preferences(lock: Option<&Lock>, installed: &Installed) -> Preferences {
         lock.prefer(&mut preferences);
     }
     for distribution in installed.iter() {
-        let kept = Kept { version: distribution.version.clone(), metadata: distribution.metadata() };
+        let kept = Kept {
+            version: distribution.version.clone(),
+            metadata: distribution.metadata(),
+        };
         preferences.add_installed(distribution.name.clone(), kept);
     }
     preferences
@@ -149,7 +179,15 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
     let path = site.installation.lock_path();
     let stale = check_freshness(inputs.lock.as_ref(), &inputs.set.lines, &inputs.targets);
     if request.check {
-        return Ok(LockOutcome { outcome: None, path, written: false, stale, problems: inputs.set.problems, targets: inputs.targets, stats: Vec::new() });
+        return Ok(LockOutcome {
+            outcome: None,
+            path,
+            written: false,
+            stale,
+            problems: inputs.set.problems,
+            targets: inputs.targets,
+            stats: Vec::new(),
+        });
     }
     let installed = site.installed()?;
     let mut preferences = preferences(inputs.lock.as_ref(), &installed);
@@ -157,10 +195,21 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
     let settings = &site.installation.settings;
     let mut lines = inputs.set.lines.clone();
     if inputs.targets.len() == 1 && inputs.targets[0].platform == site.target.platform {
-        lines.extend(protection_lines(&protected(settings, &installed, &request.allow_change), &installed));
+        lines.extend(protection_lines(
+            &protected(settings, &installed, &request.allow_change),
+            &installed,
+        ));
     }
     let index = open_index(context, &site, flags, &inputs.targets, BuildMode::Allow)?;
-    let outcome = resolve_lines(context, &lines, &inputs.targets, flags, settings, &preferences, &index)?;
+    let outcome = resolve_lines(
+        context,
+        &lines,
+        &inputs.targets,
+        flags,
+        settings,
+        &preferences,
+        &index,
+    )?;
     let mut written = false;
     let outcome = match outcome {
         Outcome::Resolved(mut resolution) => {
@@ -172,7 +221,15 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
         conflicts @ Outcome::Conflicts(_) => conflicts,
     };
     let stats = network_stats(&index);
-    Ok(LockOutcome { outcome: Some(outcome), path, written, stale, problems: inputs.set.problems, targets: inputs.targets, stats })
+    Ok(LockOutcome {
+        outcome: Some(outcome),
+        path,
+        written,
+        stale,
+        problems: inputs.set.problems,
+        targets: inputs.targets,
+        stats,
+    })
 }
 
 /// Forgets preferences for what is to be chosen anew.
@@ -185,7 +242,8 @@ pub fn forget(preferences: &mut Preferences, all: bool, names: &[String]) -> Res
         preferences.forget_all();
     }
     for text in names {
-        let name = Name::parse(text).ok_or_else(|| OpError::Usage(format!("`{text}` is not a package name")))?;
+        let name = Name::parse(text)
+            .ok_or_else(|| OpError::Usage(format!("`{text}` is not a package name")))?;
         preferences.forget(&name);
     }
     Ok(())
@@ -196,11 +254,23 @@ pub fn forget(preferences: &mut Preferences, all: bool, names: &[String]) -> Res
 /// # Errors
 ///
 /// Fails on an address that cannot be read.
-pub fn open_index(context: &Context, site: &Site, flags: &ResolveFlags, targets: &[Target], build: BuildMode) -> Result<RemoteIndex, OpError> {
+pub fn open_index(
+    context: &Context,
+    site: &Site,
+    flags: &ResolveFlags,
+    targets: &[Target],
+    build: BuildMode,
+) -> Result<RemoteIndex, OpError> {
     let settings = &site.installation.settings;
     let target = targets.first().unwrap_or(&site.target);
     let builder = if flags.may_build(settings, build) {
-        Some(flags.builder(context, settings, &[], site.interpreter.path.to_string(), target)?)
+        Some(flags.builder(
+            context,
+            settings,
+            &[],
+            site.interpreter.path.to_string(),
+            target,
+        )?)
     } else {
         None
     };
@@ -213,10 +283,25 @@ pub fn open_index(context: &Context, site: &Site, flags: &ResolveFlags, targets:
 /// # Errors
 ///
 /// Fails if the network could not be asked.
-pub fn resolve_lines(context: &Context, lines: &[Line], targets: &[Target], flags: &ResolveFlags, settings: &Settings, preferences: &Preferences, index: &dyn Index) -> Result<Outcome, OpError> {
+pub fn resolve_lines(
+    context: &Context,
+    lines: &[Line],
+    targets: &[Target],
+    flags: &ResolveFlags,
+    settings: &Settings,
+    preferences: &Preferences,
+    index: &dyn Index,
+) -> Result<Outcome, OpError> {
     let options = flags.options(settings, &[], context.clock.now())?;
     context.progress.begin("resolving", None);
-    let outcome = resolve(&Task { lines, targets, options: &options, preferences, index, cancel: &context.cancel });
+    let outcome = resolve(&Task {
+        lines,
+        targets,
+        options: &options,
+        preferences,
+        index,
+        cancel: &context.cancel,
+    });
     context.progress.end();
     Ok(outcome?)
 }
@@ -226,8 +311,15 @@ pub fn resolve_lines(context: &Context, lines: &[Line], targets: &[Target], flag
 /// # Errors
 ///
 /// Fails if a file could not be had.
-pub fn complete_hashes(resolution: &mut crate::resolve::Resolution, index: &dyn Index) -> Result<(), OpError> {
-    for file in resolution.packages.iter_mut().flat_map(|package| &mut package.files) {
+pub fn complete_hashes(
+    resolution: &mut crate::resolve::Resolution,
+    index: &dyn Index,
+) -> Result<(), OpError> {
+    for file in resolution
+        .packages
+        .iter_mut()
+        .flat_map(|package| &mut package.files)
+    {
         if file.hashes.is_empty() {
             let found = index.download(file)?;
             file.hashes.insert("sha256".to_owned(), found.sha256);
@@ -242,10 +334,25 @@ pub fn complete_hashes(resolution: &mut crate::resolve::Resolution, index: &dyn 
 /// # Errors
 ///
 /// Fails on a cut-off that cannot be read.
-pub fn make_lock(context: &Context, resolution: &crate::resolve::Resolution, lines: &[Line], flags: &ResolveFlags, settings: &Settings) -> Result<Lock, OpError> {
+pub fn make_lock(
+    context: &Context,
+    resolution: &crate::resolve::Resolution,
+    lines: &[Line],
+    flags: &ResolveFlags,
+    settings: &Settings,
+) -> Result<Lock, OpError> {
     let options = flags.options(settings, &[], context.clock.now())?;
-    let indexes = settings.index.iter().map(|index| (index.name.clone(), crate::package::redact(&index.url))).collect();
-    Ok(Lock::from_resolution(resolution, lines, indexes, options.exclude_newer))
+    let indexes = settings
+        .index
+        .iter()
+        .map(|index| (index.name.clone(), crate::package::redact(&index.url)))
+        .collect();
+    Ok(Lock::from_resolution(
+        resolution,
+        lines,
+        indexes,
+        options.exclude_newer,
+    ))
 }
 
 /// Returns the counters of the network.

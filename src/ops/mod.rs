@@ -2,11 +2,27 @@
 //!
 //! Never: prints, parses arguments, or knows an exit code.
 
+pub mod add;
+pub mod capture;
+pub mod changes;
+pub mod check;
 pub mod context;
+pub mod diff;
 pub mod error;
+pub mod init;
 pub mod inputs;
 pub mod lock;
+pub mod outcome;
+pub mod packages;
+pub mod preview;
+pub mod recover;
+pub mod remove;
 pub mod resolve;
+pub mod rollback;
+pub mod snapshot;
+pub mod status;
+pub mod sync;
+pub mod transaction;
 
 pub use context::Context;
 pub use error::OpError;

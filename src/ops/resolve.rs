@@ -55,7 +55,15 @@ pub fn run(context: &Context, request: &ResolveRequest) -> Result<ResolveOutcome
         add_role(context, &mut set, file, &Role::Constrain);
     }
     for file in &flags.overrides {
-        add_role(context, &mut set, file, &Role::Override { reason: None, only_for: Vec::new() });
+        add_role(
+            context,
+            &mut set,
+            file,
+            &Role::Override {
+                reason: None,
+                only_for: Vec::new(),
+            },
+        );
     }
     refuse_invalid(&set, flags.skip_invalid)?;
     let settings = Settings::default();
@@ -63,7 +71,10 @@ pub fn run(context: &Context, request: &ResolveRequest) -> Result<ResolveOutcome
     let targets = flags.targets(&settings, own.as_ref())?;
     let options = flags.options(&settings, &set.options, context.clock.now())?;
     let builder = if flags.may_build(&settings, BuildMode::Allow) {
-        let python = context.python.as_ref().map_or_else(|| targets[0].python_minor(), ToString::to_string);
+        let python = context
+            .python
+            .as_ref()
+            .map_or_else(|| targets[0].python_minor(), ToString::to_string);
         Some(flags.builder(context, &settings, &set.options, python, &targets[0])?)
     } else {
         None
@@ -80,7 +91,12 @@ pub fn run(context: &Context, request: &ResolveRequest) -> Result<ResolveOutcome
     });
     context.progress.end();
     let stats = super::lock::network_stats(&index);
-    Ok(ResolveOutcome { outcome: outcome?, problems: set.problems, targets, stats })
+    Ok(ResolveOutcome {
+        outcome: outcome?,
+        problems: set.problems,
+        targets,
+        stats,
+    })
 }
 
 /// With both platform and Python named no interpreter is needed.
@@ -91,23 +107,57 @@ fn own_target(context: &Context, flags: &ResolveFlags) -> Result<Option<Target>,
     let path = context.python.clone().or_else(|| {
         let mut dirs = context.around.active.iter();
         let active = dirs.find_map(|dir| crate::workspace::python::interpreter_in(dir));
-        active.or_else(|| context.around.path.iter().flat_map(|dir| [dir.join("python3"), dir.join("python.exe"), dir.join("python")]).find(|path| fs::is_file(path)))
+        active.or_else(|| {
+            context
+                .around
+                .path
+                .iter()
+                .flat_map(|dir| {
+                    [
+                        dir.join("python3"),
+                        dir.join("python.exe"),
+                        dir.join("python"),
+                    ]
+                })
+                .find(|path| fs::is_file(path))
+        })
     });
     match path {
-        Some(path) => match ask(&path, context.cache_dir.as_deref()).and_then(|python| python.target()) {
-            Ok(target) => Ok(Some(target)),
-            Err(_) if flags.python_version.is_some() => Ok(None),
-            Err(error) => Err(error.into()),
-        },
+        Some(path) => {
+            match ask(&path, context.cache_dir.as_deref()).and_then(|python| python.target()) {
+                Ok(target) => Ok(Some(target)),
+                Err(_) if flags.python_version.is_some() => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        }
         None => Ok(None),
     }
 }
 
-fn add_file(context: &Context, set: &mut RequirementSet, file: &Utf8Path, stdin: Option<&str>) -> Result<(), OpError> {
-    let owner = Origin { kind: OriginKind::File, name: None, file: Some(file.to_string()), line: None, column: None };
-    let reading = Reading { root: &context.dir, owner: &owner, variables: &context.variables };
+fn add_file(
+    context: &Context,
+    set: &mut RequirementSet,
+    file: &Utf8Path,
+    stdin: Option<&str>,
+) -> Result<(), OpError> {
+    let owner = Origin {
+        kind: OriginKind::File,
+        name: None,
+        file: Some(file.to_string()),
+        line: None,
+        column: None,
+    };
+    let reading = Reading {
+        root: &context.dir,
+        owner: &owner,
+        variables: &context.variables,
+    };
     if file.as_str() == "-" {
-        set.add_file(parse_requirements(stdin.unwrap_or(""), &context.dir, &reading));
+        set.add_file(parse_requirements(
+            stdin.unwrap_or(""),
+            &context.dir,
+            &reading,
+        ));
         return Ok(());
     }
     let path = context.dir.join(file);
@@ -115,7 +165,9 @@ fn add_file(context: &Context, set: &mut RequirementSet, file: &Utf8Path, stdin:
         let requirements = path.join("requirements.txt");
         let project = read_project(&path, &[], &reading);
         if !fs::is_file(&requirements) && project.is_none() {
-            return Err(OpError::NotFound(format!("`{file}` has neither requirements.txt nor pyproject.toml nor setup.cfg")));
+            return Err(OpError::NotFound(format!(
+                "`{file}` has neither requirements.txt nor pyproject.toml nor setup.cfg"
+            )));
         }
         if fs::is_file(&requirements) {
             set.add_file(read_requirements(&requirements, &reading));
@@ -139,8 +191,18 @@ fn add_file(context: &Context, set: &mut RequirementSet, file: &Utf8Path, stdin:
 
 /// Adds a file whose lines all have one role: `--constraint`, `--override`.
 pub fn add_role(context: &Context, set: &mut RequirementSet, file: &Utf8Path, role: &Role) {
-    let owner = Origin { kind: OriginKind::Policy, name: None, file: Some(file.to_string()), line: None, column: None };
-    let reading = Reading { root: &context.dir, owner: &owner, variables: &context.variables };
+    let owner = Origin {
+        kind: OriginKind::Policy,
+        name: None,
+        file: Some(file.to_string()),
+        line: None,
+        column: None,
+    };
+    let reading = Reading {
+        root: &context.dir,
+        owner: &owner,
+        variables: &context.variables,
+    };
     let before = set.lines.len();
     set.add_file(read_requirements(&context.dir.join(file), &reading));
     for line in &mut set.lines[before..] {
@@ -155,5 +217,9 @@ pub fn add_role(context: &Context, set: &mut RequirementSet, file: &Utf8Path, ro
 /// Fails with all such lines.
 pub fn refuse_invalid(set: &RequirementSet, skip: bool) -> Result<(), OpError> {
     let errors: Vec<Problem> = set.errors().cloned().collect();
-    if errors.is_empty() || skip { Ok(()) } else { Err(OpError::Problems(errors)) }
+    if errors.is_empty() || skip {
+        Ok(())
+    } else {
+        Err(OpError::Problems(errors))
+    }
 }

@@ -76,7 +76,8 @@ pub fn resolve(task: &Task<'_>) -> Result<Outcome, ResolveError> {
         let picks = match solve(&world, &active, task.cancel, None)? {
             Solved::Picks(picks) => picks,
             Solved::Proof(proof) => {
-                return find_conflicts(&world, &active, *proof, task.cancel).map(Outcome::Conflicts);
+                return find_conflicts(&world, &active, *proof, task.cancel)
+                    .map(Outcome::Conflicts);
             }
             Solved::GaveUp => return Err(IndexError::Interrupted),
         };

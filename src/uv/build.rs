@@ -87,7 +87,12 @@ impl UvBuilder {
 
     fn uv(&self) -> Result<Uv, String> {
         let find = || {
-            let index = RemoteIndex::new(self.config.clone(), self.now, self.cancel.clone(), Arc::new(Silent));
+            let index = RemoteIndex::new(
+                self.config.clone(),
+                self.now,
+                self.cancel.clone(),
+                Arc::new(Silent),
+            );
             let python = Utf8Path::new(&self.python);
             find_uv(&Search {
                 named: self.named.as_deref(),
@@ -102,16 +107,35 @@ impl UvBuilder {
         self.uv.get_or_init(find).clone()
     }
 
-    fn hook(&self, uv: &Uv, step: &str, plan: &Plan, dir: &Utf8Path, out: &Utf8Path) -> Result<serde_json::Value, String> {
+    fn hook(
+        &self,
+        uv: &Uv,
+        step: &str,
+        plan: &Plan,
+        dir: &Utf8Path,
+        out: &Utf8Path,
+    ) -> Result<serde_json::Value, String> {
         let result = out.join(format!("{step}.json"));
         let mut call = uv
             .call()
-            .args(["run", "--isolated", "--no-project", "--no-config", "--no-progress", "--no-python-downloads"])
+            .args([
+                "run",
+                "--isolated",
+                "--no-project",
+                "--no-config",
+                "--no-progress",
+                "--no-python-downloads",
+            ])
             .args(["--color", "never", "--quiet", "--python", &self.python]);
         for requirement in &plan.requires {
             call = call.args(["--with", requirement]);
         }
-        let mut general = self.config.indexes.iter().filter(|index| index.packages.is_empty()).rev();
+        let mut general = self
+            .config
+            .indexes
+            .iter()
+            .filter(|index| index.packages.is_empty())
+            .rev();
         if let Some(default) = general.next() {
             call = call.args(["--default-index", &default.url]);
         }
@@ -125,13 +149,34 @@ impl UvBuilder {
             call = call.arg("--offline");
         }
         let paths = serde_json::to_string(&plan.paths).map_err(|error| error.to_string())?;
-        call = call.args(["python", "-c", HOOKS, step, &plan.backend, &paths, out.as_str(), result.as_str()]).dir(dir);
-        let bounds = Bounds { limit: LIMIT, stop: self.cancel.clone() };
-        let finished = call.run_within(&bounds).map_err(|error| error.to_string())?;
-        let finished = finished.ok_or_else(|| format!("its build took longer than {} s", LIMIT.as_secs()))?;
+        call = call
+            .args([
+                "python",
+                "-c",
+                HOOKS,
+                step,
+                &plan.backend,
+                &paths,
+                out.as_str(),
+                result.as_str(),
+            ])
+            .dir(dir);
+        let bounds = Bounds {
+            limit: LIMIT,
+            stop: self.cancel.clone(),
+        };
+        let finished = call
+            .run_within(&bounds)
+            .map_err(|error| error.to_string())?;
+        let finished =
+            finished.ok_or_else(|| format!("its build took longer than {} s", LIMIT.as_secs()))?;
         if !finished.ok() {
             let shown = failure(&finished).to_string();
-            let last = shown.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no message");
+            let last = shown
+                .lines()
+                .rev()
+                .find(|line| !line.trim().is_empty())
+                .unwrap_or("no message");
             return Err(format!("its build failed: {}", printable(last.trim())));
         }
         let text = fs::read_text(&result).map_err(|_| "its build gave no result".to_owned())?;
@@ -153,12 +198,21 @@ impl Plan {
             backend: "setuptools.build_meta:__legacy__".to_owned(),
             paths: Vec::new(),
         };
-        let Ok(Some(text)) = fs::find_text(&dir.join("pyproject.toml")) else { return Ok(plan) };
-        let table: toml::Table = text.parse().map_err(|_| "its pyproject.toml is not TOML".to_owned())?;
-        let Some(system) = table.get("build-system").and_then(|value| value.as_table()) else { return Ok(plan) };
+        let Ok(Some(text)) = fs::find_text(&dir.join("pyproject.toml")) else {
+            return Ok(plan);
+        };
+        let table: toml::Table = text
+            .parse()
+            .map_err(|_| "its pyproject.toml is not TOML".to_owned())?;
+        let Some(system) = table.get("build-system").and_then(|value| value.as_table()) else {
+            return Ok(plan);
+        };
         let texts = |key: &str| -> Vec<String> {
             let list = system.get(key).and_then(|value| value.as_array());
-            list.into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+            list.into_iter()
+                .flatten()
+                .filter_map(|item| item.as_str().map(str::to_owned))
+                .collect()
         };
         plan.requires = texts("requires");
         if let Some(backend) = system.get("build-backend").and_then(|value| value.as_str()) {
@@ -170,11 +224,18 @@ impl Plan {
 }
 
 impl Builder for UvBuilder {
-    fn metadata(&self, path: &Utf8Path, name: &Name, version: &Version) -> Result<Metadata, String> {
+    fn metadata(
+        &self,
+        path: &Utf8Path,
+        name: &Name,
+        version: &Version,
+    ) -> Result<Metadata, String> {
         let uv = self.uv()?;
         let parent = path.parent().unwrap_or(Utf8Path::new("."));
         let scratch = fs::scratch(parent).map_err(|error| error.to_string())?;
-        let scratch = Utf8PathBuf::from_path_buf(scratch.path().to_owned()).map(|dir| (dir, scratch)).map_err(|_| "a path is not UTF-8".to_owned())?;
+        let scratch = Utf8PathBuf::from_path_buf(scratch.path().to_owned())
+            .map(|dir| (dir, scratch))
+            .map_err(|_| "a path is not UTF-8".to_owned())?;
         let (source, out) = (scratch.0.join("source"), scratch.0.join("out"));
         fs::create_dir_all(&out).map_err(|error| error.to_string())?;
         unpack(path, &source)?;
@@ -195,7 +256,10 @@ impl Builder for UvBuilder {
         if metadata.is_of(name, version) {
             Ok(metadata)
         } else {
-            Err(printable(&format!("its build made metadata of `{} {}`", metadata.name, metadata.version)))
+            Err(printable(&format!(
+                "its build made metadata of `{} {}`",
+                metadata.name, metadata.version
+            )))
         }
     }
 }
@@ -205,17 +269,24 @@ fn unpack(path: &Utf8Path, into: &Utf8Path) -> Result<(), String> {
     let bytes = fs::read_bytes(path).map_err(|error| error.to_string())?;
     let damaged = |error: &dyn std::fmt::Display| format!("it cannot be unpacked: {error}");
     if path.as_str().ends_with(".zip") {
-        let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged(&error))?;
+        let mut archive =
+            zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged(&error))?;
         return archive.extract(into).map_err(|error| damaged(&error));
     }
     fs::create_dir_all(into).map_err(|error| error.to_string())?;
-    tar::Archive::new(GzDecoder::new(bytes.as_slice())).unpack(into).map_err(|error| damaged(&error))
+    tar::Archive::new(GzDecoder::new(bytes.as_slice()))
+        .unpack(into)
+        .map_err(|error| damaged(&error))
 }
 
 /// An sdist holds one directory, in which the project is.
 fn project_dir(source: &Utf8Path) -> Result<Utf8PathBuf, String> {
     let names = fs::list_dir(source).map_err(|error| error.to_string())?;
-    let dirs: Vec<Utf8PathBuf> = names.iter().map(|name| source.join(name)).filter(|path| fs::is_dir(path)).collect();
+    let dirs: Vec<Utf8PathBuf> = names
+        .iter()
+        .map(|name| source.join(name))
+        .filter(|path| fs::is_dir(path))
+        .collect();
     match dirs.as_slice() {
         [one] => Ok(one.clone()),
         _ => Err("it does not hold one directory".to_owned()),

@@ -91,7 +91,14 @@ impl Uv {
         let dir: Utf8PathBuf = sync.lock.parent().unwrap_or(Utf8Path::new(".")).to_owned();
         let mut call = self
             .call()
-            .args(["pip", "sync", "--no-config", "--no-progress", "--color", "never"])
+            .args([
+                "pip",
+                "sync",
+                "--no-config",
+                "--no-progress",
+                "--color",
+                "never",
+            ])
             .args(["--preview-features", "pylock"])
             .args(["--python", sync.python.as_str()])
             .dir(&dir);
@@ -114,7 +121,9 @@ impl Uv {
             call = call.env("NETRC", path.as_str());
         }
         // An empty lock empties the environment only if that is said.
-        call = call.arg("--allow-empty-requirements").arg(sync.lock.as_str());
+        call = call
+            .arg("--allow-empty-requirements")
+            .arg(sync.lock.as_str());
         if let Some(held) = held {
             call = call.input(held);
         }
@@ -132,13 +141,40 @@ pub fn failure(finished: &Finished) -> UvError {
         .stderr
         .lines()
         .filter(|line| !line.starts_with("warning:") && !line.trim().is_empty())
-        .map(|line| line.split(' ').map(|word| if word.contains("://") { redact_word(word) } else { word.to_owned() }).collect::<Vec<_>>().join(" "))
+        .map(|line| {
+            line.split(' ')
+                .map(|word| {
+                    if word.contains("://") {
+                        redact_word(word)
+                    } else {
+                        word.to_owned()
+                    }
+                })
+                .collect::<Vec<_>>()
+                .join(" ")
+        })
         .collect();
-    let text = if lines.is_empty() { format!("it ended with code {:?}", finished.code) } else { lines.join("\n  ") };
-    let network = ["Failed to fetch", "error sending request", "Hash mismatch", "Network connectivity is disabled", "dns error", "Connection refused", "HTTP status", "Failed to download"]
-        .iter()
-        .any(|sign| finished.stderr.contains(sign));
-    UvError::Failed { detail: printable(&text), network }
+    let text = if lines.is_empty() {
+        format!("it ended with code {:?}", finished.code)
+    } else {
+        lines.join("\n  ")
+    };
+    let network = [
+        "Failed to fetch",
+        "error sending request",
+        "Hash mismatch",
+        "Network connectivity is disabled",
+        "dns error",
+        "Connection refused",
+        "HTTP status",
+        "Failed to download",
+    ]
+    .iter()
+    .any(|sign| finished.stderr.contains(sign));
+    UvError::Failed {
+        detail: printable(&text),
+        network,
+    }
 }
 
 fn redact_word(word: &str) -> String {

@@ -39,44 +39,69 @@ pub struct Search<'a> {
 /// Fails if the one named does not work, or none could be fetched.
 pub fn find_uv(search: &Search<'_>) -> Result<Uv, UvError> {
     if let Some(path) = search.named {
-        let uv = Uv::at(path.as_str(), &[]).ok_or_else(|| UvError::missing(format!("`{path}` does not work as uv")))?;
+        let uv = Uv::at(path.as_str(), &[])
+            .ok_or_else(|| UvError::missing(format!("`{path}` does not work as uv")))?;
         return if uv.version >= Version::new(MINIMUM) {
             Ok(uv)
         } else {
-            Err(UvError::missing(format!("`{path}` is uv {}, but {} or newer is needed", uv.version, Version::new(MINIMUM))))
+            Err(UvError::missing(format!(
+                "`{path}` is uv {}, but {} or newer is needed",
+                uv.version,
+                Version::new(MINIMUM)
+            )))
         };
     }
     let names = if cfg!(windows) { ["uv.exe"] } else { ["uv"] };
-    let on_path = search.path.iter().flat_map(|dir| names.iter().map(move |name| dir.join(name)));
+    let on_path = search
+        .path
+        .iter()
+        .flat_map(|dir| names.iter().map(move |name| dir.join(name)));
     for path in on_path.filter(|path| fs::is_file(path)) {
-        if let Some(uv) = Uv::at(path.as_str(), &[]).filter(|uv| uv.version >= Version::new(MINIMUM)) {
+        if let Some(uv) =
+            Uv::at(path.as_str(), &[]).filter(|uv| uv.version >= Version::new(MINIMUM))
+        {
             return Ok(uv);
         }
     }
     let kept = search.cache_dir.map(|dir| kept_path(dir));
-    if let Some(uv) = kept.as_ref().filter(|path| fs::is_file(path)).and_then(|path| Uv::at(path.as_str(), &[])) {
-        return Ok(uv);
-    }
-    if let Some(python) = search.python
-        && let Some(uv) = Uv::at(python.as_str(), &["-m", "uv"]).filter(|uv| uv.version >= Version::new(MINIMUM))
+    if let Some(uv) = kept
+        .as_ref()
+        .filter(|path| fs::is_file(path))
+        .and_then(|path| Uv::at(path.as_str(), &[]))
     {
         return Ok(uv);
     }
-    let into = kept.ok_or_else(|| UvError::missing("there is no uv, and without a cache none can be fetched".to_owned()))?;
+    if let Some(python) = search.python
+        && let Some(uv) =
+            Uv::at(python.as_str(), &["-m", "uv"]).filter(|uv| uv.version >= Version::new(MINIMUM))
+    {
+        return Ok(uv);
+    }
+    let into = kept.ok_or_else(|| {
+        UvError::missing("there is no uv, and without a cache none can be fetched".to_owned())
+    })?;
     fetch(search, &into)?;
-    Uv::at(into.as_str(), &[]).ok_or_else(|| UvError::missing(format!("the uv that was fetched to `{into}` does not work")))
+    Uv::at(into.as_str(), &[]).ok_or_else(|| {
+        UvError::missing(format!("the uv that was fetched to `{into}` does not work"))
+    })
 }
 
 fn kept_path(dir: &Utf8Path) -> Utf8PathBuf {
     let program = if cfg!(windows) { "uv.exe" } else { "uv" };
-    dir.join("uv").join(Version::new(PINNED).to_string()).join(program)
+    dir.join("uv")
+        .join(Version::new(PINNED).to_string())
+        .join(program)
 }
 
 /// Fetches the pinned wheel, checks its hash, and takes the program out of it.
 fn fetch(search: &Search<'_>, into: &Utf8Path) -> Result<(), UvError> {
     let name = Name::parse("uv").expect("BUG: uv is a package name");
     let version = Version::new(PINNED);
-    let lacking = || UvError::missing(format!("there is no uv here, and the index has no uv {version} for this machine"));
+    let lacking = || {
+        UvError::missing(format!(
+            "there is no uv here, and the index has no uv {version} for this machine"
+        ))
+    };
     let page = search.index.page(&name)?.ok_or_else(lacking)?;
     let at = page.find(&version).ok_or_else(lacking)?;
     let tags = search.target.tags();
@@ -91,15 +116,24 @@ fn fetch(search: &Search<'_>, into: &Utf8Path) -> Result<(), UvError> {
         .ok_or_else(lacking)?;
     let wheel = search.index.download(&best.file)?;
     let bytes = fs::read_bytes(&wheel.path)?;
-    let damaged = |detail: String| UvError::missing(format!("the wheel of uv cannot be unpacked: {detail}"));
-    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged(error.to_string()))?;
+    let damaged =
+        |detail: String| UvError::missing(format!("the wheel of uv cannot be unpacked: {detail}"));
+    let mut archive =
+        zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged(error.to_string()))?;
     let program = into.file_name().unwrap_or("uv");
     for at in 0..archive.len() {
-        let mut entry = archive.by_index(at).map_err(|error| damaged(error.to_string()))?;
-        let path = entry.name().map_err(|error| damaged(error.to_string()))?.into_owned();
+        let mut entry = archive
+            .by_index(at)
+            .map_err(|error| damaged(error.to_string()))?;
+        let path = entry
+            .name()
+            .map_err(|error| damaged(error.to_string()))?
+            .into_owned();
         if path.ends_with(&format!(".data/scripts/{program}")) {
             let mut content = Vec::new();
-            entry.read_to_end(&mut content).map_err(|error| damaged(error.to_string()))?;
+            entry
+                .read_to_end(&mut content)
+                .map_err(|error| damaged(error.to_string()))?;
             fs::write_atomic(into, &content)?;
             return Ok(fs::make_executable(into)?);
         }
@@ -110,7 +144,11 @@ fn fetch(search: &Search<'_>, into: &Utf8Path) -> Result<(), UvError> {
 impl Uv {
     /// Asks a program for its version; `None` if it is not uv.
     pub fn at(program: &str, prefix: &[&str]) -> Option<Self> {
-        let finished = Call::new(program).args(prefix.iter().copied()).arg("--version").run().ok()?;
+        let finished = Call::new(program)
+            .args(prefix.iter().copied())
+            .arg("--version")
+            .run()
+            .ok()?;
         let text = finished.ok().then(|| finished.text())?;
         let version = text.strip_prefix("uv ")?.split_whitespace().next()?;
         Some(Self {

@@ -55,10 +55,24 @@ pub struct GlobalArgs {
     #[arg(long, global = true, env = "PORTENV_NO_CACHE")]
     pub no_cache: bool,
     /// The form of the result.
-    #[arg(long, global = true, env = "PORTENV_FORMAT", value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        env = "PORTENV_FORMAT",
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
     pub format: Format,
     /// When to colour.
-    #[arg(long, global = true, env = "PORTENV_COLOR", value_enum, default_value_t, value_name = "WHEN")]
+    #[arg(
+        long,
+        global = true,
+        env = "PORTENV_COLOR",
+        value_enum,
+        default_value_t,
+        value_name = "WHEN"
+    )]
     pub color: ColorChoice,
     /// Show only the result and errors.
     #[arg(long, short, global = true, env = "PORTENV_QUIET")]
@@ -70,7 +84,14 @@ pub struct GlobalArgs {
     #[arg(long, short, global = true, env = "PORTENV_YES")]
     pub yes: bool,
     /// The form of progress on stderr.
-    #[arg(long, global = true, env = "PORTENV_PROGRESS", value_enum, default_value_t, value_name = "FORM")]
+    #[arg(
+        long,
+        global = true,
+        env = "PORTENV_PROGRESS",
+        value_enum,
+        default_value_t,
+        value_name = "FORM"
+    )]
     pub progress: ProgressForm,
 }
 

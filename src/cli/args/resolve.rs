@@ -66,13 +66,32 @@ pub enum BuildArg {
 #[command(next_help_heading = "Resolver options")]
 pub struct ResolveOptions {
     /// The index that replaces PyPI.
-    #[arg(long, short = 'i', env = "PORTENV_INDEX_URL", alias = "default-index", value_name = "URL", hide_env_values = true)]
+    #[arg(
+        long,
+        short = 'i',
+        env = "PORTENV_INDEX_URL",
+        alias = "default-index",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     pub index_url: Option<String>,
     /// An index asked before the default one.
-    #[arg(long, env = "PORTENV_EXTRA_INDEX_URL", value_delimiter = ' ', value_name = "URL", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "PORTENV_EXTRA_INDEX_URL",
+        value_delimiter = ' ',
+        value_name = "URL",
+        hide_env_values = true
+    )]
     pub extra_index_url: Vec<String>,
     /// A folder or page of links with more files.
-    #[arg(long, short, env = "PORTENV_FIND_LINKS", value_delimiter = ' ', value_name = "PLACE")]
+    #[arg(
+        long,
+        short,
+        env = "PORTENV_FIND_LINKS",
+        value_delimiter = ' ',
+        value_name = "PLACE"
+    )]
     pub find_links: Vec<String>,
     /// Ask no index, only --find-links.
     #[arg(long, env = "PORTENV_NO_INDEX")]
@@ -81,7 +100,12 @@ pub struct ResolveOptions {
     #[arg(long, env = "PORTENV_PYTHON_VERSION", value_name = "X.Y[.Z]")]
     pub python_version: Option<String>,
     /// The platform to resolve for.
-    #[arg(long, env = "PORTENV_PLATFORM", alias = "python-platform", value_name = "TRIPLE")]
+    #[arg(
+        long,
+        env = "PORTENV_PLATFORM",
+        alias = "python-platform",
+        value_name = "TRIPLE"
+    )]
     pub platform: Option<String>,
     /// Whether pre-releases may be taken.
     #[arg(long, env = "PORTENV_PRERELEASE", value_enum, value_name = "MODE")]
@@ -93,16 +117,37 @@ pub struct ResolveOptions {
     #[arg(long, env = "PORTENV_EXCLUDE_NEWER", value_name = "WHEN")]
     pub exclude_newer: Option<String>,
     /// A file that restricts versions of what is wanted anyway.
-    #[arg(long = "constraint", short = 'c', env = "PORTENV_CONSTRAINT", value_delimiter = ' ', value_name = "FILE")]
+    #[arg(
+        long = "constraint",
+        short = 'c',
+        env = "PORTENV_CONSTRAINT",
+        value_delimiter = ' ',
+        value_name = "FILE"
+    )]
     pub constraints: Vec<Utf8PathBuf>,
     /// A file whose lines replace all requirements on their names.
-    #[arg(long = "override", env = "PORTENV_OVERRIDE", value_delimiter = ' ', value_name = "FILE")]
+    #[arg(
+        long = "override",
+        env = "PORTENV_OVERRIDE",
+        value_delimiter = ' ',
+        value_name = "FILE"
+    )]
     pub overrides: Vec<Utf8PathBuf>,
     /// Use no wheels of a package, or of :all:.
-    #[arg(long, env = "PORTENV_NO_BINARY", value_delimiter = ' ', value_name = "NAME")]
+    #[arg(
+        long,
+        env = "PORTENV_NO_BINARY",
+        value_delimiter = ' ',
+        value_name = "NAME"
+    )]
     pub no_binary: Vec<String>,
     /// Use no sdists of a package, or of :all:.
-    #[arg(long, env = "PORTENV_ONLY_BINARY", value_delimiter = ' ', value_name = "NAME")]
+    #[arg(
+        long,
+        env = "PORTENV_ONLY_BINARY",
+        value_delimiter = ' ',
+        value_name = "NAME"
+    )]
     pub only_binary: Vec<String>,
     /// Use no sdists at all.
     #[arg(long, env = "PORTENV_NO_BUILD")]

@@ -30,17 +30,43 @@ pub fn to_text(conflicts: &[Conflict]) -> String {
     let mut text = String::new();
     for conflict in conflicts {
         let is_supply = conflict.requirements.len() == 1;
-        let headline = if is_supply { "this requirement cannot be met" } else { "these requirements cannot hold together" };
+        let headline = if is_supply {
+            "this requirement cannot be met"
+        } else {
+            "these requirements cannot hold together"
+        };
         let _ = writeln!(text, "{headline}\n");
         if let Some(name) = conflict.packages.first() {
             let _ = writeln!(text, "  {name}");
         }
-        let owner = conflict.requirements.iter().map(|line| line.origin.owner().chars().count()).max().unwrap_or(0).min(32);
-        let place = conflict.requirements.iter().map(|line| line.origin.place_of_line().chars().count()).max().unwrap_or(0).min(60);
+        let owner = conflict
+            .requirements
+            .iter()
+            .map(|line| line.origin.owner().chars().count())
+            .max()
+            .unwrap_or(0)
+            .min(32);
+        let place = conflict
+            .requirements
+            .iter()
+            .map(|line| line.origin.place_of_line().chars().count())
+            .max()
+            .unwrap_or(0)
+            .min(60);
         for line in &conflict.requirements {
-            let _ = writeln!(text, "    {:owner$}  {:place$}  {}", line.origin.owner(), line.origin.place_of_line(), line.requirement);
+            let _ = writeln!(
+                text,
+                "    {:owner$}  {:place$}  {}",
+                line.origin.owner(),
+                line.origin.place_of_line(),
+                line.requirement
+            );
             for step in &line.via {
-                let _ = writeln!(text, "    {:owner$}  {} {} needs {}", "", step.package, step.version, step.requirement);
+                let _ = writeln!(
+                    text,
+                    "    {:owner$}  {} {} needs {}",
+                    "", step.package, step.version, step.requirement
+                );
             }
         }
         if is_supply {

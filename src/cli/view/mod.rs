@@ -21,18 +21,33 @@ pub struct WarningView {
 impl WarningView {
     /// Makes the view of a problem that did not stop the work.
     pub fn of_problem(problem: &Problem) -> Self {
-        let fix = problem.fix.as_ref().map_or(String::new(), |fix| format!(" ({fix})"));
-        Self { code: problem.code.to_owned(), message: format!("{}{fix}", problem.message), origin: Some(problem.origin.clone()) }
+        let fix = problem
+            .fix
+            .as_ref()
+            .map_or(String::new(), |fix| format!(" ({fix})"));
+        Self {
+            code: problem.code.to_owned(),
+            message: format!("{}{fix}", problem.message),
+            origin: Some(problem.origin.clone()),
+        }
     }
 
     /// Makes the view of a resolver's warning.
     pub fn of_warning(warning: &crate::resolve::Warning) -> Self {
-        Self { code: warning.code.to_owned(), message: warning.message.clone(), origin: warning.origin.clone() }
+        Self {
+            code: warning.code.to_owned(),
+            message: warning.message.clone(),
+            origin: warning.origin.clone(),
+        }
     }
 
     /// Makes a view from its parts.
     pub fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), origin: None }
+        Self {
+            code: code.to_owned(),
+            message: message.into(),
+            origin: None,
+        }
     }
 
     /// Returns the warning as one line.
@@ -52,7 +67,10 @@ pub fn show_warnings(screen: &Screen, warnings: &[WarningView], verbose: u8) {
         screen.warning(&warning.shown());
     }
     if warnings.len() > shown {
-        screen.note(&format!("and {} more warnings (-v shows all)", warnings.len() - shown));
+        screen.note(&format!(
+            "and {} more warnings (-v shows all)",
+            warnings.len() - shown
+        ));
     }
 }
 
@@ -74,7 +92,13 @@ pub fn show_failure(screen: &Screen, command: &str, failure: &Failure) {
         screen.hint(hint);
     }
     if screen.format == Format::Json {
-        let error = json!({"code": failure.code, "message": failure.message, "origin": failure.origin});
-        show_json(screen, command, json!({"status": "error", "error": error}), &failure.next);
+        let error =
+            json!({"code": failure.code, "message": failure.message, "origin": failure.origin});
+        show_json(
+            screen,
+            command,
+            json!({"status": "error", "error": error}),
+            &failure.next,
+        );
     }
 }

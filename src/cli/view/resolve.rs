@@ -24,7 +24,12 @@ pub fn show_resolve(screen: &Screen, found: &ResolveOutcome, verbose: u8) -> Exi
     show_warnings(screen, &warnings, verbose);
     match screen.format {
         Format::Json => {
-            let body = body(Some(&found.outcome), &found.targets, &warnings, &found.stats);
+            let body = body(
+                Some(&found.outcome),
+                &found.targets,
+                &warnings,
+                &found.stats,
+            );
             show_json(screen, "resolve", body, &next(&found.outcome));
         }
         Format::Text | Format::Markdown => {
@@ -38,12 +43,23 @@ pub fn show_resolve(screen: &Screen, found: &ResolveOutcome, verbose: u8) -> Exi
 }
 
 /// Shows what `lock` came to.
-pub fn show_lock(screen: &Screen, dir: &Utf8Path, found: &LockOutcome, check: bool, verbose: u8) -> Exit {
+pub fn show_lock(
+    screen: &Screen,
+    dir: &Utf8Path,
+    found: &LockOutcome,
+    check: bool,
+    verbose: u8,
+) -> Exit {
     let warnings = warnings(&found.problems, found.outcome.as_ref());
     show_warnings(screen, &warnings, verbose);
     let path = show_path(dir, &found.path);
     if screen.format == Format::Json {
-        let mut body = body(found.outcome.as_ref(), &found.targets, &warnings, &found.stats);
+        let mut body = body(
+            found.outcome.as_ref(),
+            &found.targets,
+            &warnings,
+            &found.stats,
+        );
         body["lock"] = json!(path);
         body["written"] = json!(found.written);
         body["stale"] = json!(found.stale.iter().map(stale).collect::<Vec<_>>());
@@ -53,7 +69,11 @@ pub fn show_lock(screen: &Screen, dir: &Utf8Path, found: &LockOutcome, check: bo
         let next = match &found.outcome {
             Some(outcome) => next(outcome),
             None if found.stale.is_empty() => Vec::new(),
-            None => vec![Next::new("portenv lock", true, "brings the lock up to date")],
+            None => vec![Next::new(
+                "portenv lock",
+                true,
+                "brings the lock up to date",
+            )],
         };
         show_json(screen, "lock", body, &next);
     }
@@ -70,8 +90,15 @@ pub fn show_lock(screen: &Screen, dir: &Utf8Path, found: &LockOutcome, check: bo
         return Exit::No;
     };
     if let Outcome::Resolved(resolution) = outcome {
-        let verb = if found.written { "wrote" } else { "left as it was:" };
-        screen.note(&format!("{verb} `{path}` with {} packages", resolution.packages.len()));
+        let verb = if found.written {
+            "wrote"
+        } else {
+            "left as it was:"
+        };
+        screen.note(&format!(
+            "{verb} `{path}` with {} packages",
+            resolution.packages.len()
+        ));
     }
     show_stats(screen, verbose, outcome, &found.stats);
     finish(screen, outcome)
@@ -90,7 +117,11 @@ fn finish(screen: &Screen, outcome: &Outcome) -> Exit {
 fn next(outcome: &Outcome) -> Vec<Next> {
     match outcome {
         Outcome::Resolved(_) => Vec::new(),
-        Outcome::Conflicts(_) => vec![Next::new("portenv explain", false, "shows the last conflict in full")],
+        Outcome::Conflicts(_) => vec![Next::new(
+            "portenv explain",
+            false,
+            "shows the last conflict in full",
+        )],
     }
 }
 
@@ -103,14 +134,25 @@ pub fn warnings(problems: &[Problem], outcome: Option<&Outcome>) -> Vec<WarningV
     all
 }
 
-fn body(outcome: Option<&Outcome>, targets: &[Target], warnings: &[WarningView], network: &[(&'static str, u64)]) -> Value {
+fn body(
+    outcome: Option<&Outcome>,
+    targets: &[Target],
+    warnings: &[WarningView],
+    network: &[(&'static str, u64)],
+) -> Value {
     let mut stats: BTreeMap<&str, u64> = network.iter().copied().collect();
     let (status, packages, conflicts) = match outcome {
         Some(Outcome::Resolved(resolution)) => {
             stats.extend(resolution.stats.iter().map(|(&name, &value)| (name, value)));
-            ("resolved", resolution.packages.iter().map(package).collect(), json!([]))
+            (
+                "resolved",
+                resolution.packages.iter().map(package).collect(),
+                json!([]),
+            )
         }
-        Some(Outcome::Conflicts(conflicts)) => ("conflict", Vec::new(), conflict::to_json(conflicts)),
+        Some(Outcome::Conflicts(conflicts)) => {
+            ("conflict", Vec::new(), conflict::to_json(conflicts))
+        }
         None => ("resolved", Vec::new(), json!([])),
     };
     let targets: Vec<Value> = targets
@@ -145,8 +187,15 @@ fn file(file: &DistFile) -> Value {
 /// Returns who asks for a package as JSON shows it.
 pub fn required_by(by: &RequiredBy) -> Value {
     match by {
-        RequiredBy::Line { origin, requirement } => json!({"origin": origin, "requirement": requirement}),
-        RequiredBy::Package { package, version, requirement } => json!({"package": package, "version": version, "requirement": requirement}),
+        RequiredBy::Line {
+            origin,
+            requirement,
+        } => json!({"origin": origin, "requirement": requirement}),
+        RequiredBy::Package {
+            package,
+            version,
+            requirement,
+        } => json!({"package": package, "version": version, "requirement": requirement}),
     }
 }
 
@@ -154,7 +203,10 @@ pub fn required_by(by: &RequiredBy) -> Value {
 fn text(resolution: &Resolution) -> String {
     let mut text = String::new();
     for package in &resolution.packages {
-        let marker = package.marker.as_ref().map_or(String::new(), |marker| format!(" ; {marker}"));
+        let marker = package
+            .marker
+            .as_ref()
+            .map_or(String::new(), |marker| format!(" ; {marker}"));
         text.push_str(&format!("{}=={}{marker}\n", package.name, package.version));
     }
     text
@@ -164,9 +216,18 @@ fn show_stats(screen: &Screen, verbose: u8, outcome: &Outcome, network: &[(&'sta
     if verbose == 0 {
         return;
     }
-    let mut parts: Vec<String> = network.iter().filter(|(_, value)| *value > 0).map(|(name, value)| format!("{name} {value}")).collect();
+    let mut parts: Vec<String> = network
+        .iter()
+        .filter(|(_, value)| *value > 0)
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect();
     if let Outcome::Resolved(resolution) = outcome {
-        parts.extend(resolution.stats.iter().map(|(name, value)| format!("{name} {value}")));
+        parts.extend(
+            resolution
+                .stats
+                .iter()
+                .map(|(name, value)| format!("{name} {value}")),
+        );
     }
     screen.note(&format!("stats: {}", parts.join(", ")));
 }

@@ -1,0 +1,11 @@
+//! Node directories in and out: what a NODE argument means, staging, the trash.
+//!
+//! Never: runs a node's code, `install.py` and git hooks included, or deletes a
+//! node's directory.
+
+pub mod source;
+pub mod stage;
+pub mod trash;
+
+pub use source::{NodeSource, parse_node};
+pub use stage::{NodeError, Staged, stage};

@@ -1,0 +1,187 @@
+//! What an installation looks like now, and where each part can be had again.
+
+use super::context::{Context, Site};
+use super::error::OpError;
+use crate::environment::{Distribution, Installed, Origination};
+use crate::host::fs;
+use crate::index::{Index, IndexError};
+use crate::lock::Lock;
+use crate::package::{DistFile, FileKind, Source, Target};
+use crate::snapshot::{PackageState, SourceRecord, State};
+use crate::store::repack;
+use crate::workspace::settings::StoreMode;
+
+/// Where sources may be learnt from.
+pub struct Knowledge<'a> {
+    /// Earlier states: an unchanged package keeps its source.
+    pub states: Vec<&'a State>,
+    /// The lock that a sync was made from.
+    pub lock: Option<&'a Lock>,
+    /// The indexes, for what nothing else knows; `None` to look no further.
+    pub index: Option<&'a dyn Index>,
+}
+
+/// Reads the present state. Writes nothing but wheels of the store, and those only
+/// with an index to prove that they are needed.
+///
+/// # Errors
+///
+/// Fails if nodes, core or lock cannot be read.
+pub fn capture(
+    context: &Context,
+    site: &Site,
+    installed: &Installed,
+    knowledge: &Knowledge<'_>,
+) -> Result<State, OpError> {
+    let installation = &site.installation;
+    let asks = knowledge.index.is_some();
+    if asks {
+        context
+            .progress
+            .begin("recording what is installed", Some(installed.len() as u64));
+    }
+    let mut packages = Vec::new();
+    for (done, distribution) in (0u64..).zip(installed.iter()) {
+        context.check_cancel()?;
+        if asks {
+            context.progress.at(done, distribution.name.as_str());
+        }
+        packages.push(PackageState {
+            name: distribution.name.clone(),
+            version: distribution.version.clone(),
+            digest: distribution.digest.clone(),
+            source: source_of(site, distribution, knowledge)?,
+        });
+    }
+    if asks {
+        context.progress.end();
+    }
+    Ok(State {
+        packages,
+        nodes: installation.nodes()?,
+        core: installation.core(),
+        python: site.target.python.to_string(),
+        python_path: crate::requirements::origin::show_path(
+            &installation.root,
+            &site.interpreter.path,
+        ),
+        platform: site.target.platform.triple(),
+        lock: fs::find_text(&installation.lock_path())?,
+    })
+}
+
+fn source_of(
+    site: &Site,
+    distribution: &Distribution,
+    knowledge: &Knowledge<'_>,
+) -> Result<Option<SourceRecord>, OpError> {
+    for state in &knowledge.states {
+        if let Some(known) = state.package(&distribution.name)
+            && known.version == distribution.version
+            && known.digest == distribution.digest
+            && known.source.is_some()
+        {
+            return Ok(known.source.clone());
+        }
+    }
+    if let Origination::Direct(source) = &distribution.origination {
+        // A wheel by path may be gone tomorrow; a commit or address stays.
+        let is_file = matches!(source, Source::Path { editable: false, path } if fs::is_file(path.as_str().into()));
+        if !is_file {
+            return Ok(SourceRecord::of_direct(source));
+        }
+    } else if let Some(record) = knowledge
+        .lock
+        .and_then(|lock| from_lock(lock, distribution, &site.target))
+    {
+        return Ok(Some(record));
+    }
+    let Some(index) = knowledge.index else {
+        return Ok(None);
+    };
+    match from_index(index, distribution, &site.target) {
+        Ok(Some(record)) => return Ok(Some(record)),
+        Ok(None) => {}
+        Err(IndexError::Interrupted) => return Err(OpError::Interrupted),
+        // Without the network nothing proves that a wheel must be kept.
+        Err(_) => return Ok(None),
+    }
+    if site.installation.settings.policy.store == Some(StoreMode::None)
+        || !distribution.lacks.is_empty()
+    {
+        return Ok(None);
+    }
+    let store = site.installation.own_dir().join("store");
+    match repack(distribution, &store) {
+        Ok((file, sha256)) => Ok(Some(SourceRecord::Store { file, sha256 })),
+        Err(crate::store::StoreError::File(error)) if error.is_full() => Err(error.into()),
+        Err(_) => Ok(None),
+    }
+}
+
+fn record(index: &str, file: &DistFile) -> SourceRecord {
+    SourceRecord::Index {
+        index: index.to_owned(),
+        filename: file.filename.clone(),
+        url: file.url.clone(),
+        hashes: file.hashes.clone(),
+        size: file.size,
+    }
+}
+
+fn from_lock(lock: &Lock, distribution: &Distribution, target: &Target) -> Option<SourceRecord> {
+    let locked = lock
+        .get(&distribution.name)
+        .filter(|locked| locked.version.as_ref() == Some(&distribution.version))?;
+    match &locked.source {
+        Source::Index(index) => Some(record(index, locked.file_for(target)?)),
+        Source::Url { url, subdirectory } => Some(SourceRecord::Url {
+            url: url.clone(),
+            subdirectory: subdirectory.clone(),
+            hashes: locked
+                .files
+                .first()
+                .map(|file| file.hashes.clone())
+                .unwrap_or_default(),
+        }),
+        source => SourceRecord::of_direct(source),
+    }
+}
+
+/// Looks for the file by name, version and fit; a wheel that was built here from an
+/// sdist is found as that sdist.
+fn from_index(
+    index: &dyn Index,
+    distribution: &Distribution,
+    target: &Target,
+) -> Result<Option<SourceRecord>, IndexError> {
+    let Some(page) = index.page(&distribution.name)? else {
+        return Ok(None);
+    };
+    let Some(at) = page.find(&distribution.version) else {
+        return Ok(None);
+    };
+    let files = page.files(at);
+    let wheel = files
+        .iter()
+        .filter(|file| file.kind() == FileKind::Wheel)
+        .filter_map(|file| {
+            Some((
+                target
+                    .tags()
+                    .rank(page.tag_sets().get(file.tags as usize)?)?,
+                *file,
+            ))
+        })
+        .min_by_key(|(rank, _)| *rank)
+        .map(|(_, file)| file);
+    let chosen = wheel.or_else(|| {
+        files
+            .iter()
+            .find(|file| file.kind() == FileKind::Sdist)
+            .copied()
+    });
+    Ok(chosen
+        .and_then(|file| page.cold(file))
+        .map(|cold| record(page.index(), &cold.file)))
+}

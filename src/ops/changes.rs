@@ -1,0 +1,193 @@
+//! Changes as every outcome shows them.
+
+use serde::Serialize;
+
+use crate::lock::{Change, ChangeKind};
+use crate::package::{Name, Version};
+use crate::resolve::Step;
+use crate::snapshot::State;
+use crate::workspace::node::Node;
+
+/// A change of one package.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ChangeInfo {
+    /// The package.
+    pub name: Name,
+    /// What happens to it.
+    pub kind: ChangeKind,
+    /// The version before.
+    pub from: Option<String>,
+    /// The version after.
+    pub to: Option<String>,
+    /// The first number of the version changes.
+    pub major: bool,
+    /// It is protected.
+    pub protected: bool,
+    /// It is due even without the nodes at hand.
+    pub pending: bool,
+    /// How a node at hand comes to ask for it.
+    pub because: Vec<StepInfo>,
+    /// It is built from an sdist.
+    pub sdist: bool,
+    /// The index it comes from.
+    pub index: Option<String>,
+    /// How much is downloaded.
+    pub bytes: Option<u64>,
+}
+
+/// One step of a chain.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StepInfo {
+    /// The package that asks.
+    pub package: Name,
+    /// Which of its versions.
+    pub version: String,
+    /// What it asks for.
+    pub requirement: String,
+}
+
+impl From<&Step> for StepInfo {
+    fn from(step: &Step) -> Self {
+        Self {
+            package: step.package.clone(),
+            version: step.version.clone(),
+            requirement: step.requirement.clone(),
+        }
+    }
+}
+
+impl ChangeInfo {
+    /// Makes the view of a bare change.
+    pub fn new(change: &Change) -> Self {
+        let text = |version: &Option<Version>| version.as_ref().map(ToString::to_string);
+        Self {
+            name: change.name.clone(),
+            kind: change.kind,
+            from: text(&change.from),
+            to: text(&change.to),
+            major: change.is_major(),
+            protected: false,
+            pending: false,
+            because: Vec::new(),
+            sdist: false,
+            index: None,
+            bytes: None,
+        }
+    }
+}
+
+/// What happens to a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeChangeKind {
+    /// It comes.
+    Add,
+    /// It goes.
+    Remove,
+    /// Another commit, version or content.
+    Update,
+    /// It is loaded again.
+    Enable,
+    /// It is loaded no more.
+    Disable,
+}
+
+/// A change of one node.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NodeChange {
+    /// Its directory.
+    pub dir: String,
+    /// What happens to it.
+    pub kind: NodeChangeKind,
+    /// What it was.
+    pub from: Option<Node>,
+    /// What it is.
+    pub to: Option<Node>,
+}
+
+/// Compares two sets of nodes by name; sorted by directory.
+pub fn compare_nodes(before: &[Node], after: &[Node]) -> Vec<NodeChange> {
+    let mut changes = Vec::new();
+    for old in before {
+        let new = after.iter().find(|node| node.dir == old.dir).or_else(|| {
+            after.iter().find(|node| {
+                node.name == old.name && !before.iter().any(|other| other.dir == node.dir)
+            })
+        });
+        let kind = match new {
+            None => NodeChangeKind::Remove,
+            Some(new) if new.enabled && !old.enabled => NodeChangeKind::Enable,
+            Some(new) if !new.enabled && old.enabled => NodeChangeKind::Disable,
+            Some(new)
+                if (&new.commit, &new.version, new.kind, new.dirty)
+                    != (&old.commit, &old.version, old.kind, old.dirty) =>
+            {
+                NodeChangeKind::Update
+            }
+            Some(_) => continue,
+        };
+        changes.push(NodeChange {
+            dir: new.unwrap_or(old).dir.clone(),
+            kind,
+            from: Some(old.clone()),
+            to: new.cloned(),
+        });
+    }
+    for new in after {
+        let known = before.iter().any(|old| old.dir == new.dir)
+            || changes.iter().any(|change| change.to.as_ref() == Some(new));
+        if !known {
+            changes.push(NodeChange {
+                dir: new.dir.clone(),
+                kind: NodeChangeKind::Add,
+                from: None,
+                to: Some(new.clone()),
+            });
+        }
+    }
+    changes.sort_by(|a, b| a.dir.cmp(&b.dir));
+    changes
+}
+
+/// The difference between two states.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Difference {
+    /// Packages.
+    pub changes: Vec<ChangeInfo>,
+    /// Nodes.
+    pub nodes: Vec<NodeChange>,
+    /// The core's commit or version changed.
+    pub core: Option<NodeChange>,
+}
+
+impl Difference {
+    /// Compares two states.
+    pub fn between(before: &State, after: &State) -> Self {
+        let changes = crate::lock::compare(&before.sides(), &after.sides())
+            .iter()
+            .map(ChangeInfo::new)
+            .collect();
+        let nodes = compare_nodes(&before.nodes, &after.nodes);
+        let core = match (&before.core, &after.core) {
+            (Some(old), Some(new)) if old.commit != new.commit || old.version != new.version => {
+                Some(NodeChange {
+                    dir: new.dir.clone(),
+                    kind: NodeChangeKind::Update,
+                    from: Some(old.clone()),
+                    to: Some(new.clone()),
+                })
+            }
+            _ => None,
+        };
+        Self {
+            changes,
+            nodes,
+            core,
+        }
+    }
+
+    /// Reports whether there is no difference.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.nodes.is_empty() && self.core.is_none()
+    }
+}

@@ -1,0 +1,117 @@
+//! What every changing command comes to.
+
+use serde::Serialize;
+
+use super::changes::{ChangeInfo, NodeChange};
+use super::transaction::Finished;
+use crate::resolve::Conflict;
+
+/// How a changing command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AppliedStatus {
+    /// It was done.
+    Done,
+    /// There was nothing to do.
+    Nothing,
+    /// Only shown.
+    DryRun,
+    /// An interrupted operation was undone.
+    Undone,
+}
+
+/// What a changing command came to.
+#[derive(Debug, Clone)]
+pub struct Applied {
+    /// How it ended.
+    pub status: AppliedStatus,
+    /// The operation's number.
+    pub operation: Option<i64>,
+    /// The snapshot before.
+    pub before: Option<String>,
+    /// The snapshot after.
+    pub after: Option<String>,
+    /// Packages that changed.
+    pub changes: Vec<ChangeInfo>,
+    /// Nodes that changed.
+    pub nodes: Vec<NodeChange>,
+    /// Conflicts that were there before.
+    pub conflicts: Vec<Conflict>,
+    /// Things worth knowing: code and message.
+    pub warnings: Vec<(&'static str, String)>,
+}
+
+impl Applied {
+    /// Makes an outcome in which nothing happened.
+    pub fn still(status: AppliedStatus) -> Self {
+        Self {
+            status,
+            operation: None,
+            before: None,
+            after: None,
+            changes: Vec::new(),
+            nodes: Vec::new(),
+            conflicts: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Makes the outcome of a change that ended well.
+    pub fn done(finished: Finished) -> Self {
+        Self {
+            operation: Some(finished.operation),
+            before: Some(finished.before),
+            after: Some(finished.after),
+            changes: finished.difference.changes,
+            nodes: finished.difference.nodes,
+            ..Self::still(AppliedStatus::Done)
+        }
+    }
+}
+
+/// How a yes is had: given beforehand, for one plan, or by asking.
+pub struct Consent<'a> {
+    /// `--yes`.
+    pub yes: bool,
+    /// `--plan ID`.
+    pub plan: Option<&'a str>,
+    /// Shows what would happen and asks; `None` if nobody can be asked.
+    pub ask: &'a dyn Fn(&[ChangeInfo], &[NodeChange]) -> Option<bool>,
+}
+
+impl Consent<'_> {
+    /// Gets a yes for a plan.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the plan is another, nobody can be asked, or the answer is no.
+    pub fn get(
+        &self,
+        plan: &str,
+        changes: &[ChangeInfo],
+        nodes: &[NodeChange],
+    ) -> Result<(), super::OpError> {
+        match self.plan {
+            Some(wanted) if wanted != plan => return Err(super::OpError::PlanStale),
+            Some(_) => return Ok(()),
+            None if self.yes => return Ok(()),
+            None => {}
+        }
+        match (self.ask)(changes, nodes) {
+            Some(true) => Ok(()),
+            Some(false) => Err(super::OpError::Refused(
+                "not confirmed; nothing was changed".to_owned(),
+            )),
+            None => Err(super::OpError::Confirm {
+                plan: plan.to_owned(),
+            }),
+        }
+    }
+}
+
+/// Returns the digest of a list of changes, as a plan's name.
+pub fn plan_digest(parts: &[&str]) -> String {
+    let mut digest = crate::host::digest::sha256(parts.join("\n").as_bytes());
+    digest.truncate(16);
+    digest
+}

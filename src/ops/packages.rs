@@ -1,0 +1,373 @@
+//! Packages: what is wanted, through uv, read back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use camino::Utf8Path;
+
+use super::context::{Context, Site};
+use super::error::OpError;
+use super::transaction::scratch_dir;
+use crate::environment::Installed;
+use crate::host::{DirLock, fs, volume};
+use crate::lock::{ChangeKind, Lock};
+use crate::package::{Name, Source, Target, Version};
+use crate::plan::{Goal, Plan, Removal, between};
+use crate::snapshot::{SourceRecord, State};
+use crate::sync::run::RunSource;
+use crate::sync::{RunEntry, RunLock, verify};
+use crate::uv::{SyncCall, Uv};
+
+/// One package that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its version, and its digest where that is known.
+    pub goal: Goal,
+    /// Where uv takes it from; `None` if nowhere.
+    pub source: Option<RunSource>,
+    /// How much is downloaded, where that is known.
+    pub bytes: Option<u64>,
+    /// The index it comes from.
+    pub index: Option<String>,
+}
+
+/// What the environment should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageGoal {
+    /// What is wanted, by name.
+    pub wanted: BTreeMap<Name, Wanted>,
+    /// What goes.
+    pub removal: Removal,
+}
+
+impl PackageGoal {
+    /// Makes the goal of a lock: its packages there, what earlier locks brought and
+    /// this one does not name gone.
+    pub fn of_lock(lock: &Lock, target: &Target, root: &Utf8Path, removal: Removal) -> Self {
+        let mut wanted = BTreeMap::new();
+        for package in lock.active(target) {
+            let Some(version) = package.version.clone() else {
+                continue;
+            };
+            let file = package.file_for(target);
+            let source = match &package.source {
+                Source::Index(_) => {
+                    file.map(|file| match crate::index::folder::path_of(&file.url) {
+                        Some(path) => RunSource::Local {
+                            path: path.into_string(),
+                            hashes: file.hashes.clone(),
+                        },
+                        None => RunSource::File {
+                            filename: file.filename.clone(),
+                            url: file.url.clone(),
+                            hashes: file.hashes.clone(),
+                            sdist: file.kind == crate::package::FileKind::Sdist,
+                        },
+                    })
+                }
+                Source::Url { url, subdirectory } => Some(RunSource::Archive {
+                    url: url.clone(),
+                    subdirectory: subdirectory.clone(),
+                    hashes: package
+                        .files
+                        .first()
+                        .map(|file| file.hashes.clone())
+                        .unwrap_or_default(),
+                }),
+                Source::Git(vcs) => Some(RunSource::Git {
+                    url: vcs.url.clone(),
+                    commit: vcs.commit.clone(),
+                    subdirectory: vcs.subdirectory.clone(),
+                }),
+                Source::Path { path, editable } => Some(match package.files.first() {
+                    Some(file) => RunSource::Local {
+                        path: root.join(path).into_string(),
+                        hashes: file.hashes.clone(),
+                    },
+                    None => RunSource::Directory {
+                        path: root.join(path).into_string(),
+                        editable: *editable,
+                    },
+                }),
+            };
+            let index = match &package.source {
+                Source::Index(index) => Some(index.clone()),
+                _ => None,
+            };
+            let bytes = file.and_then(|file| file.size);
+            wanted.insert(
+                package.name.clone(),
+                Wanted {
+                    goal: Goal {
+                        version,
+                        digest: None,
+                    },
+                    source,
+                    bytes,
+                    index,
+                },
+            );
+        }
+        for (name, version) in &lock.kept {
+            wanted.insert(
+                name.clone(),
+                Wanted {
+                    goal: Goal {
+                        version: version.clone(),
+                        digest: None,
+                    },
+                    source: None,
+                    bytes: None,
+                    index: None,
+                },
+            );
+        }
+        Self { wanted, removal }
+    }
+
+    /// Makes the goal of a recorded state: exactly that, extras too.
+    pub fn of_state(state: &State, own_dir: &Utf8Path) -> Self {
+        let wanted = state
+            .packages
+            .iter()
+            .map(|package| {
+                let (source, bytes, index) = match &package.source {
+                    None => (None, None, None),
+                    Some(record) => {
+                        let (bytes, index) = match record {
+                            SourceRecord::Index { size, index, .. } => (*size, Some(index.clone())),
+                            _ => (None, None),
+                        };
+                        (Some(run_source(record, own_dir)), bytes, index)
+                    }
+                };
+                let goal = Goal {
+                    version: package.version.clone(),
+                    digest: package.digest.clone(),
+                };
+                (
+                    package.name.clone(),
+                    Wanted {
+                        goal,
+                        source,
+                        bytes,
+                        index,
+                    },
+                )
+            })
+            .collect();
+        Self {
+            wanted,
+            removal: Removal::Everything,
+        }
+    }
+
+    /// Returns versions and digests alone.
+    pub fn goals(&self) -> BTreeMap<Name, Goal> {
+        self.wanted
+            .iter()
+            .map(|(name, wanted)| (name.clone(), wanted.goal.clone()))
+            .collect()
+    }
+
+    /// Works out what must change.
+    pub fn plan(&self, installed: &Installed) -> Plan {
+        between(installed, &self.goals(), &self.removal)
+    }
+
+    /// Reports whether nothing must change.
+    pub fn is_met(&self, installed: &Installed) -> bool {
+        self.plan(installed).is_empty()
+    }
+
+    /// Names what would have to be installed and can be had nowhere.
+    pub fn lacking(&self, installed: &Installed) -> Vec<(Name, Version)> {
+        self.plan(installed)
+            .steps
+            .iter()
+            .filter(|step| step.change.kind != ChangeKind::Remove)
+            .filter_map(|step| {
+                self.wanted
+                    .get(&step.change.name)
+                    .map(|wanted| (&step.change.name, wanted))
+            })
+            .filter(|(_, wanted)| wanted.source.is_none())
+            .map(|(name, wanted)| (name.clone(), wanted.goal.version.clone()))
+            .collect()
+    }
+}
+
+fn run_source(record: &SourceRecord, own_dir: &Utf8Path) -> RunSource {
+    match record.clone() {
+        SourceRecord::Index {
+            filename,
+            url,
+            hashes,
+            ..
+        } => match crate::index::folder::path_of(&url) {
+            Some(path) => RunSource::Local {
+                path: path.into_string(),
+                hashes,
+            },
+            None => RunSource::File {
+                sdist: !filename.ends_with(".whl"),
+                filename,
+                url,
+                hashes,
+            },
+        },
+        SourceRecord::Url {
+            url,
+            subdirectory,
+            hashes,
+        } => RunSource::Archive {
+            url,
+            subdirectory,
+            hashes,
+        },
+        SourceRecord::Git {
+            url,
+            commit,
+            subdirectory,
+            ..
+        } => RunSource::Git {
+            url,
+            commit,
+            subdirectory,
+        },
+        SourceRecord::Path { path, editable } => RunSource::Directory { path, editable },
+        SourceRecord::Store { file, sha256 } => RunSource::Local {
+            path: own_dir.join("store").join(file).into_string(),
+            hashes: crate::package::Hashes::from([("sha256".to_owned(), sha256)]),
+        },
+    }
+}
+
+/// Makes the environment what is wanted and reads it back.
+///
+/// # Errors
+///
+/// Fails before any change if something can be had nowhere or the disk is too
+/// full; fails after if uv failed or the result is not what was wanted.
+pub fn apply(
+    context: &Context,
+    site: &Site,
+    uv: &Uv,
+    held: &DirLock,
+    goal: &PackageGoal,
+) -> Result<(), OpError> {
+    let installed = site.installed()?;
+    let plan = goal.plan(&installed);
+    if plan.is_empty() {
+        return Ok(());
+    }
+    if site.interpreter.managed && !site.installation.settings.installation.allow_system {
+        return Err(OpError::ManagedPython(site.interpreter.path.clone()));
+    }
+    check_room(site, goal, &plan)?;
+    let changed: Vec<Name> = plan
+        .steps
+        .iter()
+        .filter(|step| step.change.kind != ChangeKind::Remove)
+        .map(|step| step.change.name.clone())
+        .collect();
+    let lock = run_lock(goal, &installed, &plan, &changed)?;
+    let (_guard, dir) = scratch_dir(site)?;
+    let path = dir.join("pylock.toml");
+    fs::write_atomic(&path, lock.to_toml().as_bytes())?;
+    context
+        .progress
+        .begin(&format!("installing {} packages", changed.len()), None);
+    let synced = uv.pip_sync(
+        &SyncCall {
+            python: &site.interpreter.path,
+            lock: &path,
+            reinstall: &plan.reinstalls(),
+            offline: context.offline,
+            build: lock.needs_build(&changed),
+            break_system: site.interpreter.managed,
+            cache_dir: None,
+            netrc: None,
+        },
+        Some(held.share()?),
+    );
+    context.progress.end();
+    synced?;
+    context.check_cancel()?;
+    let stays: Vec<_> = plan
+        .extra
+        .iter()
+        .filter_map(|name| installed.get(name))
+        .cloned()
+        .collect();
+    let faults = verify(
+        &site.installed()?,
+        &goal.goals(),
+        &stays,
+        &plan.removed(),
+        &changed,
+    );
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(OpError::NotAsWanted(faults))
+    }
+}
+
+/// uv removes what its file does not name, so everything that stays is named.
+fn run_lock(
+    goal: &PackageGoal,
+    installed: &Installed,
+    plan: &Plan,
+    changed: &[Name],
+) -> Result<RunLock, OpError> {
+    let mut entries = BTreeMap::new();
+    for (name, wanted) in &goal.wanted {
+        let source = if changed.contains(name) {
+            wanted.source.clone().ok_or_else(|| {
+                OpError::Unrestorable(vec![format!("{name} {}", wanted.goal.version)])
+            })?
+        } else {
+            RunSource::Stays
+        };
+        entries.insert(
+            name.clone(),
+            RunEntry {
+                name: name.clone(),
+                version: wanted.goal.version.clone(),
+                source,
+            },
+        );
+    }
+    for distribution in plan.extra.iter().filter_map(|name| installed.get(name)) {
+        let entry = RunEntry {
+            name: distribution.name.clone(),
+            version: distribution.version.clone(),
+            source: RunSource::Stays,
+        };
+        entries.insert(distribution.name.clone(), entry);
+    }
+    Ok(RunLock {
+        entries: entries.into_values().collect(),
+    })
+}
+
+/// Wheels unpack to about three times their size, and the old files go only when
+/// the new ones are there.
+fn check_room(site: &Site, goal: &PackageGoal, plan: &Plan) -> Result<(), OpError> {
+    let purelib = &site.interpreter.purelib;
+    fs::check_writable(purelib)?;
+    let names: BTreeSet<&Name> = plan.steps.iter().map(|step| &step.change.name).collect();
+    let needed: u64 = names
+        .iter()
+        .filter_map(|name| goal.wanted.get(*name)?.bytes)
+        .sum::<u64>()
+        .saturating_mul(3);
+    match volume::free_bytes(purelib) {
+        Some(free) if free < needed => Err(OpError::NoRoom {
+            path: purelib.clone(),
+            needed,
+            free,
+        }),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,470 @@
+//! `preview`: what adding nodes would change, before anything happens.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use camino::Utf8PathBuf;
+use serde::Serialize;
+
+use super::changes::{ChangeInfo, StepInfo};
+use super::context::{Context, Site};
+use super::error::OpError;
+use super::inputs::ResolveFlags;
+use super::lock::{
+    complete_hashes, finish_inputs, make_lock, open_index, preferences, protected,
+    protection_lines, resolve_lines,
+};
+use super::packages::PackageGoal;
+use crate::environment::Installed;
+use crate::host::{digest, fs};
+use crate::index::RemoteIndex;
+use crate::lock::{ChangeKind, Lock};
+use crate::nodes::{Staged, parse_node, stage};
+use crate::package::{Name, Target};
+use crate::plan::Removal;
+use crate::requirements::set::gather_with;
+use crate::requirements::{Line, OriginKind, Problem, RequirementSet, Role};
+use crate::resolve::{Conflict, Outcome, Preferences, RequiredBy, Resolution};
+use crate::workspace::node::Node;
+use crate::workspace::settings::BuildMode;
+
+/// What to preview.
+#[derive(Debug, Clone, Default)]
+pub struct PreviewRequest {
+    /// The nodes, as typed.
+    pub nodes: Vec<String>,
+    /// Protected packages that may change.
+    pub allow_change: Vec<String>,
+    /// What decides the answer.
+    pub flags: ResolveFlags,
+    /// Whether builds may run to learn metadata.
+    pub build: BuildMode,
+}
+
+/// What a preview came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PreviewStatus {
+    /// It can be done.
+    Ok,
+    /// Only by changing something protected.
+    Blocked,
+    /// There is no answer with these nodes.
+    Conflict,
+}
+
+/// A preview.
+pub struct Preview {
+    /// What it came to.
+    pub status: PreviewStatus,
+    /// The digest of the state before and after.
+    pub plan: String,
+    /// The nodes that would come or change.
+    pub nodes: Vec<Node>,
+    /// What would change.
+    pub changes: Vec<ChangeInfo>,
+    /// Conflicts, old ones too.
+    pub conflicts: Vec<Conflict>,
+    /// Problems and warnings.
+    pub problems: Vec<Problem>,
+    /// The resolver's warnings.
+    pub warnings: Vec<crate::resolve::Warning>,
+    /// How much is downloaded.
+    pub download_bytes: u64,
+    /// The lock that would be written, if there is an answer.
+    pub lock: Option<Lock>,
+    /// The staged nodes.
+    pub staged: Vec<Staged>,
+}
+
+/// Previews nodes; writes nothing under the root.
+///
+/// # Errors
+///
+/// Fails on bad input or if the network could not be asked.
+pub fn run(context: &Context, request: &PreviewRequest) -> Result<Preview, OpError> {
+    let site = context.site()?;
+    let scratch = tempfile::tempdir().map_err(|source| crate::host::FsError {
+        verb: "create directory in",
+        path: "temporary directory".into(),
+        source,
+    })?;
+    let dir = Utf8PathBuf::from_path_buf(scratch.path().to_owned())
+        .map_err(|path| OpError::Usage(format!("`{}` is not UTF-8", path.display())))?;
+    preview_in(context, &site, request, &dir)
+}
+
+/// Previews nodes, staging them under `scratch`.
+///
+/// # Errors
+///
+/// Fails on bad input or if the network could not be asked.
+pub fn preview_in(
+    context: &Context,
+    site: &Site,
+    request: &PreviewRequest,
+    scratch: &camino::Utf8Path,
+) -> Result<Preview, OpError> {
+    let targets = request
+        .flags
+        .targets(&site.installation.settings, Some(&site.target))?;
+    let index = open_index(context, site, &request.flags, &targets, request.build)?;
+    let mut staged = Vec::new();
+    for text in &request.nodes {
+        context
+            .progress
+            .begin(&format!("reading {}", crate::package::redact(text)), None);
+        let source = parse_node(text, &context.dir);
+        let found = stage(
+            &source,
+            scratch,
+            &site.installation.root,
+            site.installation.nodes_dir(),
+            &index,
+        );
+        context.progress.end();
+        staged.push(found?);
+    }
+    let mut world = World::read(context, site, request, &staged)?;
+    world.targets = targets;
+    world.preview(staged, &index)
+}
+
+/// All that previews of one installation need.
+struct World<'a> {
+    context: &'a Context,
+    site: &'a Site,
+    request: &'a PreviewRequest,
+    set: RequirementSet,
+    base: RequirementSet,
+    installed: Installed,
+    lock: Option<Lock>,
+    preferences: Preferences,
+    targets: Vec<Target>,
+}
+
+impl<'a> World<'a> {
+    fn read(
+        context: &'a Context,
+        site: &'a Site,
+        request: &'a PreviewRequest,
+        staged: &[Staged],
+    ) -> Result<Self, OpError> {
+        let installation = &site.installation;
+        let here: Vec<(Node, Utf8PathBuf)> = installation
+            .nodes()?
+            .into_iter()
+            .filter(|node| node.enabled)
+            .map(|node| {
+                let path = installation.root.join(&node.dir);
+                (node, path)
+            })
+            .collect();
+        let mut with: Vec<(Node, Utf8PathBuf)> = here
+            .iter()
+            .filter(|(node, _)| !staged.iter().any(|new| new.node.name == node.name))
+            .cloned()
+            .collect();
+        with.extend(
+            staged
+                .iter()
+                .map(|new| (new.node.clone(), new.path.clone())),
+        );
+        let mut base = gather_with(installation, &here, &context.variables);
+        let mut set = gather_with(installation, &with, &context.variables);
+        // What is wrong without the nodes is not theirs to answer for here.
+        finish_inputs(context, &mut set, &request.flags)?;
+        let _ = finish_inputs(
+            context,
+            &mut base,
+            &ResolveFlags {
+                skip_invalid: true,
+                ..request.flags.clone()
+            },
+        );
+        let installed = site.installed()?;
+        let lock = Lock::find(&installation.lock_path())?;
+        let preferences = preferences(lock.as_ref(), &installed);
+        Ok(Self {
+            context,
+            site,
+            request,
+            set,
+            base,
+            installed,
+            lock,
+            preferences,
+            targets: Vec::new(),
+        })
+    }
+
+    fn resolve(&self, lines: &[Line], index: &RemoteIndex) -> Result<Outcome, OpError> {
+        resolve_lines(
+            self.context,
+            lines,
+            &self.targets,
+            &self.request.flags,
+            &self.site.installation.settings,
+            &self.preferences,
+            index,
+        )
+    }
+
+    fn preview(&self, staged: Vec<Staged>, index: &RemoteIndex) -> Result<Preview, OpError> {
+        let owned: Vec<String> = staged.iter().map(|new| new.node.name.clone()).collect();
+        let names: BTreeSet<&str> = owned.iter().map(String::as_str).collect();
+        let protected = protected(
+            &self.site.installation.settings,
+            &self.installed,
+            &self.request.allow_change,
+        );
+        let protections = protection_lines(&protected, &self.installed);
+        let with_protection = |lines: &[Line]| {
+            lines
+                .iter()
+                .chain(&protections)
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        let mut lines = self.set.lines.clone();
+        let mut conflicts = Vec::new();
+        let mut status = PreviewStatus::Ok;
+        let mut answer = self.resolve(&with_protection(&lines), index)?;
+        if let Outcome::Conflicts(found) = answer {
+            // What contradicts without the new nodes is old: it is reported, and
+            // its lines are left out.
+            let is_new = |conflict: &Conflict| {
+                conflict.requirements.iter().any(|line| {
+                    line.origin.kind == OriginKind::Node
+                        && line
+                            .origin
+                            .name
+                            .as_deref()
+                            .is_some_and(|name| names.contains(name))
+                })
+            };
+            let (new, old): (Vec<_>, Vec<_>) = found.into_iter().partition(is_new);
+            for conflict in old {
+                lines.retain(|line| {
+                    line.origin.kind == OriginKind::Core
+                        || !conflict
+                            .requirements
+                            .iter()
+                            .any(|bad| bad.origin == line.origin && bad.requirement == line.text)
+                });
+                conflicts.push(Conflict {
+                    new: false,
+                    ..conflict
+                });
+            }
+            answer = self.resolve(&with_protection(&lines), index)?;
+            if let Outcome::Conflicts(rest) = answer {
+                // Without protection there may be an answer: then it is a block.
+                answer = self.resolve(&lines, index)?;
+                match &answer {
+                    Outcome::Resolved(_) => status = PreviewStatus::Blocked,
+                    Outcome::Conflicts(_) => status = PreviewStatus::Conflict,
+                }
+                if new.is_empty() {
+                    conflicts.extend(rest)
+                } else {
+                    conflicts.extend(new)
+                }
+            }
+        }
+        let nodes: Vec<Node> = staged.iter().map(|new| new.node.clone()).collect();
+        let mut preview = Preview {
+            status,
+            plan: String::new(),
+            nodes,
+            changes: Vec::new(),
+            conflicts,
+            problems: self.set.problems.clone(),
+            warnings: Vec::new(),
+            download_bytes: 0,
+            lock: None,
+            staged,
+        };
+        if let Outcome::Resolved(mut resolution) = answer {
+            let pending = self.pending(&with_protection(&self.base.lines), index)?;
+            let all_protected =
+                super::lock::protected(&self.site.installation.settings, &self.installed, &[]);
+            self.fill(&mut preview, &resolution, &names, &all_protected, &pending);
+            complete_hashes(&mut resolution, index)?;
+            preview.warnings.clone_from(&resolution.warnings);
+            preview.lock = Some(make_lock(
+                self.context,
+                &resolution,
+                &self.set.lines,
+                &self.request.flags,
+                &self.site.installation.settings,
+            )?);
+        }
+        preview.plan = self.plan_digest(&preview);
+        Ok(preview)
+    }
+
+    /// What is due even without the nodes: (name, version) pairs.
+    fn pending(
+        &self,
+        base: &[Line],
+        index: &RemoteIndex,
+    ) -> Result<BTreeSet<(Name, String)>, OpError> {
+        Ok(match self.resolve(base, index)? {
+            Outcome::Resolved(resolution) => resolution
+                .packages
+                .iter()
+                .map(|package| (package.name.clone(), package.version.to_string()))
+                .collect(),
+            Outcome::Conflicts(_) => BTreeSet::new(),
+        })
+    }
+
+    fn fill(
+        &self,
+        preview: &mut Preview,
+        resolution: &Resolution,
+        names: &BTreeSet<&str>,
+        protected: &[Name],
+        pending: &BTreeSet<(Name, String)>,
+    ) {
+        let lock = Lock::from_resolution(resolution, &self.set.lines, Vec::new(), None);
+        let goal = PackageGoal::of_lock(
+            &lock,
+            &self.site.target,
+            &self.site.installation.root,
+            self.removal(),
+        );
+        for step in goal.plan(&self.installed).steps {
+            let mut change = ChangeInfo::new(&step.change);
+            let package = resolution.get(&change.name);
+            let file = package.and_then(|package| package.files.first());
+            change.protected = protected.contains(&change.name) && change.kind != ChangeKind::Add;
+            change.pending = change
+                .to
+                .as_ref()
+                .is_some_and(|to| pending.contains(&(change.name.clone(), to.clone())));
+            change.sdist = file.is_some_and(|file| file.kind == crate::package::FileKind::Sdist);
+            change.bytes = file.and_then(|file| file.size);
+            change.index = package.map(|package| package.source.shown());
+            change.because = because(resolution, &change.name, names);
+            if change.kind != ChangeKind::Remove {
+                preview.download_bytes += change.bytes.unwrap_or(0);
+            }
+            preview.changes.push(change);
+        }
+    }
+
+    fn removal(&self) -> Removal {
+        brought(self.lock.as_ref())
+    }
+
+    /// The digest of the state before and after: the same words, the same plan.
+    fn plan_digest(&self, preview: &Preview) -> String {
+        let mut text = String::new();
+        for distribution in self.installed.iter() {
+            text.push_str(&format!(
+                "{} {} {}\n",
+                distribution.name,
+                distribution.version,
+                distribution.digest.as_deref().unwrap_or("")
+            ));
+        }
+        for node in &preview.nodes {
+            text.push_str(&format!(
+                "{} {} {}\n",
+                node.dir,
+                node.commit.as_deref().unwrap_or(""),
+                node.version.as_deref().unwrap_or("")
+            ));
+        }
+        for staged in preview
+            .staged
+            .iter()
+            .filter(|staged| staged.node.commit.is_none())
+        {
+            text.push_str(&tree_digest(&staged.path));
+        }
+        if let Some(lock) = &preview.lock {
+            text.push_str(&lock.to_toml());
+        }
+        let mut digest = digest::sha256(text.as_bytes());
+        digest.truncate(16);
+        digest
+    }
+}
+
+/// Returns the digest of a directory's files and names.
+fn tree_digest(path: &camino::Utf8Path) -> String {
+    let mut text = String::new();
+    if fs::is_dir(path) {
+        for name in fs::find_dir(path).unwrap_or_default() {
+            text.push_str(&format!("{name} {}\n", tree_digest(&path.join(&name))));
+        }
+    } else {
+        text = digest::sha256_of_file(path).unwrap_or_default();
+    }
+    digest::sha256(text.as_bytes())
+}
+
+/// Names that an earlier lock of this installation brought: only these may go.
+pub fn brought(lock: Option<&Lock>) -> Removal {
+    Removal::Brought(
+        lock.map(|lock| {
+            lock.packages
+                .iter()
+                .map(|package| package.name.clone())
+                .collect()
+        })
+        .unwrap_or_default(),
+    )
+}
+
+/// The shortest chain from a line of the new nodes to a package.
+fn because(resolution: &Resolution, name: &Name, nodes: &BTreeSet<&str>) -> Vec<StepInfo> {
+    let mut from: BTreeMap<Name, Option<(Name, StepInfo)>> = BTreeMap::from([(name.clone(), None)]);
+    let mut open = VecDeque::from([name.clone()]);
+    while let Some(at) = open.pop_front() {
+        let Some(package) = resolution.get(&at) else {
+            continue;
+        };
+        for by in &package.required_by {
+            match by {
+                RequiredBy::Line { origin, .. }
+                    if origin.kind == OriginKind::Node
+                        && origin
+                            .name
+                            .as_deref()
+                            .is_some_and(|name| nodes.contains(name)) =>
+                {
+                    let mut steps = Vec::new();
+                    let mut current = at.clone();
+                    while let Some(Some((next, step))) = from.get(&current) {
+                        steps.push(step.clone());
+                        current = next.clone();
+                    }
+                    return steps;
+                }
+                RequiredBy::Package {
+                    package: asking,
+                    version,
+                    requirement,
+                } if !from.contains_key(asking) => {
+                    let step = StepInfo {
+                        package: asking.clone(),
+                        version: version.clone(),
+                        requirement: requirement.clone(),
+                    };
+                    from.insert(asking.clone(), Some((at.clone(), step)));
+                    open.push_back(asking.clone());
+                }
+                _ => {}
+            }
+        }
+    }
+    Vec::new()
+}
+
+/// Reports whether a line is a protection.
+pub fn is_protection(line: &Line) -> bool {
+    line.role == Role::Protect
+}

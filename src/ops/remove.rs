@@ -1,0 +1,144 @@
+//! `remove`: nodes to the trash, and what only they asked for out of the
+//! environment.
+
+use camino::Utf8PathBuf;
+
+use super::changes::{ChangeInfo, NodeChange, NodeChangeKind};
+use super::context::Context;
+use super::error::OpError;
+use super::inputs::ResolveFlags;
+use super::lock::{
+    complete_hashes, finish_inputs, make_lock, open_index, preferences, protected,
+    protection_lines, resolve_lines,
+};
+use super::outcome::{Applied, Consent, plan_digest};
+use super::packages::PackageGoal;
+use super::preview::brought;
+use super::transaction::Transaction;
+use crate::lock::Lock;
+use crate::nodes::trash::free_place;
+use crate::requirements::set::gather_with;
+use crate::resolve::{Conflict, Outcome};
+use crate::workspace::node::Node;
+use crate::workspace::settings::BuildMode;
+
+/// What `remove` came to.
+pub enum RemoveOutcome {
+    /// It was done.
+    Done(Box<Applied>),
+    /// What is left has no answer.
+    No(Vec<Conflict>),
+}
+
+/// Removes nodes by name or directory.
+///
+/// # Errors
+///
+/// Fails if a node is not there, without consent, or if it could not be applied.
+pub fn run(
+    context: &Context,
+    names: &[String],
+    flags: &ResolveFlags,
+    command: &str,
+    consent: &Consent<'_>,
+) -> Result<RemoveOutcome, OpError> {
+    let site = context.site()?;
+    let here = site.installation.nodes()?;
+    let mut going: Vec<Node> = Vec::new();
+    for name in names {
+        let bare = name.trim_end_matches(['/', '\\']);
+        let found = here.iter().find(|node| {
+            node.name == bare || node.dir == bare || node.dir.ends_with(&format!("/{bare}"))
+        });
+        let node = found.ok_or_else(|| {
+            OpError::NotFound(format!("there is no node `{name}` in this installation"))
+        })?;
+        if node.dirty {
+            return Err(OpError::Dirty(node.dir.clone()));
+        }
+        if !going.contains(node) {
+            going.push(node.clone());
+        }
+    }
+    let staying: Vec<(Node, Utf8PathBuf)> = here
+        .into_iter()
+        .filter(|node| node.enabled && !going.contains(node))
+        .map(|node| {
+            let path = site.installation.root.join(&node.dir);
+            (node, path)
+        })
+        .collect();
+    let mut set = gather_with(&site.installation, &staying, &context.variables);
+    finish_inputs(context, &mut set, flags)?;
+    let installed = site.installed()?;
+    let old_lock = Lock::find(&site.installation.lock_path())?;
+    let targets = flags.targets(&site.installation.settings, Some(&site.target))?;
+    let index = open_index(context, &site, flags, &targets, BuildMode::Allow)?;
+    let mut lines = set.lines.clone();
+    lines.extend(protection_lines(
+        &protected(&site.installation.settings, &installed, &[]),
+        &installed,
+    ));
+    let preferences = preferences(old_lock.as_ref(), &installed);
+    let mut resolution = match resolve_lines(
+        context,
+        &lines,
+        &targets,
+        flags,
+        &site.installation.settings,
+        &preferences,
+        &index,
+    )? {
+        Outcome::Resolved(resolution) => resolution,
+        Outcome::Conflicts(conflicts) => return Ok(RemoveOutcome::No(conflicts)),
+    };
+    complete_hashes(&mut resolution, &index)?;
+    let lock = make_lock(
+        context,
+        &resolution,
+        &set.lines,
+        flags,
+        &site.installation.settings,
+    )?;
+    let goal = PackageGoal::of_lock(
+        &lock,
+        &site.target,
+        &site.installation.root,
+        brought(old_lock.as_ref()),
+    );
+    let changes: Vec<ChangeInfo> = goal
+        .plan(&installed)
+        .steps
+        .iter()
+        .map(|step| ChangeInfo::new(&step.change))
+        .collect();
+    let nodes: Vec<NodeChange> = going
+        .iter()
+        .map(|node| NodeChange {
+            dir: node.dir.clone(),
+            kind: NodeChangeKind::Remove,
+            from: Some(node.clone()),
+            to: None,
+        })
+        .collect();
+    let dirs: Vec<&str> = going.iter().map(|node| node.dir.as_str()).collect();
+    consent.get(
+        &plan_digest(&[&dirs.join(" "), &lock.to_toml()]),
+        &changes,
+        &nodes,
+    )?;
+    let finished = Transaction::prepare(context, &site, "remove")?.run(|change| {
+        change.open("remove", command)?;
+        let stamp = context.clock.now().to_string();
+        for node in &going {
+            let name = node.dir.rsplit('/').next().unwrap_or(&node.dir);
+            let place = free_place(&site.installation.own_dir().join("trash"), name, &stamp);
+            change.move_path(&node.dir, &format!(".portenv/trash/{place}"))?;
+        }
+        context.check_cancel()?;
+        change.packages(&goal)?;
+        change.write_lock(Some(&lock.to_toml()))?;
+        change.finish(Some(&lock), None, None)
+    })?;
+    Ok(RemoveOutcome::Done(Box::new(Applied::done(finished))))
+}

@@ -1,0 +1,311 @@
+//! `rollback`: back to a recorded state, packages, nodes and core, as one more
+//! operation.
+
+use super::changes::{ChangeInfo, Difference, NodeChange, NodeChangeKind};
+use super::context::{Context, Site};
+use super::error::OpError;
+use super::outcome::{Applied, AppliedStatus, Consent, plan_digest};
+use super::packages::PackageGoal;
+use super::transaction::{Transaction, scratch_dir};
+use crate::git::{CloneSpec, clone};
+use crate::host::fs;
+use crate::lock::Lock;
+use crate::nodes::trash;
+use crate::snapshot::{Db, Resolved, Snapshot, State, find_snapshot};
+use crate::workspace::node::Node;
+
+/// Which parts go back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Parts {
+    /// All.
+    #[default]
+    All,
+    /// Packages.
+    Packages,
+    /// Nodes.
+    Nodes,
+    /// The core.
+    Core,
+}
+
+/// How to roll back.
+#[derive(Debug, Clone, Default)]
+pub struct RollbackRequest {
+    /// The snapshot; over the newest change if `None`.
+    pub snapshot: Option<String>,
+    /// Which parts.
+    pub parts: Parts,
+    /// Only show the plan.
+    pub dry_run: bool,
+}
+
+/// Finds a snapshot by what a person typed.
+///
+/// # Errors
+///
+/// Fails if there is none or several.
+pub fn find<'s>(snapshots: &'s [Snapshot], name: &str) -> Result<&'s Snapshot, OpError> {
+    match find_snapshot(snapshots, name) {
+        Resolved::One(snapshot) => Ok(snapshot),
+        Resolved::Ambiguous(ids) => Err(OpError::Ambiguous {
+            name: name.to_owned(),
+            ids: ids.into_iter().map(str::to_owned).collect(),
+        }),
+        Resolved::None => Err(OpError::NotFound(format!(
+            "there is no snapshot `{name}`; portenv snapshot list shows them"
+        ))),
+    }
+}
+
+/// Goes back to a snapshot. Without one it goes back over the newest change,
+/// whoever made it.
+///
+/// # Errors
+///
+/// Fails if there is nothing to go back to, a checkout has changed files, without
+/// consent, or if it could not be applied.
+pub fn run(
+    context: &Context,
+    request: &RollbackRequest,
+    command: &str,
+    consent: &Consent<'_>,
+) -> Result<Applied, OpError> {
+    let site = context.site()?;
+    if request.dry_run {
+        let db = Db::find(&site.installation.own_dir())?.ok_or_else(no_history)?;
+        let now = super::status::present(context, &site, &db)?;
+        let drifted = db
+            .head()?
+            .map(|head| db.state_of(&head))
+            .transpose()?
+            .is_some_and(|head| !Difference::between(&head, &now).is_empty());
+        let snapshots = db.snapshots()?;
+        let back = if drifted { "@" } else { "@~1" };
+        let target = find(&snapshots, request.snapshot.as_deref().unwrap_or(back))?;
+        let wanted = narrowed(&db.state_of(target)?, &now, request.parts);
+        let difference = Difference::between(&now, &wanted);
+        let status = if difference.is_empty() {
+            AppliedStatus::Nothing
+        } else {
+            AppliedStatus::DryRun
+        };
+        return Ok(Applied {
+            changes: difference.changes,
+            nodes: difference.nodes,
+            ..Applied::still(status)
+        });
+    }
+    if Db::find(&site.installation.own_dir())?
+        .is_none_or(|db| db.head().is_ok_and(|head| head.is_none()))
+    {
+        return Err(no_history());
+    }
+    let mut transaction = Transaction::prepare(context, &site, "rollback")?;
+    // Drift is a snapshot of its own by now, so `@~1` goes back over it too.
+    let snapshots = transaction.db.snapshots()?;
+    let target = find(&snapshots, request.snapshot.as_deref().unwrap_or("@~1"))?.clone();
+    let wanted = narrowed(
+        &transaction.db.state_of(&target)?,
+        &transaction.before,
+        request.parts,
+    );
+    let difference = Difference::between(&transaction.before, &wanted);
+    if difference.is_empty() && wanted.lock == transaction.before.lock {
+        return Ok(Applied::still(AppliedStatus::Nothing));
+    }
+    if wanted.python != transaction.before.python {
+        return Err(OpError::PythonMismatch {
+            recorded: wanted.python,
+            found: transaction.before.python.clone(),
+        });
+    }
+    refuse_dirty(&difference, &transaction.before)?;
+    let goal = PackageGoal::of_state(&wanted, &site.installation.own_dir());
+    let installed = site.installed()?;
+    let lacking = goal.lacking(&installed);
+    if !lacking.is_empty() {
+        return Err(OpError::Unrestorable(
+            lacking
+                .iter()
+                .map(|(name, version)| format!("{name} {version}"))
+                .collect(),
+        ));
+    }
+    let changes: Vec<ChangeInfo> = goal
+        .plan(&installed)
+        .steps
+        .iter()
+        .map(|step| ChangeInfo::new(&step.change))
+        .collect();
+    consent.get(
+        &plan_digest(&[
+            &transaction.before_id,
+            &target.id,
+            &format!("{:?}", request.parts),
+        ]),
+        &changes,
+        &difference.nodes,
+    )?;
+    let lock = wanted
+        .lock
+        .as_deref()
+        .and_then(|text| Lock::parse(text, camino::Utf8Path::new("pylock.toml")).ok());
+    transaction.open("rollback", command)?;
+    let finished = transaction.run(|change| {
+        let (_guard, scratch) = scratch_dir(&site)?;
+        // Everything that may need the network comes before the first change.
+        let fetched = fetch_nodes(&site, &difference, &scratch)?;
+        for (node, from) in difference.nodes.iter().zip(&fetched) {
+            restore_node(context, &site, change, node, from.as_deref())?;
+        }
+        if let Some(NodeChange { to: Some(core), .. }) = &difference.core
+            && let Some(commit) = &core.commit
+        {
+            change.checkout(&core.dir, commit)?;
+        }
+        context.check_cancel()?;
+        change.packages(&goal)?;
+        if wanted.lock != change.before.lock {
+            change.write_lock(wanted.lock.as_deref())?;
+        }
+        prove_nodes(&site, &wanted)?;
+        change.finish(lock.as_ref(), Some(&wanted), Some(&target.id))
+    })?;
+    Ok(Applied::done(finished))
+}
+
+fn no_history() -> OpError {
+    OpError::NotFound("there is no snapshot yet; portenv init records the first".to_owned())
+}
+
+/// Takes only the wanted parts from the recorded state.
+fn narrowed(recorded: &State, now: &State, parts: Parts) -> State {
+    let mut state = now.clone();
+    if matches!(parts, Parts::All | Parts::Packages) {
+        state.packages.clone_from(&recorded.packages);
+        state.lock.clone_from(&recorded.lock);
+        state.python.clone_from(&recorded.python);
+    }
+    if matches!(parts, Parts::All | Parts::Nodes) {
+        state.nodes.clone_from(&recorded.nodes);
+    }
+    if matches!(parts, Parts::All | Parts::Core) {
+        state.core.clone_from(&recorded.core);
+    }
+    state
+}
+
+fn refuse_dirty(difference: &Difference, before: &State) -> Result<(), OpError> {
+    for change in &difference.nodes {
+        if let Some(node) = change.from.as_ref().filter(|node| node.dirty) {
+            return Err(OpError::Dirty(node.dir.clone()));
+        }
+    }
+    match &before.core {
+        Some(core) if core.dirty && difference.core.is_some() => {
+            Err(OpError::Dirty(core.dir.clone()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Has everything at hand that nodes need, before the first change: a place in the
+/// trash, a fresh clone, or a commit in the checkout that is there.
+fn fetch_nodes(
+    site: &Site,
+    difference: &Difference,
+    scratch: &camino::Utf8Path,
+) -> Result<Vec<Option<String>>, OpError> {
+    let trash_dir = site.installation.own_dir().join("trash");
+    let root = &site.installation.root;
+    difference
+        .nodes
+        .iter()
+        .map(|change| {
+            let Some(wanted) = &change.to else {
+                return Ok(None);
+            };
+            if let (NodeChangeKind::Update, Some(commit)) = (change.kind, &wanted.commit) {
+                crate::git::fetch_commit(&root.join(&wanted.dir), commit)?;
+                return Ok(None);
+            }
+            if change.kind != NodeChangeKind::Add && change.kind != NodeChangeKind::Update {
+                return Ok(None);
+            }
+            if let Some(place) = trash::find(&trash_dir, wanted) {
+                return Ok(Some(format!(".portenv/trash/{place}")));
+            }
+            let (Some(url), Some(commit)) = (&wanted.url, &wanted.commit) else {
+                return Err(OpError::Unrestorable(vec![format!(
+                    "the node {}",
+                    wanted.name
+                )]));
+            };
+            let path = scratch.join(wanted.dir.replace('/', "_"));
+            clone(
+                &CloneSpec {
+                    url,
+                    rev: Some(commit),
+                },
+                &path,
+            )?;
+            Ok(Some(
+                path.strip_prefix(root).unwrap_or(&path).as_str().to_owned(),
+            ))
+        })
+        .collect()
+}
+
+fn restore_node(
+    context: &Context,
+    site: &Site,
+    change: &mut Transaction<'_>,
+    node: &NodeChange,
+    from: Option<&str>,
+) -> Result<(), OpError> {
+    let throw_away = |change: &mut Transaction<'_>, old: &Node| {
+        let name = old.dir.rsplit('/').next().unwrap_or(&old.dir);
+        let place = trash::free_place(
+            &site.installation.own_dir().join("trash"),
+            name,
+            &context.clock.now().to_string(),
+        );
+        change.move_path(&old.dir, &format!(".portenv/trash/{place}"))
+    };
+    match (node.kind, &node.from, &node.to) {
+        (NodeChangeKind::Remove, Some(old), _) => throw_away(change, old),
+        (NodeChangeKind::Enable | NodeChangeKind::Disable, Some(old), Some(new)) => {
+            change.move_path(&old.dir, &new.dir)
+        }
+        (NodeChangeKind::Update, Some(_), Some(new)) if from.is_none() => match &new.commit {
+            Some(commit) => change.checkout(&new.dir, commit),
+            None => Ok(()),
+        },
+        (_, old, Some(new)) => {
+            if let Some(old) = old {
+                throw_away(change, old)?;
+            }
+            let from =
+                from.ok_or_else(|| OpError::Unrestorable(vec![format!("the node {}", new.name)]))?;
+            change.move_path(from, &new.dir)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads the nodes back: each at its commit, or the whole is undone.
+fn prove_nodes(site: &Site, wanted: &State) -> Result<(), OpError> {
+    let now = site.installation.nodes()?;
+    for node in &wanted.nodes {
+        let found = now.iter().find(|other| other.dir == node.dir);
+        if found.is_none_or(|found| found.commit != node.commit)
+            && fs::exists(&site.installation.root)
+        {
+            return Err(OpError::Refused(format!(
+                "the node `{}` is not at the commit that was recorded",
+                node.name
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! `snapshot create | list | show | label`: the history.
+
+use super::context::Context;
+use super::error::OpError;
+use super::rollback::find;
+use super::transaction::{heal, record_present, take_lock};
+use crate::snapshot::{Db, Snapshot, State};
+
+/// A snapshot with its state.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// Its state.
+    pub state: State,
+}
+
+/// Records the present, under a label if one is given. Nothing new means that the
+/// newest snapshot is the one, and gets the label.
+///
+/// # Errors
+///
+/// Fails if it cannot be written.
+pub fn create(context: &Context, label: Option<&str>) -> Result<Shown, OpError> {
+    let site = context.site()?;
+    let held = take_lock(context, &site, "snapshot create")?;
+    let mut db = Db::open(&site.installation.own_dir())?;
+    heal(context, &site, &mut db, &held)?;
+    let (_, id) = record_present(context, &site, &mut db)?;
+    if let Some(label) = label {
+        check_label(label)?;
+        db.label(&id, label)?;
+    }
+    show_in(&db, &id)
+}
+
+/// Gives a snapshot a label.
+///
+/// # Errors
+///
+/// Fails if there is no such snapshot.
+pub fn label(context: &Context, name: &str, label: &str) -> Result<Shown, OpError> {
+    check_label(label)?;
+    let installation = context.installation()?;
+    let own = installation.own_dir();
+    if Db::find(&own)?.is_none() {
+        return Err(OpError::NotFound(
+            "there is no snapshot yet; portenv init records the first".to_owned(),
+        ));
+    }
+    let mut db = Db::open(&own)?;
+    let id = find(&db.snapshots()?, name)?.id.clone();
+    db.label(&id, label)?;
+    show_in(&db, &id)
+}
+
+fn check_label(label: &str) -> Result<(), OpError> {
+    if label.is_empty() || label.starts_with(['@', '-']) || label.chars().any(char::is_control) {
+        return Err(OpError::Usage(format!(
+            "`{}` cannot be a label",
+            label.escape_debug()
+        )));
+    }
+    Ok(())
+}
+
+/// Lists all snapshots, newest first, with their states.
+///
+/// # Errors
+///
+/// Fails if the history cannot be read.
+pub fn list(context: &Context) -> Result<Vec<Shown>, OpError> {
+    let installation = context.installation()?;
+    let Some(db) = Db::find(&installation.own_dir())? else {
+        return Ok(Vec::new());
+    };
+    db.snapshots()?
+        .into_iter()
+        .map(|snapshot| {
+            let state = db.state_of(&snapshot)?;
+            Ok(Shown { snapshot, state })
+        })
+        .collect()
+}
+
+/// Reads one snapshot.
+///
+/// # Errors
+///
+/// Fails if there is no such snapshot.
+pub fn show(context: &Context, name: &str) -> Result<Shown, OpError> {
+    let installation = context.installation()?;
+    let db = Db::find(&installation.own_dir())?.ok_or_else(|| {
+        OpError::NotFound("there is no snapshot yet; portenv init records the first".to_owned())
+    })?;
+    show_in(&db, name)
+}
+
+fn show_in(db: &Db, name: &str) -> Result<Shown, OpError> {
+    let snapshots = db.snapshots()?;
+    let snapshot = find(&snapshots, name)?.clone();
+    let state = db.state_of(&snapshot)?;
+    Ok(Shown { snapshot, state })
+}

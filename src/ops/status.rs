@@ -1,0 +1,132 @@
+//! `status`: what differs from what was recorded. Changes nothing.
+
+use super::capture::{Knowledge, capture};
+use super::changes::Difference;
+use super::context::{Context, Site};
+use super::error::OpError;
+use super::inputs::ResolveFlags;
+use super::lock::inputs;
+use crate::lock::StaleReason;
+use crate::lock::check_freshness;
+use crate::snapshot::{Db, Operation, State};
+
+/// The state of an installation.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// The root.
+    pub root: String,
+    /// The Python.
+    pub python: String,
+    /// The newest snapshot.
+    pub snapshot: Option<String>,
+    /// What differs from it.
+    pub drift: Difference,
+    /// Why the lock is stale.
+    pub stale: Vec<StaleReason>,
+    /// There is a lock.
+    pub locked: bool,
+    /// An operation that was cut short.
+    pub interrupted: Option<Operation>,
+    /// What Manager will do at the next start.
+    pub startup_scripts: Vec<String>,
+    /// Packages, nodes.
+    pub counts: (usize, usize),
+    /// What to do next.
+    pub hints: Vec<String>,
+}
+
+/// Reads the present state with the sources that the newest snapshot knows.
+///
+/// # Errors
+///
+/// Fails if something cannot be read.
+pub fn present(context: &Context, site: &Site, db: &Db) -> Result<State, OpError> {
+    let head = db.head()?.map(|head| db.state_of(&head)).transpose()?;
+    let installed = site.installed()?;
+    capture(
+        context,
+        site,
+        &installed,
+        &Knowledge {
+            states: head.iter().collect(),
+            lock: None,
+            index: None,
+        },
+    )
+}
+
+/// Looks at an installation.
+///
+/// # Errors
+///
+/// Fails if there is none, or something cannot be read.
+pub fn run(context: &Context) -> Result<Status, OpError> {
+    let site = context.site()?;
+    let installed = site.installed()?;
+    let db = Db::find(&site.installation.own_dir())?;
+    let head = db.as_ref().map(Db::head).transpose()?.flatten();
+    let known = match (&db, &head) {
+        (Some(db), Some(head)) => Some(db.state_of(head)?),
+        _ => None,
+    };
+    let now = capture(
+        context,
+        &site,
+        &installed,
+        &Knowledge {
+            states: known.iter().collect(),
+            lock: None,
+            index: None,
+        },
+    )?;
+    let drift = known
+        .as_ref()
+        .map(|known| Difference::between(known, &now))
+        .unwrap_or_default();
+    let flags = ResolveFlags {
+        skip_invalid: true,
+        ..ResolveFlags::default()
+    };
+    let inputs = inputs(context, &site, &flags)?;
+    let stale = match &inputs.lock {
+        Some(lock) => check_freshness(Some(lock), &inputs.set.lines, &inputs.targets),
+        None => Vec::new(),
+    };
+    let interrupted = db.as_ref().map(Db::open_operation).transpose()?.flatten();
+    let startup_scripts = site.installation.startup_scripts();
+    let mut hints = Vec::new();
+    if interrupted.is_some() {
+        hints.push("portenv recover puts back what an interrupted operation left".to_owned());
+    }
+    if head.is_none() {
+        hints.push("portenv init records this state as the first snapshot".to_owned());
+    } else if !drift.is_empty() {
+        hints.push(
+            "portenv rollback goes back over these changes; portenv snapshot create keeps them"
+                .to_owned(),
+        );
+    }
+    if inputs.lock.is_none() {
+        hints.push("portenv lock resolves core and nodes together".to_owned());
+    } else if !stale.is_empty() {
+        hints.push("portenv lock brings the lock up to date".to_owned());
+    }
+    if !startup_scripts.is_empty() {
+        hints.push(
+            "ComfyUI-Manager will change things at the next start; look into the files named"
+                .to_owned(),
+        );
+    }
+    Ok(Status {
+        root: site.installation.root.to_string(),
+        python: site.interpreter.path.to_string(),
+        snapshot: head.map(|head| head.id),
+        drift,
+        stale,
+        locked: inputs.lock.is_some(),
+        interrupted,
+        startup_scripts,
+        counts: (now.packages.len(), now.nodes.len()),
+        hints,
+    })
+}

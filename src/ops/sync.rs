@@ -1,0 +1,138 @@
+//! `sync`: make the environment equal the lock.
+
+use super::changes::ChangeInfo;
+use super::context::Context;
+use super::error::OpError;
+use super::outcome::{Applied, AppliedStatus, Consent, plan_digest};
+use super::packages::PackageGoal;
+use super::transaction::Transaction;
+use crate::lock::Lock;
+use crate::package::Name;
+use crate::plan::Removal;
+use crate::snapshot::Db;
+
+/// How to sync.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SyncRequest {
+    /// Remove what the lock does not name, seeds excepted.
+    pub prune: bool,
+    /// Only show the plan.
+    pub dry_run: bool,
+}
+
+/// Makes the environment equal the lock.
+///
+/// # Errors
+///
+/// Fails without a lock or consent, or if it could not be applied.
+pub fn run(
+    context: &Context,
+    request: SyncRequest,
+    command: &str,
+    consent: &Consent<'_>,
+) -> Result<Applied, OpError> {
+    let site = context.site()?;
+    let path = site.installation.lock_path();
+    let lock = Lock::find(&path)?
+        .ok_or_else(|| OpError::NotFound(format!("there is no lock at `{path}`")))?;
+    check_target(&lock, &site.target)?;
+    let removal = if request.prune {
+        Removal::Others
+    } else {
+        brought_before(&site.installation.own_dir(), &lock)?
+    };
+    let goal = PackageGoal::of_lock(&lock, &site.target, &site.installation.root, removal);
+    let installed = site.installed()?;
+    let plan = goal.plan(&installed);
+    let changes: Vec<ChangeInfo> = plan
+        .steps
+        .iter()
+        .map(|step| ChangeInfo::new(&step.change))
+        .collect();
+    let extra: Vec<String> = plan
+        .extra
+        .iter()
+        .filter(|name| !crate::environment::installed::SEEDS.contains(&name.as_str()))
+        .filter_map(|name| installed.get(name))
+        .map(|distribution| format!("{} {}", distribution.name, distribution.version))
+        .collect();
+    let mut warnings = Vec::new();
+    if !extra.is_empty() {
+        warnings.push((
+            "extra",
+            format!("not in the lock, and left alone: {}", extra.join(", ")),
+        ));
+    }
+    if request.dry_run || changes.is_empty() {
+        let status = if request.dry_run && !changes.is_empty() {
+            AppliedStatus::DryRun
+        } else {
+            AppliedStatus::Nothing
+        };
+        return Ok(Applied {
+            changes,
+            warnings,
+            ..Applied::still(status)
+        });
+    }
+    let shown: Vec<String> = changes
+        .iter()
+        .map(|change| format!("{} {:?} {:?}", change.name, change.from, change.to))
+        .collect();
+    consent.get(
+        &plan_digest(&[&shown.join("\n"), &lock.to_toml()]),
+        &changes,
+        &[],
+    )?;
+    let finished = Transaction::prepare(context, &site, "sync")?.run(|change| {
+        change.open("sync", command)?;
+        change.packages(&goal)?;
+        change.finish(Some(&lock), None, None)
+    })?;
+    Ok(Applied {
+        warnings,
+        ..Applied::done(finished)
+    })
+}
+
+/// A lock for other machines must not be installed here.
+///
+/// # Errors
+///
+/// Fails if no environment of the lock is this one.
+pub fn check_target(lock: &Lock, target: &crate::package::Target) -> Result<(), OpError> {
+    let fits = lock.environments.is_empty()
+        || lock.environments.iter().any(|text| {
+            crate::package::Marker::parse(text)
+                .is_ok_and(|marker| marker.holds(target.environment()))
+        });
+    if fits {
+        Ok(())
+    } else {
+        Err(OpError::Refused(format!(
+            "the lock was made for {}, but this is {target}; run portenv lock",
+            lock.targets.join(", ")
+        )))
+    }
+}
+
+/// Names that earlier locks of this installation brought: the newest snapshot's
+/// lock, and this one, whose packages stay wanted.
+fn brought_before(own_dir: &camino::Utf8Path, lock: &Lock) -> Result<Removal, OpError> {
+    let mut names: std::collections::BTreeSet<Name> = lock
+        .packages
+        .iter()
+        .map(|package| package.name.clone())
+        .collect();
+    if let Some(db) = Db::find(own_dir)?
+        && let Some(head) = db.head()?
+        && let Some(text) = db.state_of(&head)?.lock
+        && let Ok(old) = Lock::parse(
+            &text,
+            camino::Utf8Path::new("the lock of the newest snapshot"),
+        )
+    {
+        names.extend(old.packages.into_iter().map(|package| package.name));
+    }
+    Ok(Removal::Brought(names))
+}

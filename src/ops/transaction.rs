@@ -1,0 +1,484 @@
+//! One change of an installation: locked, journaled, verified, undone if it fails.
+//!
+//! Order: directory lock, heal what a killed run left, record drift, open the
+//! operation, steps (each noted before it is made), verify by reading back, close
+//! with the snapshot after. Any failure in between undoes the steps in reverse.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use camino::Utf8PathBuf;
+
+use super::capture::{Knowledge, capture};
+use super::changes::Difference;
+use super::context::{Context, Site};
+use super::error::OpError;
+use super::inputs::ResolveFlags;
+use super::packages::{PackageGoal, apply};
+use crate::git;
+use crate::host::{DirLock, LockAttempt, fs};
+use crate::index::RemoteIndex;
+use crate::lock::Lock;
+use crate::snapshot::{Db, Operation, Outcome, State, Step};
+use crate::uv::{Search, Uv, find_uv};
+
+/// How long a rival or an orphaned child is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A change under way.
+pub struct Transaction<'a> {
+    pub(super) context: &'a Context,
+    pub(super) site: &'a Site,
+    pub(super) held: DirLock,
+    pub(super) db: Db,
+    /// What the installation looked like when the change began.
+    pub before: State,
+    /// The snapshot of that.
+    pub before_id: String,
+    operation: i64,
+}
+
+/// A change that ended well.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// The operation's number.
+    pub operation: i64,
+    /// The snapshot before.
+    pub before: String,
+    /// The snapshot after.
+    pub after: String,
+    /// What really changed.
+    pub difference: Difference,
+}
+
+/// Takes the directory lock, waiting a while for a rival or an orphan.
+///
+/// # Errors
+///
+/// Fails if it stays taken.
+pub fn take_lock(context: &Context, site: &Site, purpose: &str) -> Result<DirLock, OpError> {
+    let path = site.installation.own_dir().join("lock");
+    let began = Instant::now();
+    let mut told = false;
+    loop {
+        match DirLock::try_take(&path, purpose)? {
+            LockAttempt::Held(held) => {
+                if told {
+                    context.progress.end();
+                }
+                return Ok(held);
+            }
+            LockAttempt::Busy(busy)
+                if began.elapsed() > PATIENCE || context.cancel.is_requested() =>
+            {
+                if told {
+                    context.progress.end();
+                }
+                return Err(OpError::Busy(busy.holder));
+            }
+            LockAttempt::Busy(busy) => {
+                if !told {
+                    context
+                        .progress
+                        .begin(&format!("waiting for {}", busy.holder), None);
+                    told = true;
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+    }
+}
+
+/// Finds uv for an installation.
+///
+/// # Errors
+///
+/// Fails if there is none and none can be fetched.
+pub fn uv_for(context: &Context, site: &Site) -> Result<Uv, OpError> {
+    let index = plain_index(context, site)?;
+    Ok(find_uv(&Search {
+        named: context.uv.as_deref(),
+        path: &context.around.path,
+        python: Some(&site.interpreter.path),
+        cache_dir: context.cache_dir.as_deref(),
+        target: &site.target,
+        index: &index,
+    })?)
+}
+
+/// Opens the installation's indexes without any flags of a command.
+///
+/// # Errors
+///
+/// Fails on an address that cannot be read.
+pub fn plain_index(context: &Context, site: &Site) -> Result<RemoteIndex, OpError> {
+    ResolveFlags::default().open_index(context, &site.installation.settings, &[], None)
+}
+
+impl<'a> Transaction<'a> {
+    /// Makes the installation ready for a change: lock, healing, drift, first
+    /// snapshot. No operation is open yet.
+    ///
+    /// # Errors
+    ///
+    /// Fails if another run works here, or an earlier one cannot be healed.
+    pub fn prepare(context: &'a Context, site: &'a Site, purpose: &str) -> Result<Self, OpError> {
+        fs::create_dir_all(&site.installation.own_dir())?;
+        fs::check_writable(&site.installation.own_dir())?;
+        let held = take_lock(context, site, purpose)?;
+        let mut db = Db::open(&site.installation.own_dir())?;
+        heal(context, site, &mut db, &held)?;
+        let (before, before_id) = record_present(context, site, &mut db)?;
+        Ok(Self {
+            context,
+            site,
+            held,
+            db,
+            before,
+            before_id,
+            operation: 0,
+        })
+    }
+
+    /// Opens the operation: from here on everything is journaled.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be written.
+    pub fn open(&mut self, kind: &str, command: &str) -> Result<(), OpError> {
+        let before = self.db.put_state(&self.before)?;
+        let now = self.context.clock.now().to_string();
+        self.operation = self.db.begin(kind, command, &before, &now)?;
+        Ok(())
+    }
+
+    /// Moves a path, noted first. Paths are relative to the root where they can be.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be moved.
+    pub fn move_path(&mut self, from: &str, to: &str) -> Result<(), OpError> {
+        self.db.note_step(
+            self.operation,
+            &Step::Move {
+                from: from.to_owned(),
+                to: to.to_owned(),
+            },
+        )?;
+        let root = &self.site.installation.root;
+        Ok(fs::rename(&root.join(from), &root.join(to))?)
+    }
+
+    /// Takes a checkout to another commit, noted first.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the commit is not there or changed files are in the way.
+    pub fn checkout(&mut self, dir: &str, to: &str) -> Result<(), OpError> {
+        let path = self.site.installation.root.join(dir);
+        let now = git::read_checkout(&path)?;
+        let from = now.commit.unwrap_or_default();
+        self.db.note_step(
+            self.operation,
+            &Step::Checkout {
+                dir: dir.to_owned(),
+                from,
+                branch: now.branch.clone(),
+                to: to.to_owned(),
+            },
+        )?;
+        git::fetch_commit(&path, to)?;
+        git::checkout(&path, to)?;
+        if let Some(branch) = &now.branch {
+            git::change::attach(&path, branch);
+        }
+        Ok(())
+    }
+
+    /// Makes the environment what is wanted, noted first.
+    ///
+    /// # Errors
+    ///
+    /// Fails if uv fails or the environment read back is not what was wanted.
+    pub fn packages(&mut self, goal: &PackageGoal) -> Result<(), OpError> {
+        self.db.note_step(self.operation, &Step::Packages)?;
+        let uv = uv_for(self.context, self.site)?;
+        apply(self.context, self.site, &uv, &self.held, goal)
+    }
+
+    /// Replaces the lock, noted first; `None` removes it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be written.
+    pub fn write_lock(&mut self, text: Option<&str>) -> Result<(), OpError> {
+        self.db.note_step(self.operation, &Step::Lock)?;
+        put_lock(self.site, text)
+    }
+
+    /// Closes the operation with the snapshot of what is there now.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the state cannot be read or written.
+    pub fn finish(
+        &mut self,
+        lock: Option<&Lock>,
+        restored: Option<&State>,
+        restores: Option<&str>,
+    ) -> Result<Finished, OpError> {
+        let installed = self.site.installed()?;
+        let index = plain_index(self.context, self.site)?;
+        let mut states = vec![&self.before];
+        states.extend(restored);
+        let after = capture(
+            self.context,
+            self.site,
+            &installed,
+            &Knowledge {
+                states,
+                lock,
+                index: Some(&index),
+            },
+        )?;
+        let now = self.context.clock.now().to_string();
+        let id = self.db.finish(self.operation, &after, &now, restores)?;
+        let difference = Difference::between(&self.before, &after);
+        Ok(Finished {
+            operation: self.operation,
+            before: self.before_id.clone(),
+            after: id,
+            difference,
+        })
+    }
+
+    /// Runs the steps; if one fails, all are undone.
+    ///
+    /// # Errors
+    ///
+    /// Fails with what failed, or with what could not be undone.
+    pub fn run(
+        mut self,
+        steps: impl FnOnce(&mut Self) -> Result<Finished, OpError>,
+    ) -> Result<Finished, OpError> {
+        match steps(&mut self) {
+            Ok(finished) => Ok(finished),
+            Err(error) => {
+                let operation = self
+                    .db
+                    .operations()?
+                    .into_iter()
+                    .find(|operation| operation.number == self.operation);
+                if let Some(operation) =
+                    operation.filter(|operation| operation.outcome == Outcome::Open)
+                {
+                    undo(
+                        self.context,
+                        self.site,
+                        &mut self.db,
+                        &self.held,
+                        &operation,
+                    )?;
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+fn put_lock(site: &Site, text: Option<&str>) -> Result<(), OpError> {
+    let path = site.installation.lock_path();
+    match text {
+        Some(text) => fs::write_atomic(&path, text.as_bytes())?,
+        None => fs::remove_all(&path)?,
+    }
+    Ok(())
+}
+
+/// Undoes an operation that a killed run left open; `true` if there was one.
+///
+/// # Errors
+///
+/// Fails if it cannot be undone whole.
+pub fn heal(context: &Context, site: &Site, db: &mut Db, held: &DirLock) -> Result<bool, OpError> {
+    let Some(operation) = db.open_operation()? else {
+        return Ok(false);
+    };
+    context
+        .progress
+        .begin(&format!("undoing an interrupted {}", operation.kind), None);
+    let undone = undo(context, site, db, held, &operation);
+    context.progress.end();
+    undone.map(|()| true)
+}
+
+/// Undoes the steps of an operation in reverse and proves that the state before is
+/// back.
+fn undo(
+    context: &Context,
+    site: &Site,
+    db: &mut Db,
+    held: &DirLock,
+    operation: &Operation,
+) -> Result<(), OpError> {
+    let before = match &operation.before {
+        Some(digest) => db.state(digest)?,
+        None => State::default(),
+    };
+    let root = &site.installation.root;
+    let mut left = Vec::new();
+    for step in db.steps(operation.number)?.iter().rev() {
+        let undone = match step {
+            Step::Move { from, to } => {
+                let (from, to) = (root.join(from), root.join(to));
+                if fs::exists(&to) && !fs::exists(&from) {
+                    fs::rename(&to, &from).map_err(OpError::from)
+                } else {
+                    Ok(())
+                }
+            }
+            Step::Checkout {
+                dir, from, branch, ..
+            } => {
+                let path = root.join(dir);
+                git::checkout(&path, from)
+                    .map(|()| {
+                        if let Some(branch) = branch {
+                            git::change::attach(&path, branch);
+                        }
+                    })
+                    .map_err(OpError::from)
+            }
+            Step::Packages => restore_packages(context, site, held, &before),
+            Step::Lock => put_lock(site, before.lock.as_deref()),
+        };
+        if let Err(error) = undone {
+            left.push(error.to_string());
+        }
+    }
+    let installed = site.installed()?;
+    let now = capture(
+        context,
+        site,
+        &installed,
+        &Knowledge {
+            states: vec![&before],
+            lock: None,
+            index: None,
+        },
+    )?;
+    let difference = Difference::between(&before, &now);
+    let ended = context.clock.now().to_string();
+    if difference.is_empty() {
+        db.close(operation.number, Outcome::Undone, &ended)?;
+        return Ok(());
+    }
+    db.close(operation.number, Outcome::Broken, &ended)?;
+    left.extend(difference.changes.iter().map(|change| {
+        format!(
+            "{}: {} was there, {} is",
+            change.name,
+            change.from.as_deref().unwrap_or("nothing"),
+            change.to.as_deref().unwrap_or("nothing")
+        )
+    }));
+    left.extend(
+        difference
+            .nodes
+            .iter()
+            .map(|node| format!("{} differs", node.dir)),
+    );
+    Err(OpError::Broken(left))
+}
+
+fn restore_packages(
+    context: &Context,
+    site: &Site,
+    held: &DirLock,
+    before: &State,
+) -> Result<(), OpError> {
+    let goal = PackageGoal::of_state(before, &site.installation.own_dir());
+    if goal.is_met(&site.installed()?) {
+        return Ok(());
+    }
+    let uv = uv_for(context, site)?;
+    apply(context, site, &uv, held, &goal)
+}
+
+/// Records the present as a snapshot if the history does not have it yet: the
+/// first one as found, later ones as drift. Returns it with its id.
+///
+/// # Errors
+///
+/// Fails if the state cannot be read or written.
+pub fn record_present(
+    context: &Context,
+    site: &Site,
+    db: &mut Db,
+) -> Result<(State, String), OpError> {
+    let installed = site.installed()?;
+    let head = db.head()?;
+    let known = head.as_ref().map(|head| db.state_of(head)).transpose()?;
+    if let (Some(head), Some(known)) = (&head, &known) {
+        let quick = capture(
+            context,
+            site,
+            &installed,
+            &Knowledge {
+                states: vec![known],
+                lock: None,
+                index: None,
+            },
+        )?;
+        if Difference::between(known, &quick).is_empty() {
+            // Same content: sources known before count, and the lock of today.
+            return Ok((
+                State {
+                    lock: quick.lock,
+                    ..known.clone()
+                },
+                head.id.clone(),
+            ));
+        }
+    }
+    let index = plain_index(context, site)?;
+    let states = known.iter().collect();
+    let present = capture(
+        context,
+        site,
+        &installed,
+        &Knowledge {
+            states,
+            lock: None,
+            index: Some(&index),
+        },
+    )?;
+    let (kind, command) = if head.is_some() {
+        ("drift", "changes made by others")
+    } else {
+        ("init", "as found")
+    };
+    let digest = db.put_state(&present)?;
+    let started = context.clock.now().to_string();
+    let operation = db.begin(kind, command, &digest, &started)?;
+    let id = db.finish(operation, &present, &context.clock.now().to_string(), None)?;
+    if head.is_none() {
+        db.label(&id, "as found")?;
+    }
+    Ok((present, id))
+}
+
+/// Returns a directory under portenv's own for the files of one run.
+///
+/// # Errors
+///
+/// Fails if it cannot be made.
+pub fn scratch_dir(site: &Site) -> Result<(tempfile::TempDir, Utf8PathBuf), OpError> {
+    let made = fs::scratch(&site.installation.own_dir().join("tmp"))?;
+    let path = Utf8PathBuf::from_path_buf(made.path().to_owned())
+        .map_err(|path| OpError::Usage(format!("`{}` is not UTF-8", path.display())))?;
+    Ok((made, path))
+}
+
+/// Names by which packages are grouped in goals.
+pub type Goals = BTreeMap<crate::package::Name, crate::plan::Goal>;

@@ -1,0 +1,126 @@
+//! Installed + wanted → steps. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::step::{Plan, PlanStep};
+use crate::environment::installed::SEEDS;
+use crate::environment::{Distribution, Installed};
+use crate::lock::compare::{Side, Sides, compare};
+use crate::lock::{Change, ChangeKind};
+use crate::package::{Name, Version};
+
+/// What is wanted of one package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Goal {
+    /// The version.
+    pub version: Version,
+    /// The digest that its files must have, where it is known.
+    pub digest: Option<String>,
+}
+
+/// Which packages that nothing wants go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removal {
+    /// Those that an earlier lock brought.
+    Brought(BTreeSet<Name>),
+    /// All but the seeds (`pip`, `setuptools`, `wheel`, `uv`).
+    Others,
+    /// All, seeds too: what is wanted is the whole.
+    Everything,
+}
+
+/// Works out what must change for an environment to be what is wanted.
+///
+/// Packages match by version and, where both are known, by the digest of their
+/// files: the same version from another build becomes a replacement. A package
+/// whose dist-info lacks a part is replaced too, for uv takes it for installed.
+///
+/// Removals come first, then names in order, so equal inputs print equal plans.
+pub fn between(installed: &Installed, wanted: &BTreeMap<Name, Goal>, removal: &Removal) -> Plan {
+    let mut plan = Plan::default();
+    let mut before = Sides::new();
+    for distribution in installed.iter() {
+        let goes = match removal {
+            Removal::Brought(names) => names.contains(&distribution.name),
+            Removal::Others => !SEEDS.contains(&distribution.name.as_str()),
+            Removal::Everything => true,
+        };
+        if !wanted.contains_key(&distribution.name) && !goes {
+            plan.extra.push(distribution.name.clone());
+            continue;
+        }
+        before.insert(distribution.name.clone(), side(distribution));
+    }
+    let after: Sides = wanted
+        .iter()
+        .map(|(name, goal)| {
+            (
+                name.clone(),
+                Side {
+                    version: goal.version.clone(),
+                    source: None,
+                    digest: goal.digest.clone(),
+                },
+            )
+        })
+        .collect();
+    let mut steps: Vec<PlanStep> = compare(&before, &after)
+        .into_iter()
+        .map(|change| {
+            let same = change.kind == ChangeKind::Replace && change.from == change.to;
+            PlanStep {
+                change,
+                reason: same.then_some("its files differ"),
+            }
+        })
+        .collect();
+    for distribution in installed.iter() {
+        let changes = steps
+            .iter()
+            .any(|step| step.change.name == distribution.name);
+        let doubled = installed
+            .doubled
+            .iter()
+            .any(|(name, _)| *name == distribution.name);
+        if wanted.contains_key(&distribution.name)
+            && !changes
+            && (!distribution.lacks.is_empty() || doubled)
+            && is_wheel(distribution)
+        {
+            let change = Change {
+                name: distribution.name.clone(),
+                kind: ChangeKind::Replace,
+                from: Some(distribution.version.clone()),
+                to: Some(distribution.version.clone()),
+            };
+            steps.push(PlanStep {
+                change,
+                reason: Some("its metadata is not whole"),
+            });
+        }
+    }
+    steps.sort_by(|a, b| {
+        let key = |step: &PlanStep| {
+            (
+                step.change.kind != ChangeKind::Remove,
+                step.change.name.clone(),
+            )
+        };
+        key(a).cmp(&key(b))
+    });
+    plan.steps = steps;
+    plan
+}
+
+/// An egg-info never has the parts of a dist-info.
+fn is_wheel(distribution: &Distribution) -> bool {
+    distribution.dir.as_str().ends_with(".dist-info")
+}
+
+fn side(distribution: &Distribution) -> Side {
+    Side {
+        version: distribution.version.clone(),
+        source: None,
+        digest: distribution.digest.clone(),
+    }
+}

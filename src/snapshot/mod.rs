@@ -1,0 +1,23 @@
+//! The history: append-only, in SQLite.
+//!
+//! Two kinds of record. A *state* says what the installation looked like and is
+//! stored by content: equal states share a row, equal distributions and lock
+//! entries share theirs. An *operation* says what happened and points from the
+//! state before to the state after. A *snapshot* is the outcome of an operation
+//! that ended well. Nothing is rewritten; a rollback is one more operation.
+//!
+//! Locking: writers hold the directory lock, readers need none. Compatibility:
+//! migrations are an append-only list counted by `user_version`; a newer file is
+//! refused with what was found and what is known. Speed: one transaction a record.
+//! Odd file systems: WAL only where the file system is known to be local.
+//!
+//! Never: changes the installation.
+
+pub mod db;
+pub mod history;
+pub mod model;
+pub mod schema;
+
+pub use db::{Db, SnapshotError};
+pub use history::{Resolved, find_snapshot};
+pub use model::{Operation, Outcome, PackageState, Snapshot, SourceRecord, State, Step};

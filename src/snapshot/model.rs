@@ -1,0 +1,323 @@
+//! States and operations as values.
+
+use serde::{Deserialize, Serialize};
+
+use crate::host::digest;
+use crate::package::{Name, Source, Version};
+use crate::workspace::node::{Core, Node};
+
+/// Where a distribution can be had again.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum SourceRecord {
+    /// A file of an index.
+    Index {
+        /// The index's base URL.
+        index: String,
+        /// The file's name.
+        filename: String,
+        /// Its address.
+        url: String,
+        /// Its digests.
+        hashes: crate::package::Hashes,
+        /// Its size.
+        size: Option<u64>,
+    },
+    /// A wheel or sdist at an address.
+    Url {
+        /// The address.
+        url: String,
+        /// The project's directory.
+        subdirectory: Option<String>,
+        /// Its digests, where they are known.
+        hashes: crate::package::Hashes,
+    },
+    /// A commit.
+    Git {
+        /// The repository.
+        url: String,
+        /// What was asked for.
+        requested: Option<String>,
+        /// The commit.
+        commit: String,
+        /// The project's directory.
+        subdirectory: Option<String>,
+    },
+    /// A file or directory of this machine.
+    Path {
+        /// The path.
+        path: String,
+        /// Installed in place.
+        editable: bool,
+    },
+    /// A wheel in the store.
+    Store {
+        /// The file, relative to the store.
+        file: String,
+        /// Its digest.
+        sha256: String,
+    },
+}
+
+impl SourceRecord {
+    /// Returns the source as the rest of the program knows it.
+    pub fn to_source(&self) -> Source {
+        match self {
+            Self::Index { index, .. } => Source::Index(index.clone()),
+            Self::Url {
+                url, subdirectory, ..
+            } => Source::Url {
+                url: url.clone(),
+                subdirectory: subdirectory.clone(),
+            },
+            Self::Git {
+                url,
+                requested,
+                commit,
+                subdirectory,
+            } => Source::Git(crate::package::Vcs {
+                url: url.clone(),
+                requested: requested.clone(),
+                commit: commit.clone(),
+                subdirectory: subdirectory.clone(),
+            }),
+            Self::Path { path, editable } => Source::Path {
+                path: path.clone(),
+                editable: *editable,
+            },
+            Self::Store { file, .. } => Source::Path {
+                path: format!(".portenv/store/{file}"),
+                editable: false,
+            },
+        }
+    }
+
+    /// Makes the record of a source without a file of its own.
+    pub fn of_direct(source: &Source) -> Option<Self> {
+        Some(match source {
+            Source::Index(_) => return None,
+            Source::Url { url, subdirectory } => Self::Url {
+                url: url.clone(),
+                subdirectory: subdirectory.clone(),
+                hashes: crate::package::Hashes::new(),
+            },
+            Source::Git(vcs) => Self::Git {
+                url: vcs.url.clone(),
+                requested: vcs.requested.clone(),
+                commit: vcs.commit.clone(),
+                subdirectory: vcs.subdirectory.clone(),
+            },
+            Source::Path { path, editable } => Self::Path {
+                path: path.clone(),
+                editable: *editable,
+            },
+        })
+    }
+}
+
+/// One distribution of a state.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PackageState {
+    /// Its name.
+    pub name: Name,
+    /// Its version.
+    pub version: Version,
+    /// The digest of its own files by RECORD.
+    pub digest: Option<String>,
+    /// Where it can be had again; `None` if nowhere.
+    pub source: Option<SourceRecord>,
+}
+
+/// What an installation looked like.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct State {
+    /// The distributions, by name.
+    pub packages: Vec<PackageState>,
+    /// The nodes, by directory.
+    pub nodes: Vec<Node>,
+    /// The core.
+    pub core: Option<Core>,
+    /// The Python's version.
+    pub python: String,
+    /// The Python's path.
+    pub python_path: String,
+    /// The platform.
+    pub platform: String,
+    /// The lock's text.
+    pub lock: Option<String>,
+}
+
+impl State {
+    /// Returns the digest of the whole content.
+    pub fn digest(&self) -> String {
+        let mut text = format!("{}\n{}\n{}\n", self.python, self.python_path, self.platform);
+        for part in [
+            serde_json::to_string(&self.packages),
+            serde_json::to_string(&self.nodes),
+            serde_json::to_string(&self.core),
+            serde_json::to_string(&self.lock),
+        ] {
+            text.push_str(&part.unwrap_or_default());
+            text.push('\n');
+        }
+        digest::sha256(text.as_bytes())
+    }
+
+    /// Finds a distribution.
+    pub fn package(&self, name: &Name) -> Option<&PackageState> {
+        self.packages.iter().find(|package| package.name == *name)
+    }
+
+    /// Returns the packages as one side of a comparison.
+    pub fn sides(&self) -> crate::lock::compare::Sides {
+        let side = |package: &PackageState| crate::lock::compare::Side {
+            version: package.version.clone(),
+            // The digest tells whether the content is the same; where it came
+            // from matters only if nothing else does.
+            source: None,
+            digest: package.digest.clone(),
+        };
+        self.packages
+            .iter()
+            .map(|package| (package.name.clone(), side(package)))
+            .collect()
+    }
+
+    /// Names what a rollback to this state could not bring back, with the reason.
+    pub fn unrestorable(&self) -> Vec<(String, String)> {
+        let mut list = Vec::new();
+        for package in &self.packages {
+            match &package.source {
+                None => list.push((
+                    package.name.to_string(),
+                    "no index has it, and it is not in the store".to_owned(),
+                )),
+                Some(SourceRecord::Path { path, .. }) => list.push((
+                    package.name.to_string(),
+                    format!("it was installed from `{path}`, which may change"),
+                )),
+                _ => {}
+            }
+        }
+        for node in &self.nodes {
+            if node.dirty {
+                list.push((node.name.clone(), "it has uncommitted changes".to_owned()));
+            } else if node.commit.is_some() && node.url.is_none() {
+                list.push((node.name.clone(), "its repository has no remote".to_owned()));
+            } else if node.commit.is_none() {
+                list.push((
+                    node.name.clone(),
+                    "it has no history; only its directory, or the trash, holds it".to_owned(),
+                ));
+            }
+        }
+        list
+    }
+}
+
+/// How an operation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is under way, or was cut short.
+    Open,
+    /// It ended well.
+    Done,
+    /// It was undone.
+    Undone,
+    /// It could neither be ended nor undone.
+    Broken,
+}
+
+impl Outcome {
+    /// Returns the word kept in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Done => "done",
+            Self::Undone => "undone",
+            Self::Broken => "broken",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Self {
+        match text {
+            "done" => Self::Done,
+            "undone" => Self::Undone,
+            "broken" => Self::Broken,
+            _ => Self::Open,
+        }
+    }
+}
+
+/// One reversible step of an operation, written before it is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "lowercase")]
+pub enum Step {
+    /// A directory or file is moved.
+    Move {
+        /// From, relative to the root.
+        from: String,
+        /// To, relative to the root.
+        to: String,
+    },
+    /// A checkout goes from one commit to another.
+    Checkout {
+        /// The directory, relative to the root.
+        dir: String,
+        /// The commit before.
+        from: String,
+        /// The branch before, if one was attached.
+        branch: Option<String>,
+        /// The commit after.
+        to: String,
+    },
+    /// Packages are changed by uv.
+    Packages,
+    /// The lock is replaced.
+    Lock,
+}
+
+/// An operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    /// Its number.
+    pub number: i64,
+    /// The snapshot that it left, if it ended well.
+    pub id: Option<String>,
+    /// The snapshot before it.
+    pub parent: Option<String>,
+    /// The state before it.
+    pub before: Option<String>,
+    /// The state after it.
+    pub after: Option<String>,
+    /// The kind: `add`, `rollback`, `drift` and so on.
+    pub kind: String,
+    /// The command line.
+    pub command: String,
+    /// When it began.
+    pub started: String,
+    /// When it ended.
+    pub ended: Option<String>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The snapshot that it went back to.
+    pub restores: Option<String>,
+}
+
+/// A snapshot: the outcome of an operation that ended well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Its id.
+    pub id: String,
+    /// The operation that left it.
+    pub operation: Operation,
+    /// Its label.
+    pub label: Option<String>,
+}
+
+/// Makes a snapshot's id of its state, its parent and its time.
+pub fn snapshot_id(state: &str, parent: Option<&str>, time: &str) -> String {
+    let mut id = digest::sha256(format!("{state}\n{}\n{time}", parent.unwrap_or("")).as_bytes());
+    id.truncate(12);
+    id
+}
