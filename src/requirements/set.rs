@@ -171,8 +171,9 @@ impl RequirementSet {
                 base: Utf8PathBuf::new(),
             }),
             Err(error) => {
-                self.problems
-                    .push(Problem::error("invalid-policy", origin, error.message))
+                let mut problem = Problem::error("invalid-policy", origin, error.message);
+                problem.fix = error.fix.map(|fix| format!("write `{fix}`"));
+                self.problems.push(problem);
             }
         }
     }
@@ -235,7 +236,7 @@ pub fn gather_with(
     for (node, path) in nodes {
         gather_node(&mut set, installation, node, path, variables);
     }
-    note_indexes(&mut set);
+    note_options(&mut set);
     set.add_policy(&installation.settings);
     set
 }
@@ -389,31 +390,45 @@ fn apart(a: &Requirement, b: &Requirement) -> bool {
     a.marker.text() != b.marker.text() && !a.marker.is_always() && !b.marker.is_always()
 }
 
-/// A node cannot bring an index into the resolution by itself.
-fn note_indexes(set: &mut RequirementSet) {
+/// A node cannot bring an index into the resolution by itself, nor loosen it for all.
+fn note_options(set: &mut RequirementSet) {
     for option in &set.options {
-        let owner = option.origin.owner();
-        let (what, url) = match &option.statement {
-            Statement::IndexUrl(url) => ("--index-url", Some(url)),
-            Statement::ExtraIndexUrl(url) => ("--extra-index-url", Some(url)),
-            Statement::FindLinks(url) => ("--find-links", Some(url)),
-            Statement::NoIndex => ("--no-index", None),
-            _ => continue,
-        };
-        let shown = url.map(|url| crate::package::redact(url));
-        let option_text = shown
-            .as_ref()
-            .map_or(what.to_owned(), |url| format!("{what} {url}"));
-        let mut problem = Problem::warning(
-            "index-ignored",
-            option.origin.clone(),
-            format!("`{option_text}` of {owner} is not used"),
-        );
-        problem.fix = shown.map(|url| {
+        let add_index = |url: &String| {
+            let url = crate::package::redact(url);
             format!(
                 "to use it, add to portenv.toml: index = [{{ name = \"NAME\", url = \"{url}\", packages = [\"PACKAGE\"] }}]"
             )
+        };
+        let (what, value, fix) = match &option.statement {
+            Statement::IndexUrl(url) => ("--index-url", Some(url), Some(add_index(url))),
+            Statement::ExtraIndexUrl(url) => ("--extra-index-url", Some(url), Some(add_index(url))),
+            Statement::FindLinks(place) => {
+                let fix = "name the file itself instead: `PACKAGE @ URL`".to_owned();
+                ("--find-links", Some(place), Some(fix))
+            }
+            Statement::NoIndex => ("--no-index", None, None),
+            Statement::NoBinary(names) => ("--no-binary", Some(names), None),
+            Statement::OnlyBinary(names) => ("--only-binary", Some(names), None),
+            Statement::Pre => {
+                let fix = "to allow pre-releases, set prerelease = \"allow\" under [resolve] in portenv.toml";
+                ("--pre", None, Some(fix.to_owned()))
+            }
+            Statement::Require { .. }
+            | Statement::Include(_)
+            | Statement::Constrain(_)
+            | Statement::Ignored(_) => continue,
+        };
+        let text = value.map_or(what.to_owned(), |value| {
+            format!("{what} {}", crate::package::redact(value))
         });
+        let code = match option.statement {
+            Statement::NoBinary(_) | Statement::OnlyBinary(_) | Statement::Pre => "option-ignored",
+            _ => "index-ignored",
+        };
+        let owner = option.origin.owner();
+        let message = format!("`{text}` of `{owner}` is not used");
+        let mut problem = Problem::warning(code, option.origin.clone(), message);
+        problem.fix = fix;
         set.problems.push(problem);
     }
 }
