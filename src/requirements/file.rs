@@ -101,6 +101,16 @@ fn read_into(
         ));
         return;
     }
+    if let Some(named_at) = named_at
+        && fs::exists(path)
+        && !fs::is_file(path)
+    {
+        // A device would be read forever.
+        let message = format!("`{shown}` is not a file");
+        let problem = Problem::error("invalid-file", named_at.clone(), message);
+        content.problems.push(problem);
+        return;
+    }
     let bytes = match fs::read_bytes(path) {
         Ok(bytes) => bytes,
         Err(error) => {

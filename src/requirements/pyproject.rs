@@ -10,6 +10,7 @@ use super::statement::{Statement, Wanted, parse};
 use super::text::{decode, position};
 use super::{poetry, setupcfg};
 use crate::host::fs;
+use crate::package::Name;
 
 /// What a `pyproject.toml` declares.
 #[derive(Debug, Clone, Default)]
@@ -121,16 +122,7 @@ impl Walk<'_> {
             self.project.declares = true;
             self.list(item, "project.dependencies");
         }
-        if let Some(optional) = table
-            .get("optional-dependencies")
-            .and_then(Item::as_table_like)
-        {
-            for (group, item) in optional.iter() {
-                if extras.iter().any(|wanted| same_extra(wanted, group)) {
-                    self.list(item, "project.optional-dependencies");
-                }
-            }
-        }
+        self.optional(table, extras);
         let dynamic = table
             .get("dynamic")
             .and_then(Item::as_array)
@@ -143,6 +135,51 @@ impl Walk<'_> {
             let origin = self.origin(value.span());
             self.dynamic(document, &origin);
         }
+    }
+
+    /// Reads the chosen groups, and those that they choose in turn (`all = ["node[gpu]"]`).
+    fn optional(&mut self, table: &dyn TableLike, extras: &[String]) {
+        let item = table.get("optional-dependencies");
+        let groups = item.and_then(Item::as_table_like);
+        let mut wanted: Vec<String> = self.own_extras();
+        wanted.extend_from_slice(extras);
+        let mut read: Vec<&str> = Vec::new();
+        while let Some(extra) = wanted.pop() {
+            let mut all = groups.into_iter().flat_map(TableLike::iter);
+            let Some((group, item)) = all.find(|(group, _)| same_extra(&extra, group)) else {
+                let is_elsewhere = table.get("dynamic").is_some() || groups.is_none();
+                if !is_elsewhere {
+                    let origin = self.origin(item.and_then(Item::span));
+                    let message = format!("there is no extra `{extra}` in this project");
+                    self.problem(Problem::warning("unknown-extra", origin, message));
+                }
+                continue;
+            };
+            if !read.contains(&group) {
+                read.push(group);
+                self.list(item, "project.optional-dependencies");
+                wanted.extend(self.own_extras());
+            }
+        }
+    }
+
+    /// Takes out the entries that are the project itself, and returns their extras.
+    fn own_extras(&mut self) -> Vec<String> {
+        let Some(own) = self.project.name.as_deref().and_then(Name::parse) else {
+            return Vec::new();
+        };
+        let mut extras = Vec::new();
+        self.project
+            .content
+            .entries
+            .retain(|entry| match &entry.wanted {
+                Wanted::Named(wanted) if wanted.name == own && !wanted.extras.is_empty() => {
+                    extras.extend(wanted.extras.iter().map(ToString::to_string));
+                    false
+                }
+                _ => true,
+            });
+        extras
     }
 
     fn list(&mut self, item: &Item, what: &str) {
@@ -178,13 +215,15 @@ impl Walk<'_> {
         let indent = text.chars().take_while(|c| c.is_whitespace()).count();
         let text = text.trim();
         if text.is_empty() || text.starts_with('#') {
+            let message = if text.is_empty() {
+                "an empty entry is no requirement".to_owned()
+            } else {
+                let shown = crate::package::artifact::printable(text);
+                format!("`{shown}` is a comment, not a requirement")
+            };
             self.problem(
-                Problem::warning(
-                    "not-a-requirement",
-                    origin,
-                    "this entry is blank or a comment, not a requirement",
-                )
-                .with_fix("remove it: builds of this project fail on it"),
+                Problem::warning("not-a-requirement", origin, message)
+                    .with_fix("remove it: builds of this project fail on it"),
             );
             return;
         }
@@ -203,11 +242,12 @@ impl Walk<'_> {
                     ));
                 }
                 if matches!(wanted, Wanted::Unnamed { .. }) {
-                    self.problem(Problem::warning(
-                        "repaired-requirement",
-                        origin.clone(),
-                        "an entry must be PEP 508: `name @ URL`",
-                    ));
+                    let shown = shown_text(text, &wanted);
+                    let message = format!("`{shown}` does not begin with a name (PEP 508)");
+                    self.problem(
+                        Problem::warning("repaired-requirement", origin.clone(), message)
+                            .with_fix(format!("write `NAME @ {shown}`")),
+                    );
                 }
                 let entry = Entry {
                     origin,
@@ -233,10 +273,12 @@ impl Walk<'_> {
                 );
             }
             Ok(statement) => {
+                let shown = text.split_whitespace().next().unwrap_or(text);
+                let message = format!("the option `{shown}` cannot stand among dependencies");
                 self.problem(Problem::warning(
                     "not-a-requirement",
                     origin.clone(),
-                    "a pip option cannot stand among dependencies",
+                    message,
                 ));
                 self.project
                     .content
@@ -339,7 +381,7 @@ impl Walk<'_> {
             match poetry::to_requirement(name, item) {
                 Ok(text) => self.entry(&text, origin, false),
                 Err(message) => {
-                    self.problem(Problem::error("invalid-requirement", origin, message))
+                    self.problem(Problem::error("invalid-requirement", origin, message));
                 }
             }
         }

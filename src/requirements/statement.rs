@@ -305,7 +305,7 @@ fn parse_wanted(text: &str) -> Result<Understood, RequirementError> {
                 && !text.contains(';')
                 && words.iter().all(|word| Requirement::parse(word).is_ok())
             {
-                found.message = "several requirements on one line".to_owned();
+                "several requirements on one line".clone_into(&mut found.message);
                 found.fix = Some("write each on its own".to_owned());
             }
             Err(found)

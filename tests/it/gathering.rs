@@ -202,13 +202,17 @@ fn extras_of_a_node_are_read_when_chosen() {
             "[nodes.a]\nextras = [\"GPU\"]\n",
             &["numpy", "onnxruntime-gpu"],
         ),
+        (
+            "[nodes.a]\nextras = [\"all\"]\n",
+            &["numpy", "scipy", "onnxruntime-gpu"],
+        ),
     ] {
         let sandbox = Sandbox::new();
         sandbox.comfyui("");
         sandbox.node("a", "");
         sandbox.write(
             "custom_nodes/a/pyproject.toml",
-            "[project]\nname = \"a\"\ndependencies = [\"numpy\"]\n[project.optional-dependencies]\ngpu = [\"onnxruntime-gpu\"]\n",
+            "[project]\nname = \"a\"\ndependencies = [\"numpy\"]\n[project.optional-dependencies]\ngpu = [\"onnxruntime-gpu\"]\nall = [\"scipy\", \"A[gpu]\", \"a[all]\"]\n",
         );
         sandbox.write("portenv.toml", settings);
         assert_eq!(names(&sandbox), expected, "{settings}");
@@ -345,4 +349,21 @@ fn policy_that_cannot_be_read_is_an_error_at_its_line() {
         "{}",
         problems[1]
     );
+}
+
+#[test]
+fn an_extra_that_a_node_does_not_have_is_a_warning() {
+    let sandbox = Sandbox::new();
+    sandbox.comfyui("");
+    sandbox.node("a", "");
+    sandbox.write(
+        "custom_nodes/a/pyproject.toml",
+        "[project]\nname = \"a\"\n[project.optional-dependencies]\ngpu = []\n",
+    );
+    sandbox.write("portenv.toml", "[nodes.a]\nextras = [\"gpo\"]\n");
+    let set = gathered(&sandbox);
+    assert_eq!(set.errors().count(), 0);
+    let place = "custom_nodes/a/pyproject.toml:3:1";
+    let expected = format!("{place}: there is no extra `gpo` in this project");
+    assert_eq!(set.problems[0].shown(), expected);
 }
