@@ -60,6 +60,10 @@ pub(super) fn git(dir: Option<&Utf8Path>) -> Call {
         // A node directory may belong to another user (Docker, portable sticks);
         // reading it runs nothing of its making, so git's ownership check is met
         // by naming the directory.
+        // A broken `.git` must not lead git up to the repository around it.
+        if let Some(parent) = dir.parent() {
+            call = call.env("GIT_CEILING_DIRECTORIES", parent.as_str());
+        }
         call = call.args(["-c", &format!("safe.directory={dir}"), "-C", dir.as_str()]);
     }
     call

@@ -88,15 +88,27 @@ fn read_into(
     seen: &mut BTreeSet<(Utf8PathBuf, bool)>,
     content: &mut FileContent,
 ) {
-    let shown = show_path(reading.root, path);
+    let shown = show_path(reading.root, &without_dots(path));
     let file = reading.owner.in_file(&shown);
-    if !seen.insert((path.to_owned(), constraint)) {
+    // Two spellings of one path are one file, or a cycle would never end.
+    let real = fs::canonical(path).unwrap_or_else(|_| path.to_owned());
+    if !seen.insert((real, constraint)) {
         let origin = named_at.cloned().unwrap_or(file);
         content.problems.push(Problem::warning(
             "included-twice",
             origin,
             format!("`{shown}` was read already and is not read again"),
         ));
+        return;
+    }
+    if let Some(named_at) = named_at
+        && fs::exists(path)
+        && !fs::is_file(path)
+    {
+        // A device would be read forever.
+        let message = format!("`{shown}` is not a file");
+        let problem = Problem::error("invalid-file", named_at.clone(), message);
+        content.problems.push(problem);
         return;
     }
     let bytes = match fs::read_bytes(path) {
@@ -140,11 +152,23 @@ fn parse_into(
         content.lines += 1;
         let (number, column) = line.position(0);
         let origin = file.at(number, column);
+        for swallowed in &line.swallowed {
+            content.problems.push(
+                Problem::warning(
+                    "swallowed-line",
+                    file.at(*swallowed, 1),
+                    "this line continues a comment and is not read",
+                )
+                .with_fix("remove the backslash at the end of the line before"),
+            );
+        }
         for name in &line.unset {
+            let at = line.text.find(&format!("${{{name}}}")).unwrap_or(0);
+            let (number, column) = line.position(line.text[..at].chars().count());
             content.problems.push(
                 Problem::error(
                     "invalid-requirement",
-                    origin.clone(),
+                    file.at(number, column),
                     format!("the variable `{name}` has no value"),
                 )
                 .with_fix(format!("set {name} in the environment")),
@@ -157,19 +181,19 @@ fn parse_into(
             Ok(statement) => statement,
             Err(error) => {
                 let (number, column) = line.position(error.column);
-                let mut problem = Problem::error(
-                    "invalid-requirement",
+                // The message quotes the text, which may hold a variable's value.
+                let message = if line.expanded {
+                    "it cannot be read once its variables are replaced".to_owned()
+                } else {
+                    error.message
+                };
+                let fix = error.fix.filter(|_| !line.expanded);
+                content.problems.push(unreadable(
                     file.at(number, column),
-                    format!("cannot read `{}`: {}", shorten(&line.text), error.message),
-                );
-                problem.fix = error.fix.map(|fix| {
-                    if fix.contains(' ') {
-                        fix
-                    } else {
-                        format!("write `{fix}`")
-                    }
-                });
-                content.problems.push(problem);
+                    &line.written,
+                    &message,
+                    fix,
+                ));
                 continue;
             }
         };
@@ -189,7 +213,7 @@ fn parse_into(
                 }
                 content.entries.push(Entry {
                     origin,
-                    text: shown_text(&line.text, line.expanded, &wanted),
+                    text: shown_text(&line.written, &wanted),
                     wanted,
                     hashes,
                     editable,
@@ -240,23 +264,88 @@ fn parse_into(
     }
 }
 
-/// A line whose variables were replaced may hold secrets: it is shown as parsed.
-fn shown_text(text: &str, expanded: bool, wanted: &Wanted) -> String {
-    match wanted {
-        Wanted::Named(requirement) if requirement.url.is_some() || expanded => {
-            requirement.to_string()
+/// Makes the problem of a line or entry that cannot be read.
+pub(super) fn unreadable(
+    origin: Origin,
+    text: &str,
+    message: &str,
+    fix: Option<String>,
+) -> Problem {
+    let message = format!("cannot read `{}`: {message}", shorten(text));
+    let mut problem = Problem::error("invalid-requirement", origin, message);
+    problem.fix = fix.map(|fix| {
+        if fix.contains(' ') {
+            fix
+        } else {
+            format!("write `{fix}`")
         }
-        Wanted::Named(_) => text.split(" --").next().unwrap_or(text).trim().to_owned(),
-        Wanted::Unnamed { place, .. } => crate::package::redact(place),
+    });
+    problem
+}
+
+/// Returns the line for people: as written (variables not replaced), its options
+/// and all credentials left out.
+pub(super) fn shown_text(written: &str, wanted: &Wanted) -> String {
+    let body = super::statement::without_options(written);
+    let is_direct = match wanted {
+        Wanted::Named(requirement) => requirement.url.is_some(),
+        Wanted::Unnamed { .. } => true,
+    };
+    if is_direct {
+        shorten(body)
+    } else {
+        one_spaced(body)
     }
 }
 
+/// Redacts a word that ends with an address, as `--index-url=https://…` does.
+fn redact_word(word: &str) -> String {
+    let Some(colon) = word.find("://") else {
+        return word.to_owned();
+    };
+    let is_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+    let start = word[..colon]
+        .rfind(|c| !is_scheme(c))
+        .map_or(0, |at| at + 1);
+    let (head, url) = word.split_at(start);
+    if !url.contains("${") {
+        return format!("{head}{}", crate::package::redact(url));
+    }
+    // A URL with variables is none yet; its parts are cut off by hand.
+    let (scheme, rest) = url.split_once("://").unwrap_or((url, ""));
+    let rest = rest.split('?').next().unwrap_or(rest);
+    let host_end = rest.find('/').unwrap_or(rest.len());
+    let host = rest[..host_end].rfind('@').map_or(0, |at| at + 1);
+    format!("{head}{scheme}://{}", &rest[host..])
+}
+
+/// Removes `.` and `..` from a path that is only shown.
+fn without_dots(path: &Utf8Path) -> Utf8PathBuf {
+    use camino::Utf8Component::{CurDir, Normal, ParentDir};
+    let mut out = Utf8PathBuf::new();
+    for component in path.components() {
+        match component {
+            CurDir => {}
+            ParentDir if matches!(out.components().next_back(), Some(Normal(_))) => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// Continuation lines leave wide gaps.
+fn one_spaced(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn shorten(text: &str) -> String {
-    let shown = crate::package::artifact::printable(text);
+    let shown = one_spaced(&crate::package::artifact::printable(text));
     if shown.contains("://") {
         return shown
             .split_whitespace()
-            .map(crate::package::redact)
+            .map(redact_word)
             .collect::<Vec<_>>()
             .join(" ");
     }

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 pub struct LogicalLine {
     /// The text, comments and outer white space removed, variables replaced.
     pub text: String,
+    /// The text before variables were replaced: their values may be secret.
+    pub written: String,
     /// For each physical part: where it begins in `text` (bytes), its line in the
     /// file and the column (characters, from 0) of its first character.
     parts: Vec<(usize, u32, u32)>,
@@ -18,6 +20,9 @@ pub struct LogicalLine {
     pub expanded: bool,
     /// Names of variables that have no value.
     pub unset: Vec<String>,
+    /// Lines of the file that a comment swallowed because the line before them
+    /// ends with a backslash.
+    pub swallowed: Vec<u32>,
 }
 
 impl LogicalLine {
@@ -53,10 +58,13 @@ pub fn logical_lines(text: &str, variables: &BTreeMap<String, String>) -> Vec<Lo
         let is_comment = raw.trim_start().starts_with('#');
         let mut current = open.take().unwrap_or(LogicalLine {
             text: String::new(),
+            written: String::new(),
             parts: Vec::new(),
             expanded: false,
             unset: Vec::new(),
+            swallowed: Vec::new(),
         });
+        let begins = current.text.is_empty();
         let indent = raw.chars().take_while(|c| c.is_whitespace()).count();
         let continues = raw.ends_with('\\') && !is_comment;
         let body = if continues {
@@ -67,12 +75,12 @@ pub fn logical_lines(text: &str, variables: &BTreeMap<String, String>) -> Vec<Lo
         // pip puts a space before a comment that ends a continuation.
         let body = if is_comment {
             ""
-        } else if current.parts.is_empty() {
+        } else if begins {
             body.trim_start()
         } else {
             body
         };
-        let column = if current.parts.is_empty() {
+        let column = if begins {
             u32::try_from(indent).unwrap_or(0)
         } else {
             0
@@ -89,8 +97,18 @@ pub fn logical_lines(text: &str, variables: &BTreeMap<String, String>) -> Vec<Lo
     lines
         .into_iter()
         .filter_map(|mut line| {
-            let kept = strip_comment(&line.text).trim_end().len();
+            let end = strip_comment(&line.text).len();
+            let hidden = line.parts.iter().enumerate().filter(|(at, (start, _, _))| {
+                let next = line
+                    .parts
+                    .get(at + 1)
+                    .map_or(line.text.len(), |part| part.0);
+                *start > end && !line.text[*start..next].trim().is_empty()
+            });
+            line.swallowed = hidden.map(|(_, (_, number, _))| *number).collect();
+            let kept = line.text[..end].trim_end().len();
             line.text.truncate(kept);
+            line.written.clone_from(&line.text);
             expand(&mut line, variables);
             (!line.text.trim().is_empty()).then_some(line)
         })
@@ -137,7 +155,11 @@ fn expand(line: &mut LogicalLine, variables: &BTreeMap<String, String>) {
             Some(value) => {
                 line.text.replace_range(start..from, value);
                 line.expanded = true;
-                from = start + value.len();
+                let end = start + value.len();
+                for part in line.parts.iter_mut().filter(|part| part.0 >= from) {
+                    part.0 = part.0 - from + end;
+                }
+                from = end;
             }
             None => line.unset.push(name),
         }

@@ -2,14 +2,22 @@
 
 use toml_edit::Item;
 
-/// Turns one entry into a requirement; `None` for an optional one.
+/// Reports whether the entry counts only for an extra.
+pub fn is_optional(item: &Item) -> bool {
+    let table = item.as_table_like();
+    table
+        .and_then(|table| table.get("optional")?.as_bool())
+        .unwrap_or(false)
+}
+
+/// Turns one entry into a requirement.
 ///
 /// # Errors
 ///
 /// Fails if the entry has a form that is not understood.
-pub fn to_requirement(name: &str, item: &Item) -> Result<Option<String>, String> {
+pub fn to_requirement(name: &str, item: &Item) -> Result<String, String> {
     if let Some(version) = item.as_str() {
-        return Ok(Some(format!("{name}{}", constraint(version)?)));
+        return Ok(format!("{name}{}", constraint(version)?));
     }
     let Some(table) = item.as_table_like() else {
         return Err(format!(
@@ -17,9 +25,6 @@ pub fn to_requirement(name: &str, item: &Item) -> Result<Option<String>, String>
         ));
     };
     let text = |key: &str| table.get(key).and_then(Item::as_str);
-    if table.get("optional").and_then(Item::as_bool) == Some(true) {
-        return Ok(None);
-    }
     let mut out = name.to_owned();
     if let Some(extras) = table.get("extras").and_then(Item::as_array) {
         let extras: Vec<&str> = extras.iter().filter_map(toml_edit::Value::as_str).collect();
@@ -29,8 +34,15 @@ pub fn to_requirement(name: &str, item: &Item) -> Result<Option<String>, String>
         let rev = text("rev").or(text("tag")).or(text("branch"));
         let rev = rev.map_or(String::new(), |rev| format!("@{rev}"));
         out.push_str(&format!(" @ git+{git}{rev}"));
-    } else if let Some(url) = text("url").or(text("path")) {
+        if let Some(directory) = text("subdirectory") {
+            out.push_str(&format!("#subdirectory={directory}"));
+        }
+    } else if let Some(url) = text("url") {
         out.push_str(&format!(" @ {url}"));
+    } else if let Some(path) = text("path") {
+        let is_plain = !path.starts_with(['.', '/', '\\']) && !path.contains(':');
+        let dot = if is_plain { "./" } else { "" };
+        out.push_str(&format!(" @ {dot}{path}"));
     } else if let Some(version) = text("version") {
         out.push_str(&constraint(version)?);
     }
@@ -41,18 +53,22 @@ pub fn to_requirement(name: &str, item: &Item) -> Result<Option<String>, String>
             .filter(|part| !part.is_empty())
         {
             let cut = part.find(|c: char| c.is_ascii_digit()).unwrap_or(0);
-            markers.push(format!(
-                "python_version {} '{}'",
-                part[..cut].trim(),
-                &part[cut..]
-            ));
+            let (operator, version) = (part[..cut].trim(), &part[cut..]);
+            // `python_version` has two numbers only.
+            let is_full = version.trim_end_matches(".*").matches('.').count() > 1;
+            let variable = if is_full {
+                "python_full_version"
+            } else {
+                "python_version"
+            };
+            markers.push(format!("{variable} {operator} '{version}'"));
         }
     }
     markers.extend(text("markers").map(|marker| format!("({marker})")));
     if !markers.is_empty() {
         out.push_str(&format!(" ; {}", markers.join(" and ")));
     }
-    Ok(Some(out))
+    Ok(out)
 }
 
 /// Turns Poetry's `^1.2`, `~1.2`, `1.*`, `1.2` into PEP 440 specifiers.
@@ -73,8 +89,8 @@ fn constraint(text: &str) -> Result<String, String> {
         } else if let Some(version) = part.strip_prefix('~').filter(|rest| !rest.starts_with('=')) {
             let numbers = numbers(version)?;
             let end = match numbers.as_slice() {
-                [major] => format!("{}", major + 1),
-                [major, minor, ..] => format!("{major}.{}", minor + 1),
+                [major] => major.saturating_add(1).to_string(),
+                [major, minor, ..] => format!("{major}.{}", minor.saturating_add(1)),
                 [] => return Err(format!("`{part}` has no version")),
             };
             out.push(format!(">={version},<{end}"));

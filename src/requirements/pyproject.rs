@@ -4,12 +4,13 @@
 use camino::Utf8Path;
 use toml_edit::{Document, Item, TableLike, Value};
 
-use super::file::{Entry, FileContent, Reading, read_requirements};
+use super::file::{Entry, FileContent, Reading, read_requirements, shown_text, unreadable};
 use super::origin::{Origin, Problem, show_path};
 use super::statement::{Statement, Wanted, parse};
 use super::text::{decode, position};
 use super::{poetry, setupcfg};
 use crate::host::fs;
+use crate::package::Name;
 
 /// What a `pyproject.toml` declares.
 #[derive(Debug, Clone, Default)]
@@ -80,7 +81,7 @@ pub fn read_pyproject(path: &Utf8Path, extras: &[String], reading: &Reading<'_>)
     };
     walk.project(document.as_table(), extras);
     if !walk.project.declares {
-        walk.poetry(document.as_table());
+        walk.poetry(document.as_table(), extras);
     }
     project = walk.project;
     project
@@ -121,24 +122,64 @@ impl Walk<'_> {
             self.project.declares = true;
             self.list(item, "project.dependencies");
         }
-        if let Some(optional) = table
-            .get("optional-dependencies")
-            .and_then(Item::as_table_like)
-        {
-            for (group, item) in optional.iter() {
-                if extras.iter().any(|wanted| same_extra(wanted, group)) {
-                    self.list(item, "project.optional-dependencies");
+        self.optional(table, extras);
+        let dynamic = table
+            .get("dynamic")
+            .and_then(Item::as_array)
+            .and_then(|list| {
+                list.iter()
+                    .find(|value| value.as_str() == Some("dependencies"))
+            });
+        if let Some(value) = dynamic {
+            self.project.declares = true;
+            let origin = self.origin(value.span());
+            self.dynamic(document, &origin);
+        }
+    }
+
+    /// Reads the chosen groups, and those that they choose in turn (`all = ["node[gpu]"]`).
+    fn optional(&mut self, table: &dyn TableLike, extras: &[String]) {
+        let item = table.get("optional-dependencies");
+        let groups = item.and_then(Item::as_table_like);
+        let mut wanted: Vec<String> = self.own_extras();
+        wanted.extend_from_slice(extras);
+        let mut read: Vec<&str> = Vec::new();
+        while let Some(extra) = wanted.pop() {
+            let mut all = groups.into_iter().flat_map(TableLike::iter);
+            let Some((group, item)) = all.find(|(group, _)| same_extra(&extra, group)) else {
+                let is_elsewhere = table.get("dynamic").is_some() || groups.is_none();
+                if !is_elsewhere {
+                    let origin = self.origin(item.and_then(Item::span));
+                    let message = format!("there is no extra `{extra}` in this project");
+                    self.problem(Problem::warning("unknown-extra", origin, message));
                 }
+                continue;
+            };
+            if !read.contains(&group) {
+                read.push(group);
+                self.list(item, "project.optional-dependencies");
+                wanted.extend(self.own_extras());
             }
         }
-        let dynamic = table.get("dynamic").and_then(Item::as_array);
-        if dynamic.is_some_and(|list| {
-            list.iter()
-                .any(|value| value.as_str() == Some("dependencies"))
-        }) {
-            self.project.declares = true;
-            self.dynamic(document);
-        }
+    }
+
+    /// Takes out the entries that are the project itself, and returns their extras.
+    fn own_extras(&mut self) -> Vec<String> {
+        let Some(own) = self.project.name.as_deref().and_then(Name::parse) else {
+            return Vec::new();
+        };
+        let mut extras = Vec::new();
+        self.project
+            .content
+            .entries
+            .retain(|entry| match &entry.wanted {
+                Wanted::Named(wanted) if wanted.name == own && !wanted.extras.is_empty() => {
+                    extras.extend(wanted.extras.iter().map(ToString::to_string));
+                    false
+                }
+                _ => true,
+            });
+        extras
     }
 
     fn list(&mut self, item: &Item, what: &str) {
@@ -158,7 +199,7 @@ impl Walk<'_> {
             self.project.content.lines += 1;
             let origin = self.origin(value.span());
             match value.as_str() {
-                Some(text) => self.entry(text, origin),
+                Some(text) => self.entry(text, origin, true),
                 None => self.problem(Problem::error(
                     "invalid-requirement",
                     origin,
@@ -168,16 +209,21 @@ impl Walk<'_> {
         }
     }
 
-    fn entry(&mut self, text: &str, origin: Origin) {
+    /// Reads one entry; `written` tells that the file holds this very text, so
+    /// that a column in it means something.
+    fn entry(&mut self, text: &str, origin: Origin, written: bool) {
+        let indent = text.chars().take_while(|c| c.is_whitespace()).count();
         let text = text.trim();
         if text.is_empty() || text.starts_with('#') {
+            let message = if text.is_empty() {
+                "an empty entry is no requirement".to_owned()
+            } else {
+                let shown = crate::package::artifact::printable(text);
+                format!("`{shown}` is a comment, not a requirement")
+            };
             self.problem(
-                Problem::warning(
-                    "not-a-requirement",
-                    origin,
-                    "this entry is blank or a comment, not a requirement",
-                )
-                .with_fix("remove it: builds of this project fail on it"),
+                Problem::warning("not-a-requirement", origin, message)
+                    .with_fix("remove it: builds of this project fail on it"),
             );
             return;
         }
@@ -196,15 +242,16 @@ impl Walk<'_> {
                     ));
                 }
                 if matches!(wanted, Wanted::Unnamed { .. }) {
-                    self.problem(Problem::warning(
-                        "repaired-requirement",
-                        origin.clone(),
-                        "an entry must be PEP 508: `name @ URL`",
-                    ));
+                    let shown = shown_text(text, &wanted);
+                    let message = format!("`{shown}` does not begin with a name (PEP 508)");
+                    self.problem(
+                        Problem::warning("repaired-requirement", origin.clone(), message)
+                            .with_fix(format!("write `NAME @ {shown}`")),
+                    );
                 }
                 let entry = Entry {
                     origin,
-                    text: crate::package::redact(text),
+                    text: shown_text(text, &wanted),
                     wanted,
                     hashes,
                     editable,
@@ -217,11 +264,21 @@ impl Walk<'_> {
                     self.project.content.entries.push(entry);
                 }
             }
+            Ok(Statement::Include(_) | Statement::Constrain(_)) => {
+                let message = format!("`{text}` cannot stand among dependencies");
+                self.problem(
+                    Problem::error("invalid-requirement", origin, message).with_fix(
+                        "list the requirements here, or name the file under [tool.setuptools.dynamic]",
+                    ),
+                );
+            }
             Ok(statement) => {
+                let shown = text.split_whitespace().next().unwrap_or(text);
+                let message = format!("the option `{shown}` cannot stand among dependencies");
                 self.problem(Problem::warning(
                     "not-a-requirement",
                     origin.clone(),
-                    "a pip option cannot stand among dependencies",
+                    message,
                 ));
                 self.project
                     .content
@@ -229,32 +286,27 @@ impl Walk<'_> {
                     .push(super::file::IndexOption { origin, statement });
             }
             Err(error) => {
-                let column =
-                    origin.column.unwrap_or(1) + 1 + u32::try_from(error.column).unwrap_or(0);
+                // One more for the quote before the text.
+                let within = u32::try_from(indent + error.column + 1).unwrap_or(0);
                 let at = Origin {
-                    column: Some(column),
+                    column: origin.column.map(|c| if written { c + within } else { c }),
                     ..origin
                 };
-                let shown = crate::package::artifact::printable(text);
-                let mut problem = Problem::error(
-                    "invalid-requirement",
-                    at,
-                    format!("cannot read `{shown}`: {}", error.message),
-                );
-                problem.fix = error.fix.map(|fix| {
-                    if fix.contains(' ') {
-                        fix
-                    } else {
-                        format!("write `{fix}`")
-                    }
-                });
-                self.problem(problem);
+                // In an array the comment belongs behind the entry.
+                let bare = text.split(" #").next().unwrap_or(text).trim_end();
+                if bare.len() < text.len() && parse(bare).is_ok() {
+                    let message = "a comment cannot stand within an entry";
+                    let fix = Some(format!("write `{bare}`"));
+                    self.problem(unreadable(at, text, message, fix));
+                } else {
+                    self.problem(unreadable(at, text, &error.message, error.fix));
+                }
             }
         }
     }
 
     /// `[tool.setuptools.dynamic] dependencies = {file = […]}`.
-    fn dynamic(&mut self, document: &dyn TableLike) {
+    fn dynamic(&mut self, document: &dyn TableLike, origin: &Origin) {
         let found = document
             .get("tool")
             .and_then(|tool| tool.get("setuptools"))
@@ -271,10 +323,9 @@ impl Walk<'_> {
             None => {
                 let setup = self.path.with_file_name("setup.cfg");
                 if !fs::is_file(&setup) {
-                    let file = self.file.clone();
                     self.problem(Problem::warning(
                         "dynamic-dependencies",
-                        file,
+                        origin.clone(),
                         "the dependencies are computed by the build and not known",
                     ));
                 }
@@ -283,7 +334,8 @@ impl Walk<'_> {
         };
         let base = self.path.parent().unwrap_or(Utf8Path::new("")).to_owned();
         for file in files {
-            let read = read_requirements(&base.join(file), self.reading);
+            let mut read = read_requirements(&base.join(file), self.reading);
+            place_at(&mut read, origin);
             self.project.content.lines += read.lines;
             self.project.content.entries.extend(read.entries);
             self.project.content.options.extend(read.options);
@@ -291,7 +343,7 @@ impl Walk<'_> {
         }
     }
 
-    fn poetry(&mut self, document: &dyn TableLike) {
+    fn poetry(&mut self, document: &dyn TableLike, extras: &[String]) {
         let table = document
             .get("tool")
             .and_then(|tool| tool.get("poetry"))
@@ -299,6 +351,19 @@ impl Walk<'_> {
             .and_then(Item::as_table_like);
         let Some(table) = table else { return };
         self.project.declares = true;
+        let groups = document
+            .get("tool")
+            .and_then(|tool| tool.get("poetry"))
+            .and_then(|poetry| poetry.get("extras"))
+            .and_then(Item::as_table_like);
+        let chosen: Vec<&str> = groups
+            .into_iter()
+            .flat_map(TableLike::iter)
+            .filter(|(group, _)| extras.iter().any(|wanted| same_extra(wanted, group)))
+            .filter_map(|(_, names)| names.as_array())
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         for (name, item) in table.iter() {
             self.project.content.lines += 1;
             let origin = self.origin(
@@ -310,20 +375,31 @@ impl Walk<'_> {
             if name.eq_ignore_ascii_case("python") {
                 continue;
             }
+            if poetry::is_optional(item) && !chosen.contains(&name) {
+                continue;
+            }
             match poetry::to_requirement(name, item) {
-                Ok(Some(text)) => self.entry(&text, origin),
-                Ok(None) => {}
+                Ok(text) => self.entry(&text, origin, false),
                 Err(message) => {
-                    self.problem(Problem::error("invalid-requirement", origin, message))
+                    self.problem(Problem::error("invalid-requirement", origin, message));
                 }
             }
         }
     }
 }
 
-fn same_extra(a: &str, b: &str) -> bool {
+pub(super) fn same_extra(a: &str, b: &str) -> bool {
     use crate::package::Extra;
     Extra::parse(a).is_some_and(|a| Some(a) == Extra::parse(b))
+}
+
+/// A file that could not be read at all is reported where it is named.
+pub(super) fn place_at(content: &mut FileContent, origin: &Origin) {
+    for problem in &mut content.problems {
+        if problem.origin.line.is_none() {
+            problem.origin.clone_from(origin);
+        }
+    }
 }
 
 /// A dependency on the frontend says which frontend the node works with; it is
@@ -347,6 +423,7 @@ pub fn read_project(dir: &Utf8Path, extras: &[String], reading: &Reading<'_>) ->
         let into = project.get_or_insert_default();
         into.content.lines += content.lines;
         into.content.entries.extend(content.entries);
+        into.content.options.extend(content.options);
         into.content.problems.extend(content.problems);
     }
     project

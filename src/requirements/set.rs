@@ -8,7 +8,7 @@ use super::file::{Entry, FileContent, IndexOption, Reading, read_requirements};
 use super::origin::{Origin, OriginKind, Problem, Severity};
 use super::pyproject::{Project, read_project};
 use super::statement::{Statement, Wanted};
-use crate::package::{Name, Requirement, Specifiers};
+use crate::package::{Name, Requirement};
 use crate::workspace::node::Node;
 use crate::workspace::settings::{NodeSources, OverrideValue, Settings};
 use crate::workspace::{Installation, NodeKind};
@@ -81,10 +81,15 @@ impl RequirementSet {
     fn add_entry(&mut self, entry: Entry) {
         let requirement = match entry.wanted {
             Wanted::Named(requirement) => *requirement,
-            Wanted::Unnamed { place, extras } => match name_of_place(&entry.base, &place) {
+            Wanted::Unnamed {
+                place,
+                extras,
+                marker,
+            } => match name_of_place(&entry.base, &place) {
                 Some(name) => Requirement {
                     extras,
                     url: Some(place),
+                    marker,
                     ..Requirement::any(name)
                 },
                 None => {
@@ -166,8 +171,9 @@ impl RequirementSet {
                 base: Utf8PathBuf::new(),
             }),
             Err(error) => {
-                self.problems
-                    .push(Problem::error("invalid-policy", origin, error.message))
+                let mut problem = Problem::error("invalid-policy", origin, error.message);
+                problem.fix = error.fix.map(|fix| format!("write `{fix}`"));
+                self.problems.push(problem);
             }
         }
     }
@@ -230,7 +236,7 @@ pub fn gather_with(
     for (node, path) in nodes {
         gather_node(&mut set, installation, node, path, variables);
     }
-    note_indexes(&mut set);
+    note_options(&mut set);
     set.add_policy(&installation.settings);
     set
 }
@@ -279,6 +285,7 @@ pub fn gather_node(
         }
     }
     if let (Some(listed), Some(declared)) = (&listed, &mut declared) {
+        drop_repeated(listed, declared);
         drop_contradicted(listed, declared);
     }
     for content in listed.into_iter().chain(declared) {
@@ -289,7 +296,7 @@ pub fn gather_node(
         let text = String::from_utf8_lossy(&bytes);
         set.install_scripts.push((
             node.name.clone(),
-            text.contains("pip") || text.contains("uv "),
+            has_word(&text, "pip") || has_word(&text, "uv"),
         ));
     }
 }
@@ -314,6 +321,32 @@ fn relabel(content: &mut FileContent, prefix: &str) {
         .for_each(|problem| label(&mut problem.origin));
 }
 
+/// Reports whether a word stands in a text by itself (`pipeline` is not `pip`).
+fn has_word(text: &str, word: &str) -> bool {
+    let inside = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(word).any(|(at, _)| {
+        !text[..at].ends_with(inside) && !text[at + word.len()..].starts_with(inside)
+    })
+}
+
+/// A pyproject may take its dependencies from the very `requirements.txt` that
+/// was read already.
+fn drop_repeated(listed: &FileContent, declared: &mut FileContent) {
+    let before = declared.entries.len() + declared.options.len();
+    declared
+        .entries
+        .retain(|entry| !listed.entries.contains(entry));
+    declared
+        .options
+        .retain(|option| !listed.options.contains(option));
+    declared
+        .problems
+        .retain(|problem| !listed.problems.contains(problem));
+    if declared.entries.len() + declared.options.len() < before {
+        declared.lines = declared.entries.len();
+    }
+}
+
 /// Where the two files of one node exclude each other, the one that installers
 /// of today apply wins, and a warning says so.
 fn drop_contradicted(listed: &FileContent, declared: &mut FileContent) {
@@ -324,9 +357,7 @@ fn drop_contradicted(listed: &FileContent, declared: &mut FileContent) {
         };
         let rival = listed.entries.iter().find(|other| match &other.wanted {
             Wanted::Named(theirs) => {
-                theirs.name == ours.name
-                    && excludes(&theirs.specifiers, &ours.specifiers)
-                    && !apart(theirs, ours)
+                theirs.name == ours.name && excludes(theirs, ours) && !apart(theirs, ours)
             }
             Wanted::Unnamed { .. } => false,
         });
@@ -347,8 +378,11 @@ fn drop_contradicted(listed: &FileContent, declared: &mut FileContent) {
     declared.problems.append(&mut dropped);
 }
 
-fn excludes(a: &Specifiers, b: &Specifiers) -> bool {
-    a.range().is_disjoint(&b.range())
+fn excludes(a: &Requirement, b: &Requirement) -> bool {
+    match (&a.url, &b.url) {
+        (Some(a), Some(b)) => a != b,
+        _ => a.specifiers.range().is_disjoint(&b.specifiers.range()),
+    }
 }
 
 /// Lines with different markers may be meant for different machines.
@@ -356,27 +390,45 @@ fn apart(a: &Requirement, b: &Requirement) -> bool {
     a.marker.text() != b.marker.text() && !a.marker.is_always() && !b.marker.is_always()
 }
 
-/// A node cannot bring an index into the resolution by itself.
-fn note_indexes(set: &mut RequirementSet) {
+/// A node cannot bring an index into the resolution by itself, nor loosen it for all.
+fn note_options(set: &mut RequirementSet) {
     for option in &set.options {
-        let (url, what) = match &option.statement {
-            Statement::IndexUrl(url) => (url, "--index-url"),
-            Statement::ExtraIndexUrl(url) => (url, "--extra-index-url"),
-            Statement::FindLinks(url) => (url, "--find-links"),
-            Statement::NoIndex => {
-                set.problems.push(Problem::warning(
-                    "index-ignored",
-                    option.origin.clone(),
-                    "`--no-index` of a node has no effect",
-                ));
-                continue;
-            }
-            _ => continue,
+        let add_index = |url: &String| {
+            let url = crate::package::redact(url);
+            format!(
+                "to use it, add to portenv.toml: index = [{{ name = \"NAME\", url = \"{url}\", packages = [\"PACKAGE\"] }}]"
+            )
         };
-        let shown = crate::package::redact(url);
-        set.problems.push(
-            Problem::warning("index-ignored", option.origin.clone(), format!("`{what} {shown}` of a node is not used"))
-                .with_fix(format!("to use it, add to portenv.toml: [[index]] name = \"NAME\", url = \"{shown}\", packages = [\"PACKAGE\"]")),
-        );
+        let (what, value, fix) = match &option.statement {
+            Statement::IndexUrl(url) => ("--index-url", Some(url), Some(add_index(url))),
+            Statement::ExtraIndexUrl(url) => ("--extra-index-url", Some(url), Some(add_index(url))),
+            Statement::FindLinks(place) => {
+                let fix = "name the file itself instead: `PACKAGE @ URL`".to_owned();
+                ("--find-links", Some(place), Some(fix))
+            }
+            Statement::NoIndex => ("--no-index", None, None),
+            Statement::NoBinary(names) => ("--no-binary", Some(names), None),
+            Statement::OnlyBinary(names) => ("--only-binary", Some(names), None),
+            Statement::Pre => {
+                let fix = "to allow pre-releases, set prerelease = \"allow\" under [resolve] in portenv.toml";
+                ("--pre", None, Some(fix.to_owned()))
+            }
+            Statement::Require { .. }
+            | Statement::Include(_)
+            | Statement::Constrain(_)
+            | Statement::Ignored(_) => continue,
+        };
+        let text = value.map_or(what.to_owned(), |value| {
+            format!("{what} {}", crate::package::redact(value))
+        });
+        let code = match option.statement {
+            Statement::NoBinary(_) | Statement::OnlyBinary(_) | Statement::Pre => "option-ignored",
+            _ => "index-ignored",
+        };
+        let owner = option.origin.owner();
+        let message = format!("`{text}` of `{owner}` is not used");
+        let mut problem = Problem::warning(code, option.origin.clone(), message);
+        problem.fix = fix;
+        set.problems.push(problem);
     }
 }

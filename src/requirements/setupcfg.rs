@@ -2,8 +2,9 @@
 
 use camino::Utf8Path;
 
-use super::file::{Entry, FileContent, Reading};
+use super::file::{Entry, FileContent, Reading, shown_text, unreadable};
 use super::origin::{Problem, show_path};
+use super::pyproject::{place_at, same_extra};
 use super::statement::{Statement, parse};
 use super::text::decode;
 use crate::host::fs;
@@ -54,20 +55,23 @@ pub fn read_setup_cfg(path: &Utf8Path, extras: &[String], reading: &Reading<'_>)
         };
         let wanted = (section == "options" && key == "install_requires")
             || (section == "options.extras_require"
-                && extras.iter().any(|extra| extra.eq_ignore_ascii_case(&key)));
+                && extras.iter().any(|extra| same_extra(extra, &key)));
         if !wanted || value.is_empty() {
             continue;
         }
         let indent = raw.find(value).map_or(0, |at| raw[..at].chars().count());
         let origin = file.at(number, u32::try_from(indent).unwrap_or(0) + 1);
-        // setuptools also allows the list on one line, cut at semicolons; a
-        // marker's semicolon is followed by a comparison.
         content.lines += 1;
         if let Some(named) = value.strip_prefix("file:") {
-            let target = path.with_file_name(named.trim());
-            let read = super::file::read_requirements(&target, reading);
-            content.entries.extend(read.entries);
-            content.problems.extend(read.problems);
+            for name in named.split(',').map(str::trim) {
+                let target = path.with_file_name(name);
+                let mut read = super::file::read_requirements(&target, reading);
+                place_at(&mut read, &origin);
+                content.lines += read.lines;
+                content.entries.extend(read.entries);
+                content.options.extend(read.options);
+                content.problems.extend(read.problems);
+            }
             continue;
         }
         match parse(value) {
@@ -75,26 +79,33 @@ pub fn read_setup_cfg(path: &Utf8Path, extras: &[String], reading: &Reading<'_>)
                 wanted,
                 hashes,
                 editable,
-                ..
-            }) => content.entries.push(Entry {
-                origin,
-                text: crate::package::redact(value),
-                wanted,
-                hashes,
-                editable,
-                constraint: false,
-                base: path.parent().unwrap_or(Utf8Path::new("")).to_owned(),
-            }),
+                repair,
+            }) => {
+                content.problems.extend(repair.map(|repair| {
+                    Problem::warning("repaired-requirement", origin.clone(), repair)
+                }));
+                content.entries.push(Entry {
+                    origin,
+                    text: shown_text(value, &wanted),
+                    wanted,
+                    hashes,
+                    editable,
+                    constraint: false,
+                    base: path.parent().unwrap_or(Utf8Path::new("")).to_owned(),
+                });
+            }
             Ok(_) => content.problems.push(Problem::warning(
                 "not-a-requirement",
                 origin,
                 "an option cannot stand here",
             )),
-            Err(error) => content.problems.push(Problem::error(
-                "invalid-requirement",
-                origin,
-                format!("cannot read `{value}`: {}", error.message),
-            )),
+            Err(error) => {
+                let column = u32::try_from(indent + error.column).unwrap_or(0) + 1;
+                let at = file.at(number, column);
+                content
+                    .problems
+                    .push(unreadable(at, value, &error.message, error.fix));
+            }
         }
     }
     content

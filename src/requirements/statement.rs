@@ -9,7 +9,7 @@
 //! requirement = (PEP508 | URL | PATH) { "--hash" ["="] ALG ":" HEX | "--config-settings" … }
 //! ```
 
-use crate::package::{Extra, Name, Requirement, RequirementError, WheelName};
+use crate::package::{Extra, Marker, Name, Requirement, RequirementError, WheelName};
 
 /// What a line wants, when it wants a distribution.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum Wanted {
         place: String,
         /// Extras wanted of it.
         extras: Vec<Extra>,
+        /// When it counts.
+        marker: Marker,
     },
 }
 
@@ -76,12 +78,36 @@ pub fn parse(text: &str) -> Result<Statement, RequirementError> {
 
 fn parse_option(text: &str) -> Result<Statement, RequirementError> {
     let (name, value) = split_option(text);
-    let takes_value = !matches!(
+    let takes_value = matches!(
         name,
-        "--no-index" | "--pre" | "--prefer-binary" | "--require-hashes"
+        "-r" | "--requirement"
+            | "-c"
+            | "--constraint"
+            | "-e"
+            | "--editable"
+            | "-i"
+            | "--index-url"
+            | "--pypi-url"
+            | "--extra-index-url"
+            | "-f"
+            | "--find-links"
+            | "--no-binary"
+            | "--only-binary"
+            | "--trusted-host"
+            | "--use-feature"
     );
     if takes_value && value.is_empty() {
         return Err(error(0, format!("the option `{name}` needs a value")));
+    }
+    if !matches!(name, "-e" | "--editable")
+        && let Some((column, next)) = words(text).skip(1).find(|(_, word)| word.starts_with('-'))
+    {
+        let mut found = error(
+            column,
+            format!("another option, `{next}`, on the line of `{name}`"),
+        );
+        found.fix = Some(format!("put `{next}` on a line of its own"));
+        return Err(found);
     }
     Ok(match name {
         "-r" | "--requirement" => Statement::Include(unquote(value)),
@@ -143,8 +169,9 @@ fn error(column: usize, message: String) -> RequirementError {
 }
 
 fn parse_requirement(text: &str, editable: bool) -> Result<Statement, RequirementError> {
+    refuse_command(text)?;
     let (body, options) = split_options(text);
-    let hashes = parse_line_options(text, body, options)?;
+    let hashes = parse_line_options(text, options)?;
     let (wanted, repair) = parse_wanted(body.trim_end())?;
     Ok(Statement::Require {
         wanted,
@@ -154,27 +181,41 @@ fn parse_requirement(text: &str, editable: bool) -> Result<Statement, Requiremen
     })
 }
 
-fn split_options(text: &str) -> (&str, &str) {
-    match text.find(" --").or_else(|| text.find("\t--")) {
-        Some(at) => text.split_at(at),
-        None => (text, ""),
-    }
+/// Returns the line without the options behind its requirement.
+pub(super) fn without_options(text: &str) -> &str {
+    split_options(text).0.trim_end()
 }
 
-fn parse_line_options(
-    text: &str,
-    body: &str,
-    options: &str,
-) -> Result<Vec<String>, RequirementError> {
+/// Cuts where pip does: at the first word that begins with a dash.
+fn split_options(text: &str) -> (&str, &str) {
+    let at = text
+        .match_indices(char::is_whitespace)
+        .map(|(at, space)| at + space.len())
+        .find(|at| text[*at..].starts_with('-'));
+    text.split_at(at.unwrap_or(text.len()))
+}
+
+/// Returns the words of a text, each with its column (characters from 0).
+fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.split_whitespace().map(|word| {
+        let offset = word.as_ptr() as usize - text.as_ptr() as usize;
+        (text[..offset].chars().count(), word)
+    })
+}
+
+fn parse_line_options(text: &str, options: &str) -> Result<Vec<String>, RequirementError> {
+    let before = text.chars().count() - options.chars().count();
     let mut hashes = Vec::new();
-    let mut words = options.split_whitespace().peekable();
-    while let Some(word) = words.next() {
+    let mut words = words(options).map(|(column, word)| (column + before, word));
+    while let Some((column, word)) = words.next() {
         let (name, value) = word
             .split_once('=')
             .map_or((word, None), |(n, v)| (n, Some(v)));
         match name {
             "--hash" => {
-                let value = value.or_else(|| words.next()).unwrap_or("");
+                let value = value
+                    .or_else(|| words.next().map(|(_, word)| word))
+                    .unwrap_or("");
                 let fine = value.split_once(':').is_some_and(|(algorithm, hex)| {
                     !algorithm.is_empty()
                         && !hex.is_empty()
@@ -182,7 +223,7 @@ fn parse_line_options(
                 });
                 if !fine {
                     return Err(error(
-                        body.chars().count() + 1,
+                        column,
                         format!("`{value}` is not a hash; expected `sha256:` and hex digits"),
                     ));
                 }
@@ -194,8 +235,7 @@ fn parse_line_options(
                     words.next();
                 }
             }
-            _ => {
-                let column = text.find(word).map_or(0, |at| text[..at].chars().count());
+            _ if name.starts_with('-') => {
                 let mut found = error(
                     column,
                     format!("the option `{name}` cannot stand on the line of a requirement"),
@@ -203,9 +243,43 @@ fn parse_line_options(
                 found.fix = Some(format!("put `{name}` on a line of its own"));
                 return Err(found);
             }
+            _ => return Err(error(column, format!("`{word}` is not an option"))),
         }
     }
     Ok(hashes)
+}
+
+/// Recognises lines copied from a shell or a notebook.
+fn refuse_command(text: &str) -> Result<(), RequirementError> {
+    let line = text.trim_start_matches(['!', '%', '$', '>', ' ']);
+    let line = line.strip_prefix("sudo ").unwrap_or(line);
+    let mut words = line.split_whitespace();
+    let (Some(program), Some(second)) = (words.next(), words.next()) else {
+        return Ok(());
+    };
+    let third = words.next();
+    let is_command = match program.trim_end_matches(".exe") {
+        "pip" | "pip3" | "conda" | "mamba" | "apt" | "apt-get" | "brew" => {
+            matches!(second, "install" | "uninstall" | "update" | "upgrade")
+        }
+        "uv" => matches!(second, "pip" | "add"),
+        "git" => matches!(second, "clone" | "pull"),
+        program => {
+            let python = program.rsplit(['/', '\\']).next().unwrap_or(program);
+            python.starts_with("python") && second == "-m" && third.is_some()
+        }
+    };
+    if !is_command {
+        return Ok(());
+    }
+    let mut found = error(0, "this is a shell command, not a requirement".to_owned());
+    found.fix = Some(match line.split_once(" install ") {
+        Some((before, _)) if before.ends_with("pip") || before.ends_with("pip3") => {
+            "write only what follows `install`".to_owned()
+        }
+        _ => "remove the line".to_owned(),
+    });
+    Err(found)
 }
 
 type Understood = (Wanted, Option<String>);
@@ -219,21 +293,8 @@ fn parse_wanted(text: &str) -> Result<Understood, RequirementError> {
         let mut found = error(0, "a requirement cannot stand in quotes".to_owned());
         found.fix = Requirement::parse(&inner)
             .is_ok()
-            .then(|| format!("write {inner}"));
+            .then(|| format!("write `{inner}`"));
         return Err(found);
-    }
-    for command in [
-        "pip install ",
-        "pip3 install ",
-        "python -m pip install ",
-        "uv pip install ",
-        "conda install ",
-    ] {
-        if text.starts_with(command) {
-            let mut found = error(0, "this is a shell command, not a requirement".to_owned());
-            found.fix = Some(format!("write only what follows `{}`", command.trim_end()));
-            return Err(found);
-        }
     }
     match Requirement::parse_noting(text) {
         Ok((requirement, repair)) => Ok((Wanted::Named(Box::new(requirement)), repair)),
@@ -241,10 +302,11 @@ fn parse_wanted(text: &str) -> Result<Understood, RequirementError> {
             let words: Vec<&str> = text.split_whitespace().collect();
             if found.fix.is_none()
                 && words.len() > 1
+                && !text.contains(';')
                 && words.iter().all(|word| Requirement::parse(word).is_ok())
             {
-                found.message = "several requirements on one line".to_owned();
-                found.fix = Some("write each on a line of its own".to_owned());
+                "several requirements on one line".clone_into(&mut found.message);
+                found.fix = Some("write each on its own".to_owned());
             }
             Err(found)
         }
@@ -267,9 +329,11 @@ fn as_place(text: &str) -> Option<&str> {
         || head.starts_with('\\')
         || head.as_bytes().get(1) == Some(&b':');
     let bare = head.split(['[', ';']).next().unwrap_or(head);
-    let is_archive = [".whl", ".tar.gz", ".zip", ".tgz"]
-        .iter()
-        .any(|ending| bare.ends_with(ending));
+    // `clip@https://host/a.zip` has a name before its address.
+    let is_archive = !bare.contains('@')
+        && [".whl", ".tar.gz", ".zip", ".tgz"]
+            .iter()
+            .any(|ending| bare.ends_with(ending));
     (is_url || is_path || is_archive).then_some(text)
 }
 
@@ -279,16 +343,19 @@ fn parse_place(text: &str) -> Result<Understood, RequirementError> {
         .or_else(|| text.split_once("; "))
         .unwrap_or((text, ""));
     let place = place.trim();
+    let marker = Marker::parse(marker)
+        .map_err(|message| error(text.chars().count() - marker.chars().count(), message))?;
+    if let Some((column, word)) = words(place).nth(1) {
+        let message = format!("expected `;` or the end behind the address, found `{word}`");
+        return Err(error(column, message));
+    }
     let (bare, fragment) = place.split_once('#').unwrap_or((place, ""));
     let mut bare = bare.to_owned();
     let mut extras = Vec::new();
     if let Some(open) = bare.find('[')
         && bare.ends_with(']')
     {
-        extras = bare[open + 1..bare.len() - 1]
-            .split(',')
-            .filter_map(|extra| Extra::parse(extra.trim()))
-            .collect();
+        extras = parse_extras(&bare[open + 1..bare.len() - 1])?;
         bare.truncate(open);
     }
     let egg = fragment
@@ -307,13 +374,10 @@ fn parse_place(text: &str) -> Result<Understood, RequirementError> {
     if let Some(egg) = egg {
         let (egg_name, egg_extras) = egg.split_once('[').unwrap_or((egg, ""));
         name = Name::parse(egg_name);
-        extras.extend(
-            egg_extras
-                .trim_end_matches(']')
-                .split(',')
-                .filter_map(|extra| Extra::parse(extra.trim())),
-        );
+        extras.extend(parse_extras(egg_extras.trim_end_matches(']'))?);
     }
+    extras.sort();
+    extras.dedup();
     let filename = bare
         .split('?')
         .next()
@@ -334,6 +398,7 @@ fn parse_place(text: &str) -> Result<Understood, RequirementError> {
             Wanted::Unnamed {
                 place: address,
                 extras,
+                marker,
             },
             None,
         ));
@@ -341,7 +406,17 @@ fn parse_place(text: &str) -> Result<Understood, RequirementError> {
     let mut requirement = Requirement::any(name);
     requirement.extras = extras;
     requirement.url = Some(address);
-    requirement.marker = crate::package::Marker::parse(marker)
-        .map_err(|message| error(text.chars().count() - marker.chars().count(), message))?;
+    requirement.marker = marker;
     Ok((Wanted::Named(Box::new(requirement)), None))
+}
+
+fn parse_extras(list: &str) -> Result<Vec<Extra>, RequirementError> {
+    list.split(',')
+        .map(str::trim)
+        .filter(|extra| !extra.is_empty())
+        .map(|extra| {
+            Extra::parse(extra)
+                .ok_or_else(|| error(0, format!("`{extra}` is not the name of an extra")))
+        })
+        .collect()
 }

@@ -22,7 +22,7 @@ pub fn decode(bytes: &[u8]) -> Result<String, TextError> {
         return with_encoding(encoding, &bytes[skip..]);
     }
     if let Some(label) = coding_line(bytes) {
-        let Some(encoding) = encoding_rs::Encoding::for_label(label.as_bytes()) else {
+        let Some(encoding) = encoding_of(&label) else {
             return Err(TextError {
                 message: format!("the encoding `{label}` is not known"),
                 line: 1,
@@ -35,6 +35,21 @@ pub fn decode(bytes: &[u8]) -> Result<String, TextError> {
         return with_encoding(encoding, bytes);
     }
     utf8(bytes)
+}
+
+/// Finds an encoding by Python's names, some of which the web does not know.
+fn encoding_of(label: &str) -> Option<&'static encoding_rs::Encoding> {
+    let label = label.to_ascii_lowercase().replace('_', "-");
+    let known = match label.as_str() {
+        "latin-1" | "iso-latin-1" | "iso8859-1" => "latin1",
+        "utf-8-sig" => "utf-8",
+        "cp932" | "mskanji" => "shift_jis",
+        "cp936" => "gbk",
+        "cp949" => "euc-kr",
+        "cp950" => "big5",
+        other => other,
+    };
+    encoding_rs::Encoding::for_label(known.as_bytes())
 }
 
 fn with_encoding(
@@ -116,8 +131,15 @@ fn coding_line(bytes: &[u8]) -> Option<String> {
 /// Returns line and column (both from 1, the column in characters) of a byte offset.
 pub fn position(text: &str, offset: usize) -> (u32, u32) {
     let before = text.get(..offset.min(text.len())).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+    let pairs = before.matches("\r\n").count();
+    let line = before.matches(['\n', '\r']).count() - pairs + 1;
+    let column = before
+        .rsplit(['\n', '\r'])
+        .next()
+        .unwrap_or("")
+        .chars()
+        .count()
+        + 1;
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     (number(line), number(column))
 }

@@ -65,7 +65,7 @@ fn bare_name(name: &str, in_disabled: bool) -> String {
     } else {
         bare
     };
-    bare.strip_suffix(".py").unwrap_or(bare).to_owned()
+    bare.to_owned()
 }
 
 /// Lists the nodes of one `custom_nodes` directory, enabled and disabled, by name.
@@ -103,8 +103,12 @@ pub fn read_node(
     if !is_dir && !file_name.trim_end_matches(".disabled").ends_with(".py") {
         return None;
     }
+    let mut name = bare_name(file_name, in_disabled);
+    if !is_dir && let Some(stem) = name.strip_suffix(".py") {
+        name = stem.to_owned();
+    }
     let mut node = Node {
-        name: bare_name(file_name, in_disabled),
+        name,
         dir: show(root, path),
         kind: if is_dir {
             NodeKind::Plain

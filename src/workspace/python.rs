@@ -129,6 +129,7 @@ pub fn choose_python(
         .filter(|dir| interpreter_in(dir).is_some())
         .cloned()
         .collect();
+    let found = each_once(found);
     let chosen = match found.as_slice() {
         [] => None,
         [one] => Some(one),
@@ -136,12 +137,15 @@ pub fn choose_python(
             let with_torch: Vec<&Utf8PathBuf> =
                 several.iter().filter(|dir| carries_torch(dir)).collect();
             match with_torch.as_slice() {
-                [first, second, ..] if !decides(first) => {
-                    return Err(PythonError::Ambiguous {
-                        first: (*first).clone(),
-                        second: (*second).clone(),
-                    });
-                }
+                [first, second, ..] => match launched(installation, &with_torch) {
+                    Some(dir) => Some(dir),
+                    None => {
+                        return Err(PythonError::Ambiguous {
+                            first: (*first).clone(),
+                            second: (*second).clone(),
+                        });
+                    }
+                },
                 [first, ..] => Some(*first),
                 [] => several.first(),
             }
@@ -176,9 +180,84 @@ pub fn choose_python(
     })
 }
 
-/// A launcher's own marker says that this is the environment in use.
-fn decides(dir: &Utf8Path) -> bool {
-    fs::is_file(&dir.join(".comfy_environment"))
+/// A link to another candidate is that candidate.
+fn each_once(dirs: Vec<Utf8PathBuf>) -> Vec<Utf8PathBuf> {
+    let mut seen = std::collections::BTreeSet::new();
+    let real = |dir: &Utf8PathBuf| fs::canonical(dir).unwrap_or_else(|_| dir.clone());
+    dirs.into_iter()
+        .filter(|dir| seen.insert(real(dir)))
+        .collect()
+}
+
+/// Finds the one that ComfyUI is started with: by a launcher's own marker, by
+/// the start scripts, by the newest log.
+fn launched<'a>(installation: &Installation, dirs: &[&'a Utf8PathBuf]) -> Option<&'a Utf8PathBuf> {
+    let only = |is: &dyn Fn(&Utf8Path) -> bool| {
+        let mut fitting = dirs.iter().copied().filter(|dir| is(dir));
+        fitting.next().filter(|_| fitting.next().is_none())
+    };
+    let scripts = start_scripts(&installation.root);
+    let by_log = || {
+        let path = logged_python(installation)?;
+        only(&|dir| path.starts_with(&format!("{}/", with_slashes(dir.as_str()))))
+    };
+    only(&|dir| fs::is_file(&dir.join(".comfy_environment")))
+        .or_else(|| only(&|dir| names_dir(&scripts, installation.root.as_path(), dir)))
+        .or_else(by_log)
+}
+
+fn with_slashes(text: &str) -> String {
+    text.replace('\\', "/")
+}
+
+fn read_lossily(path: &Utf8Path) -> String {
+    let bytes = fs::find_bytes(path).ok().flatten().unwrap_or_default();
+    with_slashes(&String::from_utf8_lossy(&bytes))
+}
+
+/// Returns the text of all start scripts at the root.
+fn start_scripts(root: &Utf8Path) -> String {
+    fs::find_dir(root)
+        .unwrap_or_default()
+        .iter()
+        .filter(|name| {
+            let ending = Utf8Path::new(name).extension().unwrap_or("");
+            matches!(ending, "bat" | "cmd" | "ps1" | "sh" | "command")
+        })
+        .map(|name| read_lossily(&root.join(name)))
+        .collect()
+}
+
+/// Reports whether a script names the directory: `venv/` does not stand in `.venv/`.
+fn names_dir(scripts: &str, root: &Utf8Path, dir: &Utf8Path) -> bool {
+    let shown = with_slashes(dir.strip_prefix(root).unwrap_or(dir).as_str());
+    let name = format!("{shown}/");
+    scripts.match_indices(&name).any(|(at, _)| {
+        let before = scripts[..at].chars().next_back();
+        !before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-'))
+    })
+}
+
+/// Returns the interpreter that the newest log of ComfyUI tells of.
+fn logged_python(installation: &Installation) -> Option<String> {
+    let core = installation.comfyui.as_ref().unwrap_or(&installation.root);
+    let (_, log) = [core.join("user"), core.clone()]
+        .iter()
+        .flat_map(|dir| {
+            let names = fs::find_dir(dir).unwrap_or_default();
+            names.into_iter().map(|name| dir.join(name))
+        })
+        .filter(|path| {
+            path.extension() == Some("log")
+                && path
+                    .file_name()
+                    .is_some_and(|name| name.starts_with("comfyui"))
+        })
+        .filter_map(|path| Some((fs::stamp(&path).ok()?.1, path)))
+        .max()?;
+    let text = read_lossily(&log);
+    let (_, told) = text.rsplit_once("Python executable:")?;
+    Some(told.lines().next()?.trim().to_owned())
 }
 
 fn candidate_dirs(installation: &Installation) -> Vec<Utf8PathBuf> {

@@ -1,9 +1,12 @@
 //! `portenv.toml`: the policy of an installation.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use serde::Deserialize;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{MapAccess, SeqAccess, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use crate::host::fs::{self, FsError};
@@ -139,8 +142,7 @@ pub enum NodeSources {
 }
 
 /// Whether metadata may be had by running a build.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Build {
     /// `allow` or `static`.
     Mode(BuildMode),
@@ -224,8 +226,7 @@ pub enum Level {
 }
 
 /// The value of one override: a specifier or a table.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone)]
 pub enum OverrideValue {
     /// Only a specifier.
     Text(String),
@@ -353,4 +354,48 @@ fn line_column(text: &str, offset: usize) -> (u32, u32) {
         u32::try_from(line).unwrap_or(u32::MAX),
         u32::try_from(column).unwrap_or(u32::MAX),
     )
+}
+
+// An untagged enum would say of any mistake only that no variant fits.
+impl<'de> Deserialize<'de> for OverrideValue {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = OverrideValue;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a specifier or a table with `specifier`")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(OverrideValue::Text(text.to_owned()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                let table = OverrideTable::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(OverrideValue::Table(table))
+            }
+        }
+        input.deserialize_any(Either)
+    }
+}
+
+impl<'de> Deserialize<'de> for Build {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Build;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`allow`, `static` or a list of names")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                match text {
+                    "allow" => Ok(Build::Mode(BuildMode::Allow)),
+                    "static" => Ok(Build::Mode(BuildMode::Static)),
+                    _ => Err(E::invalid_value(Unexpected::Str(text), &self)),
+                }
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(Build::Names)
+            }
+        }
+        input.deserialize_any(Either)
+    }
 }
