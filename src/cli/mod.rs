@@ -4,6 +4,7 @@
 
 pub mod args;
 pub mod bars;
+pub mod demo;
 pub mod dispatch;
 pub mod failure;
 pub mod screen;

@@ -3,9 +3,14 @@
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand};
 
+pub mod change;
 pub mod resolve;
 
 use super::screen::{ColorChoice, Format};
+pub use change::{
+    AddArgs, CheckArgs, DemoArgs, DiffArgs, PartArg, PreviewArgs, RemoveArgs, RollbackArgs,
+    SnapshotCommand, StatusArgs, SyncArgs,
+};
 pub use resolve::{LockArgs, ResolveArgs, ResolveOptions};
 
 const EXIT_CODES: &str = "Exit codes:
@@ -108,18 +113,64 @@ pub enum ProgressForm {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Take a tour in a throw-away installation.
+    Demo(DemoArgs),
+    /// Find core, nodes and Python; write portenv.toml; record the first snapshot.
+    Init,
     /// Resolve requirement files; needs no installation.
     Resolve(ResolveArgs),
     /// Resolve the core and all nodes together and write the lock.
     Lock(LockArgs),
+    /// Show what adding nodes would change.
+    Preview(PreviewArgs),
+    /// The gate for CI: does everything resolve, is the lock fresh, does the environment match?
+    Check(CheckArgs),
+    /// Add nodes: preview, confirm, then one operation.
+    Add(AddArgs),
+    /// Remove nodes and what only they asked for.
+    Remove(RemoveArgs),
+    /// Make the environment equal the lock.
+    Sync(SyncArgs),
+    /// Show drift, a stale lock, an interrupted operation.
+    Status(StatusArgs),
+    /// Put back what an interrupted operation left.
+    Recover,
+    /// The history.
+    #[command(subcommand)]
+    Snapshot(SnapshotCommand),
+    /// Compare snapshots, locks and the environment.
+    Diff(DiffArgs),
+    /// Go back to a snapshot: packages, nodes and core.
+    Rollback(RollbackArgs),
+    /// Print a script that completes commands in a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page.
+    Man,
 }
 
 impl Command {
     /// Returns the command's name, as its JSON schema has it.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Demo(_) => "demo",
+            Self::Init => "init",
             Self::Resolve(_) => "resolve",
             Self::Lock(_) => "lock",
+            Self::Preview(_) => "preview",
+            Self::Check(_) => "check",
+            Self::Add(_) => "add",
+            Self::Remove(_) => "remove",
+            Self::Sync(_) => "sync",
+            Self::Status(_) => "status",
+            Self::Recover => "recover",
+            Self::Snapshot(_) => "snapshot",
+            Self::Diff(_) => "diff",
+            Self::Rollback(_) => "rollback",
+            Self::Completions { .. } => "completions",
+            Self::Man => "man",
         }
     }
 }

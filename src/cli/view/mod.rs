@@ -7,8 +7,15 @@ use super::failure::{Failure, Next};
 use super::screen::{Format, Screen};
 use crate::requirements::{Origin, Problem};
 
+pub mod applied;
+pub mod changes;
+pub mod check;
 pub mod conflict;
+pub mod diff;
+pub mod preview;
 pub mod resolve;
+pub mod snapshot;
+pub mod status;
 
 /// A warning as JSON shows it.
 #[derive(Debug, Clone, Serialize)]

@@ -1,0 +1,73 @@
+//! What a check found.
+
+use std::fmt::Write;
+
+use serde_json::json;
+
+use super::{conflict, show_json};
+use crate::cli::failure::{Exit, Next};
+use crate::cli::screen::{Format, Screen};
+use crate::ops::check::CheckOutcome;
+use crate::package::artifact::printable;
+
+/// Shows what a check found.
+pub fn show_check(screen: &Screen, found: &CheckOutcome) -> Exit {
+    let status = if found.pass { "pass" } else { "fail" };
+    match screen.format {
+        Format::Json => {
+            let next = if found.pass {
+                Vec::new()
+            } else {
+                vec![Next::new(
+                    "portenv lock",
+                    true,
+                    "resolves anew, where the lock is stale",
+                )]
+            };
+            let body = json!({
+                "status": status,
+                "findings": found.findings,
+                "conflicts": conflict::to_json(&found.conflicts),
+                "changes": found.changes,
+            });
+            show_json(screen, "check", body, &next);
+        }
+        Format::Markdown => {
+            let mut text = format!("## portenv check: {status}\n\n");
+            for finding in &found.findings {
+                let place = finding.origin.as_ref().map_or(String::new(), |origin| {
+                    format!(" (`{}`)", origin.place_of_line())
+                });
+                let _ = writeln!(
+                    text,
+                    "- **{}** {}: {}{place}",
+                    finding.code,
+                    finding.level,
+                    printable(&finding.message)
+                );
+            }
+            screen.result(&text);
+        }
+        Format::Text => {
+            let mut text = String::new();
+            for finding in &found.findings {
+                let place = finding.origin.as_ref().map_or(String::new(), |origin| {
+                    format!("{}: ", origin.place_of_line())
+                });
+                let _ = writeln!(
+                    text,
+                    "{} {}: {place}{}",
+                    finding.level,
+                    finding.code,
+                    printable(&finding.message)
+                );
+            }
+            let _ = write!(text, "check: {status}");
+            screen.result(&text);
+        }
+    }
+    if !found.conflicts.is_empty() {
+        screen.note(conflict::to_text(&found.conflicts).trim_end());
+    }
+    if found.pass { Exit::Done } else { Exit::No }
+}

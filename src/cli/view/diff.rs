@@ -1,0 +1,84 @@
+//! Differences.
+
+use serde_json::json;
+
+use super::changes::{summary, to_text, version_of};
+use super::show_json;
+use crate::cli::failure::{Exit, Next};
+use crate::cli::screen::{Format, Screen};
+use crate::ops::changes::Difference;
+use crate::ops::diff::DiffOutcome;
+
+/// Returns a difference as JSON shows it.
+pub fn difference(from: &str, to: &str, found: &Difference) -> serde_json::Value {
+    json!({"from": from, "to": to, "changes": found.changes, "nodes": found.nodes, "core": found.core.as_ref().and_then(|core| core.to.clone())})
+}
+
+/// Returns a difference as people read it.
+pub fn text(found: &Difference) -> String {
+    let mut text = String::new();
+    if let Some(core) = &found.core {
+        let at = |node: &Option<crate::workspace::node::Node>| {
+            node.as_ref().map(version_of).unwrap_or_default()
+        };
+        text.push_str(&format!(
+            "  ~ ComfyUI {} → {}\n",
+            at(&core.from),
+            at(&core.to)
+        ));
+    }
+    text.push_str(&to_text(&found.changes, &found.nodes));
+    text
+}
+
+/// Shows a difference.
+pub fn show_diff(screen: &Screen, found: &DiffOutcome, exit_code: bool) -> Exit {
+    let exit = if exit_code && !found.difference.is_empty() {
+        Exit::No
+    } else {
+        Exit::Done
+    };
+    if screen.format == Format::Json {
+        let next = if exit == Exit::No {
+            vec![Next::new(
+                "portenv rollback",
+                true,
+                "goes back over the newest change",
+            )]
+        } else {
+            Vec::new()
+        };
+        show_json(
+            screen,
+            "diff",
+            difference(&found.from, &found.to, &found.difference),
+            &next,
+        );
+        return exit;
+    }
+    if found.difference.is_empty() {
+        screen.note(&format!(
+            "no difference between {} and {}",
+            found.from, found.to
+        ));
+    } else {
+        screen.result(text(&found.difference).trim_end());
+        screen.note(&format!(
+            "{} → {}: {}",
+            found.from,
+            found.to,
+            summary(&found.difference.changes)
+        ));
+    }
+    if let Some((old, new)) = found.locks.as_ref().filter(|(old, new)| old != new) {
+        let diff = similar::TextDiff::from_lines(old.as_str(), new.as_str());
+        screen.note(
+            &diff
+                .unified_diff()
+                .context_radius(1)
+                .header("pylock.toml (before)", "pylock.toml (after)")
+                .to_string(),
+        );
+    }
+    exit
+}

@@ -1,0 +1,114 @@
+//! A preview: the page people look at before an install.
+
+use serde_json::json;
+
+use super::changes::{summary, to_text, version_of};
+use super::{WarningView, conflict, show_json, show_warnings};
+use crate::cli::failure::{Exit, Next};
+use crate::cli::screen::{Format, Screen};
+use crate::ops::preview::{Preview, PreviewStatus};
+use crate::package::artifact::{printable, show_bytes};
+
+/// Shows a preview, or why `add` stops.
+pub fn show_preview(screen: &Screen, command: &str, preview: &Preview, verbose: u8) -> Exit {
+    let mut warnings: Vec<WarningView> = preview
+        .problems
+        .iter()
+        .map(WarningView::of_problem)
+        .collect();
+    warnings.extend(preview.warnings.iter().map(WarningView::of_warning));
+    show_warnings(screen, &warnings, verbose);
+    let exit = if preview.status == PreviewStatus::Ok {
+        Exit::Done
+    } else {
+        Exit::No
+    };
+    if screen.format == Format::Json {
+        let next = match preview.status {
+            PreviewStatus::Ok => Vec::new(),
+            PreviewStatus::Blocked => {
+                let names: Vec<&str> = preview
+                    .changes
+                    .iter()
+                    .filter(|change| change.protected)
+                    .map(|change| change.name.as_str())
+                    .collect();
+                let flags: Vec<String> = names
+                    .iter()
+                    .map(|name| format!("--allow-change {name}"))
+                    .collect();
+                vec![Next::new(
+                    &format!("portenv preview {}", flags.join(" ")),
+                    false,
+                    "shows the change of protected packages as allowed",
+                )]
+            }
+            PreviewStatus::Conflict => vec![Next::new(
+                "portenv status",
+                false,
+                "shows the installation as it is",
+            )],
+        };
+        let body = json!({
+            "status": preview.status,
+            "plan": preview.plan,
+            "nodes": preview.nodes,
+            "changes": preview.changes,
+            "conflicts": conflict::to_json(&preview.conflicts),
+            "warnings": warnings,
+            "download_bytes": preview.download_bytes,
+            "installed_bytes": null,
+        });
+        show_json(screen, command, body, &next);
+    } else {
+        screen.result(text(preview).trim_end());
+    }
+    let old = preview
+        .conflicts
+        .iter()
+        .filter(|conflict| !conflict.new)
+        .count();
+    if old > 0 && preview.status == PreviewStatus::Ok {
+        screen.warning(&format!(
+            "{old} conflicts were there before; their lines were left out"
+        ));
+    }
+    match preview.status {
+        PreviewStatus::Ok => {}
+        PreviewStatus::Blocked => {
+            screen.error("this would change protected packages, so it is blocked");
+            screen.note(conflict::to_text(&preview.conflicts).trim_end());
+            for change in preview.changes.iter().filter(|change| change.protected) {
+                screen.hint(&format!("--allow-change {} lets it change", change.name));
+            }
+        }
+        PreviewStatus::Conflict => screen.error(conflict::to_text(&preview.conflicts).trim_end()),
+    }
+    exit
+}
+
+fn text(preview: &Preview) -> String {
+    let mut text = String::new();
+    for node in &preview.nodes {
+        text.push_str(&format!(
+            "node {} {}\n",
+            printable(&node.dir),
+            version_of(node)
+        ));
+    }
+    if preview.status == PreviewStatus::Conflict {
+        return text;
+    }
+    text.push_str(&to_text(&preview.changes, &[]));
+    let download = if preview.download_bytes > 0 {
+        format!("; {} to download", show_bytes(preview.download_bytes))
+    } else {
+        String::new()
+    };
+    text.push_str(&format!(
+        "{}{download}\nplan {}\n",
+        summary(&preview.changes),
+        preview.plan
+    ));
+    text
+}

@@ -1,0 +1,180 @@
+//! Snapshots.
+
+use serde_json::{Value, json};
+
+use super::changes::{table, trimmed, version_of};
+use super::show_json;
+use crate::cli::failure::Exit;
+use crate::cli::screen::{Format, Screen};
+use crate::ops::snapshot::Shown;
+use crate::package::artifact::printable;
+
+fn to_json(shown: &Shown, full: bool) -> Value {
+    let state = &shown.state;
+    let packages: Vec<Value> = state
+        .packages
+        .iter()
+        .filter(|_| full)
+        .map(|package| {
+            let source = package
+                .source
+                .as_ref()
+                .map(|source| source.to_source().view());
+            json!({"name": package.name, "version": package.version.to_string(), "source": source})
+        })
+        .collect();
+    let unrestorable: Vec<Value> = state
+        .unrestorable()
+        .into_iter()
+        .map(|(name, reason)| json!({"name": name, "reason": reason}))
+        .collect();
+    json!({
+        "id": shown.snapshot.id,
+        "parent": shown.snapshot.operation.parent,
+        "time": shown.snapshot.operation.ended,
+        "label": shown.snapshot.label,
+        "command": shown.snapshot.operation.command,
+        "state": shown.snapshot.operation.after,
+        "core": state.core,
+        "python": state.python,
+        "platform": state.platform,
+        "packages": packages,
+        "nodes": state.nodes.iter().filter(|_| full).collect::<Vec<_>>(),
+        "unrestorable": unrestorable,
+    })
+}
+
+/// Shows all snapshots.
+pub fn show_list(screen: &Screen, list: &[Shown]) -> Exit {
+    if screen.format == Format::Json {
+        let snapshots: Vec<Value> = list.iter().map(|shown| to_json(shown, false)).collect();
+        show_json(screen, "snapshot", json!({"snapshots": snapshots}), &[]);
+        return Exit::Done;
+    }
+    if list.is_empty() {
+        screen.note("there is no snapshot yet");
+        screen.hint("portenv init records the first");
+        return Exit::Done;
+    }
+    let mut rows = table();
+    for shown in list {
+        let state = &shown.state;
+        rows.add_row(vec![
+            shown.snapshot.id.clone(),
+            local_time(shown.snapshot.operation.ended.as_deref()),
+            format!(
+                "{} packages, {} nodes",
+                state.packages.len(),
+                state.nodes.len()
+            ),
+            printable(&shown.snapshot.operation.command),
+            shown
+                .snapshot
+                .label
+                .clone()
+                .map(|label| printable(&label))
+                .unwrap_or_default(),
+        ]);
+    }
+    screen.result(trimmed(&rows).trim_end());
+    Exit::Done
+}
+
+/// Shows one snapshot in full.
+pub fn show_one(screen: &Screen, shown: &Shown) -> Exit {
+    if screen.format == Format::Json {
+        show_json(
+            screen,
+            "snapshot",
+            json!({"snapshots": [to_json(shown, true)]}),
+            &[],
+        );
+        return Exit::Done;
+    }
+    let state = &shown.state;
+    let mut text = format!(
+        "snapshot  {}\ntime      {}\n",
+        shown.snapshot.id,
+        local_time(shown.snapshot.operation.ended.as_deref())
+    );
+    if let Some(label) = &shown.snapshot.label {
+        text.push_str(&format!("label     {}\n", printable(label)));
+    }
+    text.push_str(&format!(
+        "command   {}\npython    {} on {}\n",
+        printable(&shown.snapshot.operation.command),
+        state.python,
+        state.platform
+    ));
+    if let Some(core) = &state.core {
+        text.push_str(&format!("ComfyUI   {}\n", version_of(core)));
+    }
+    for node in &state.nodes {
+        let mark = if node.enabled { "" } else { " (disabled)" };
+        text.push_str(&format!(
+            "node      {} {}{mark}\n",
+            printable(&node.name),
+            version_of(node)
+        ));
+    }
+    let mut rows = table();
+    for package in &state.packages {
+        let source = package
+            .source
+            .as_ref()
+            .map_or("no source".to_owned(), |source| source.to_source().shown());
+        rows.add_row(vec![
+            format!("  {}", package.name),
+            package.version.to_string(),
+            source,
+        ]);
+    }
+    if !state.packages.is_empty() {
+        text.push_str(&trimmed(&rows));
+    }
+    for (name, reason) in state.unrestorable() {
+        text.push_str(&format!(
+            "cannot be brought back: {}: {}\n",
+            printable(&name),
+            printable(&reason)
+        ));
+    }
+    screen.result(text.trim_end());
+    Exit::Done
+}
+
+/// Shows the snapshot that was just made or named.
+pub fn show_created(screen: &Screen, shown: &Shown) -> Exit {
+    if screen.format == Format::Json {
+        return show_one(screen, shown);
+    }
+    let label = shown
+        .snapshot
+        .label
+        .as_ref()
+        .map_or(String::new(), |label| format!(" ({})", printable(label)));
+    screen.result(&format!("snapshot {}{label}", shown.snapshot.id));
+    for (name, reason) in shown.state.unrestorable() {
+        screen.warning(&format!(
+            "{} could not be brought back by a rollback: {}",
+            printable(&name),
+            printable(&reason)
+        ));
+    }
+    Exit::Done
+}
+
+/// Files keep UTC; people read their own time, with its offset.
+fn local_time(text: Option<&str>) -> String {
+    let Some(text) = text else {
+        return String::new();
+    };
+    text.parse::<jiff::Timestamp>().map_or_else(
+        |_| text.to_owned(),
+        |time| {
+            time.to_zoned(jiff::tz::TimeZone::system())
+                .strftime("%Y-%m-%d %H:%M:%S %:z")
+                .to_string()
+        },
+    )
+}
