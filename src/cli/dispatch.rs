@@ -127,7 +127,7 @@ impl Run<'_> {
             ));
         };
         Ok(match command {
-            Command::Demo(args) => super::demo::run(screen, args.dir.as_deref())?,
+            Command::Demo(args) => super::demo::run(context, screen, args.dir.as_deref())?,
             Command::Init => view::status::show_init(screen, &ops::init::run(context)?),
             Command::Resolve(args) => {
                 let stdin = args

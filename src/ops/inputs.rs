@@ -352,7 +352,7 @@ impl ResolveFlags {
 }
 
 /// The triple of the machine this program was made for.
-fn this_platform() -> &'static str {
+pub fn this_platform() -> &'static str {
     match (std::env::consts::OS, std::env::consts::ARCH) {
         ("windows", "aarch64") => "aarch64-pc-windows-msvc",
         ("windows", _) => "x86_64-pc-windows-msvc",

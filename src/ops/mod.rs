@@ -7,6 +7,7 @@ pub mod capture;
 pub mod changes;
 pub mod check;
 pub mod context;
+pub mod demo;
 pub mod diff;
 pub mod error;
 pub mod init;

@@ -255,9 +255,11 @@ pub fn gather_node(
     }
     let owner = Origin::file(OriginKind::Node, Some(&node.name), "");
     // A staged node's files are shown as they will lie in the installation.
-    let shown_root = path
-        .strip_prefix(&installation.root)
-        .map_or_else(|_| path.to_owned(), |_| installation.root.clone());
+    let shown_root = if *path == installation.root.join(&node.dir) {
+        installation.root.clone()
+    } else {
+        path.to_owned()
+    };
     let reading = Reading {
         root: &shown_root,
         owner: &owner,

@@ -65,7 +65,10 @@ pub fn to_text(conflicts: &[Conflict]) -> String {
                 let _ = writeln!(
                     text,
                     "    {:owner$}  {} {} needs {}",
-                    "", step.package, step.version, step.requirement
+                    "",
+                    step.package,
+                    step.version.trim_start_matches("=="),
+                    step.requirement
                 );
             }
         }

@@ -59,21 +59,16 @@ pub fn show_list(screen: &Screen, list: &[Shown]) -> Exit {
     let mut rows = table();
     for shown in list {
         let state = &shown.state;
+        let label = shown
+            .snapshot
+            .label
+            .as_deref()
+            .map_or(String::new(), |label| format!(" ({})", printable(label)));
         rows.add_row(vec![
             shown.snapshot.id.clone(),
             local_time(shown.snapshot.operation.ended.as_deref()),
-            format!(
-                "{} packages, {} nodes",
-                state.packages.len(),
-                state.nodes.len()
-            ),
-            printable(&shown.snapshot.operation.command),
-            shown
-                .snapshot
-                .label
-                .clone()
-                .map(|label| printable(&label))
-                .unwrap_or_default(),
+            format!("{}p {}n", state.packages.len(), state.nodes.len()),
+            format!("{}{label}", printable(&shown.snapshot.operation.command)),
         ]);
     }
     screen.result(trimmed(&rows).trim_end());
@@ -173,7 +168,7 @@ fn local_time(text: Option<&str>) -> String {
         |_| text.to_owned(),
         |time| {
             time.to_zoned(jiff::tz::TimeZone::system())
-                .strftime("%Y-%m-%d %H:%M:%S %:z")
+                .strftime("%Y-%m-%d %H:%M:%S%:z")
                 .to_string()
         },
     )
