@@ -163,7 +163,7 @@ impl Fetcher {
                     .config
                     .find_links
                     .iter()
-                    .filter(|link| link.starts_with("http"))
+                    .filter(|link| link.starts_with("http") && !self.shared.config.offline)
                 {
                     let Ok(url) = Url::parse(link) else { continue };
                     if let PageAnswer::Body {
@@ -196,20 +196,21 @@ impl Fetcher {
         if let Some(dir) = folder::path_of(&index.url) {
             return local_page(&dir, &shown, name);
         }
-        let kept = if self.shared.config.refresh {
+        let offline = self.shared.config.offline;
+        let kept = if self.shared.config.refresh && !offline {
             None
         } else {
             self.shared.cache.page(&shown, name.as_str())
         };
-        if let Some(kept) = &kept
-            && kept.fresh_until > self.shared.now
-        {
-            return Ok(self
-                .shared
-                .cache
-                .page(&shown, name.as_str())
-                .and_then(|kept| kept.page));
-        }
+        let kept = match kept {
+            Some(kept) if kept.fresh_until > self.shared.now || offline => return Ok(kept.page),
+            None if offline => {
+                return Err(IndexError::Offline {
+                    what: name.to_string(),
+                });
+            }
+            kept => kept,
+        };
         let url = Url::parse(&format!("{}/{name}/", index.url)).map_err(|error| {
             IndexError::Unreachable {
                 url: shown.clone(),

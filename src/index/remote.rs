@@ -213,7 +213,7 @@ impl Shared {
         if self.config.refresh && !self.config.offline {
             return None;
         }
-        let mut found = None;
+        let (mut found, mut unknown) = (None, false);
         for index in self.config.order(name) {
             if folder::path_of(&index.url).is_some() {
                 return None;
@@ -225,7 +225,11 @@ impl Shared {
                         break;
                     }
                 }
-                _ if self.config.offline => {}
+                _ if self.config.offline => {
+                    // A later index must not answer for one that was never asked.
+                    unknown = true;
+                    break;
+                }
                 _ => return None,
             }
         }
@@ -234,9 +238,7 @@ impl Shared {
             Err(error) => return Some(Err(error)),
         };
         let page = self.with_flat(name, found, &flat);
-        let nothing_known =
-            page.is_none() && self.config.offline && !self.config.indexes.is_empty();
-        Some(if nothing_known {
+        Some(if page.is_none() && unknown {
             Err(IndexError::Offline {
                 what: name.to_string(),
             })
