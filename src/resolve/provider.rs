@@ -95,6 +95,11 @@ impl<'w, 'a> Provider<'w, 'a> {
         let mut dep = self.world.dep(&line.requirement, &line.text);
         let mut out = Vec::new();
         if line.role == Role::Require {
+            // A name has one address; a line that gives another asks for the impossible.
+            let known = self.world.url_of(dep.name);
+            if dep.url.is_some() && known.is_some_and(|(url, _)| dep.url != Some(url)) {
+                dep.range = Range::empty();
+            }
             if let Some(policy) = self.world.scoped_override(line) {
                 dep.range = Range::full();
                 out.push((Pkg::Policy(policy), Range::full()));
