@@ -141,9 +141,18 @@ impl Source {
 /// assert_eq!(redact("git@host:a/b.git"), "git@host:a/b.git");
 /// ```
 pub fn redact(text: &str) -> String {
+    if text.as_bytes().get(1) == Some(&b':') {
+        // `C:\wheels`: a drive, not a scheme.
+        return text.to_owned();
+    }
     let Ok(mut url) = Url::parse(text) else {
         return hide_user_info(text);
     };
+    let has_secret =
+        !url.username().is_empty() || url.password().is_some() || url.query().is_some();
+    if !has_secret && !text.contains(char::is_control) {
+        return text.to_owned();
+    }
     if !url.username().is_empty() && url.scheme().contains("ssh") {
         // `git@` of an ssh address is no secret and part of the address.
         let _ = url.set_password(None);

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use pep508_rs::{ExtraName, MarkerEnvironment, MarkerTree};
+use pep508_rs::{ExtraName, MarkerEnvironment, MarkerTree, MarkerWarningKind};
 
 use super::name::Extra;
 
@@ -18,6 +18,7 @@ impl Marker {
     ///
     /// Two forms that the parser would silently take for "always" are rewritten
     /// first: lists with commas behind `in`, and ordered comparisons with `.*`.
+    /// Any other that it would leave out is an error.
     ///
     /// # Errors
     ///
@@ -28,9 +29,29 @@ impl Marker {
             return Ok(Self::default());
         }
         let repaired = repair(text);
-        let tree = MarkerTree::from_str(&repaired)
-            .map_err(|error| error.to_string().lines().next().unwrap_or("").to_owned())?;
-        if tree.is_true() && mentions_variable(&repaired) && !looks_trivial(&repaired) {
+        let mut left_out = false;
+        // The last two kinds are also reported for comparisons that do count;
+        // only the message tells.
+        let mut note = |kind: MarkerWarningKind, message: String| {
+            left_out |= match kind {
+                MarkerWarningKind::DeprecatedMarkerName => false,
+                MarkerWarningKind::Pep440Error
+                | MarkerWarningKind::MarkerMarkerComparison
+                | MarkerWarningKind::StringStringComparison => true,
+                MarkerWarningKind::ExtraInvalidComparison
+                | MarkerWarningKind::LexicographicComparison => message.contains("ignored"),
+            };
+        };
+        let tree = MarkerTree::parse_reporter(&repaired, &mut note).map_err(|error| {
+            let message = error.to_string();
+            let first = message.lines().next().unwrap_or("");
+            let first = first.replacen("Expected", "expected", 1);
+            format!(
+                "in the marker: {}",
+                first.replacen("Unexpected", "unexpected", 1)
+            )
+        })?;
+        if left_out {
             return Err(format!("the marker `{text}` is not understood"));
         }
         Ok(Self {
@@ -86,20 +107,6 @@ pub fn mentions_extra(text: &str) -> bool {
     // The reversed form: 'gpu' == extra.
     let tail = text.trim_end().trim_end_matches(')').trim_end();
     tail.ends_with("== extra") || tail.ends_with("==extra")
-}
-
-fn mentions_variable(text: &str) -> bool {
-    ["python", "sys_", "os_", "platform", "implementation"]
-        .iter()
-        .any(|word| text.contains(word))
-}
-
-/// `x >= '0' or x < '0'` is rightly always true; only single comparisons are suspect.
-fn looks_trivial(text: &str) -> bool {
-    text.contains(" or ")
-        || text.contains(">= '0")
-        || text.contains(">=\"0")
-        || text.contains(">='0")
 }
 
 fn repair(text: &str) -> String {

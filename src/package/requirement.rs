@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::marker::{Marker, mentions_extra};
 use super::name::{Extra, Name};
-use super::version::Specifiers;
+use super::version::{Specifiers, Version};
 
 /// A requirement as parsed, and as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +88,11 @@ pub fn split(text: &str) -> Result<Parts<'_>, RequirementError> {
         if url.is_empty() {
             return Err(fail("expected a URL behind `@`", after));
         }
+        if let Some(space) = url.find(char::is_whitespace) {
+            let rest = url[space..].trim_start();
+            let message = format!("expected `;` or the end behind the URL, found `{rest}`");
+            return Err(fail(&message, &after[url.len() - rest.len()..]));
+        }
         return Ok(Parts {
             name,
             extras,
@@ -158,10 +163,10 @@ impl Requirement {
         extras.sort();
         extras.dedup();
         let (specifiers, repair) =
-            parse_specifiers(parts.specifiers).map_err(|(message, fix)| RequirementError {
-                message,
-                column: at(parts.specifiers),
-                fix,
+            parse_specifiers(parts.specifiers).map_err(|bad| RequirementError {
+                message: bad.message,
+                column: at(bad.part),
+                fix: bad.fix,
             })?;
         let marker = Marker::parse(parts.marker).map_err(|message| RequirementError {
             message,
@@ -169,6 +174,21 @@ impl Requirement {
             fix: None,
         })?;
         let url = parts.url.map(str::to_owned);
+        if let Some(address) = parts.url
+            && let Some((host, path)) = as_scp(address)
+        {
+            // Of a bare `git@host:path` the user was taken for the name.
+            let user = if host.contains('@') {
+                String::new()
+            } else {
+                format!("{}@", parts.name)
+            };
+            return Err(RequirementError {
+                message: format!("`{address}` is not a URL"),
+                column: at(address),
+                fix: Some(format!("git+ssh://{user}{host}/{path}")),
+            });
+        }
         Ok((
             Self {
                 name,
@@ -223,11 +243,26 @@ pub fn is_for_extra(text: &str) -> bool {
         .is_some_and(|(_, marker)| mentions_extra(marker))
 }
 
+/// Git's short address `git@host:path`, which is no URL.
+fn as_scp(address: &str) -> Option<(&str, &str)> {
+    let (host, path) = address.split_once(':')?;
+    (!path.starts_with("//") && host.contains(['@', '.']) && !host.contains(['/', '\\']))
+        .then_some((host, path))
+}
+
 type Repaired = (Specifiers, Option<String>);
 
-fn parse_specifiers(text: &str) -> Result<Repaired, (String, Option<String>)> {
+/// The part of a list of specifiers that cannot be read.
+struct BadPart<'a> {
+    part: &'a str,
+    message: String,
+    fix: Option<String>,
+}
+
+fn parse_specifiers(text: &str) -> Result<Repaired, BadPart<'_>> {
+    let gap = !text.is_empty() && text.split(',').any(|part| part.trim().is_empty());
     if let Ok(specifiers) = Specifiers::parse(text)
-        && !text.trim_end().ends_with(',')
+        && !gap
     {
         return Ok((specifiers, None));
     }
@@ -304,46 +339,78 @@ fn repair_one(part: &str) -> String {
     format!("{operator}{version}")
 }
 
-fn explain_specifiers(text: &str) -> (String, Option<String>) {
-    for part in text
+fn explain_specifiers(text: &str) -> BadPart<'_> {
+    let bad = text
         .split(',')
+        .flat_map(|part| split_joined(part.trim()))
         .map(str::trim)
-        .filter(|part| !part.is_empty())
-    {
-        if Specifiers::parse(&repair_one(part)).is_ok() {
-            continue;
-        }
-        if let Some(version) = part.strip_prefix("=>") {
-            return (
-                format!("`{part}` is not a specifier"),
-                Some(format!(">={}", version.trim())),
-            );
-        }
-        if let Some(version) = part.strip_prefix("=<") {
-            return (
-                format!("`{part}` is not a specifier"),
-                Some(format!("<={}", version.trim())),
-            );
-        }
-        if let Some(version) = part.strip_prefix('=').filter(|rest| !rest.starts_with('=')) {
-            return (
-                format!("`{part}` is not a specifier"),
-                Some(format!("=={}", version.trim())),
-            );
-        }
-        if let Some(version) = part.strip_prefix("~=")
-            && !version.contains('.')
-        {
-            let message = format!("`{part}` needs at least two numbers (PEP 440)");
-            return (message, Some(format!("~={}.0", version.trim())));
-        }
-        if !part.starts_with(['<', '>', '=', '!', '~']) {
-            return (
-                format!("expected a version specifier or `;`, found `{part}`"),
-                None,
-            );
-        }
-        return (format!("`{part}` is not a version specifier"), None);
+        .find(|part| !part.is_empty() && Specifiers::parse(&repair_one(part)).is_err());
+    let Some(part) = bad else {
+        let message = format!("`{text}` is not a version specifier");
+        return BadPart {
+            part: text,
+            message,
+            fix: None,
+        };
+    };
+    let (message, fix) = explain_one(part);
+    BadPart { part, message, fix }
+}
+
+fn explain_one(part: &str) -> (String, Option<String>) {
+    let no_specifier = format!("`{part}` is not a version specifier");
+    let body = part
+        .find(|c: char| !matches!(c, '<' | '>' | '=' | '!' | '~'))
+        .unwrap_or(part.len());
+    let (operator, version) = part.split_at(body);
+    let version = version.trim();
+    let meant = match operator {
+        "=>" => Some(">="),
+        "=<" => Some("<="),
+        "=" => Some("=="),
+        "=!" => Some("!="),
+        "=~" | "~" => Some("~="),
+        _ => None,
+    };
+    if let Some(meant) = meant {
+        return (no_specifier, Some(format!("{meant}{version}")));
     }
-    (format!("`{text}` is not a version specifier"), None)
+    if let Some(bounds) = part.strip_prefix('^').and_then(caret) {
+        return (format!("`{part}` is Poetry's notation"), Some(bounds));
+    }
+    if operator.is_empty() {
+        return (
+            format!("expected a version specifier or `;`, found `{part}`"),
+            None,
+        );
+    }
+    if operator == "~="
+        && !version.contains('.')
+        && Specifiers::parse(&format!("=={version}")).is_ok()
+    {
+        let message = format!("`{part}` needs at least two numbers (PEP 440)");
+        return (message, Some(format!("~={version}.0")));
+    }
+    if let Some((public, local)) = version.split_once('+')
+        && Specifiers::parse(&format!("=={version}")).is_ok()
+    {
+        let message =
+            format!("the local label `+{local}` can only stand behind `==` or `!=` (PEP 440)");
+        return (message, Some(format!("{operator}{public}")));
+    }
+    if operator == "===" {
+        let message = format!("`{version}` is not a version that can be compared (PEP 440)");
+        return (message, None);
+    }
+    (no_specifier, None)
+}
+
+/// `^1.2` leaves the leftmost number that is not zero alone.
+fn caret(version: &str) -> Option<String> {
+    let parsed: Version = version.trim().parse().ok()?;
+    let numbers = parsed.release();
+    let keep = numbers.iter().position(|&number| number != 0)?;
+    let mut end: Vec<u64> = numbers[..=keep].to_vec();
+    end[keep] = end[keep].checked_add(1)?;
+    Some(format!(">={parsed},<{}", Version::new(end)))
 }

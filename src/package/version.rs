@@ -35,6 +35,10 @@ impl Specifiers {
             }
             let one =
                 VersionSpecifier::from_str(part).map_err(|error| first_line(&error.to_string()))?;
+            // The range of such a version would need the number after it.
+            if numbers(one.version()).any(|number| number == u64::MAX) {
+                return Err(format!("the version in `{part}` is too large"));
+            }
             list.push(one);
         }
         Ok(Self {
@@ -119,6 +123,13 @@ fn release_of(version: &Version) -> Version {
     Version::new(version.release().iter().copied())
 }
 
+fn numbers(version: &Version) -> impl Iterator<Item = u64> {
+    let pre = version.pre().map(|pre| pre.number);
+    let marks = [Some(version.epoch()), pre, version.post(), version.dev()];
+    let release: Vec<u64> = version.release().to_vec();
+    release.into_iter().chain(marks.into_iter().flatten())
+}
+
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or(text).to_owned()
 }
@@ -167,7 +178,8 @@ pub fn to_range(specifier: &VersionSpecifier) -> Range {
 }
 
 /// Shows a range as specifiers, with our technical bounds turned back:
-/// `[1.0, 1.0.post0.dev0)` is `==1.0`. Meant for people, not for parsing.
+/// `[1.0, 1.0.post0.dev0)` is `==1.0`, `[1.dev0, 2.dev0)` is `==1.*`. Meant for
+/// people, not for parsing.
 pub fn show_range(range: &Range) -> String {
     use std::ops::Bound::{Excluded, Included, Unbounded};
     if range.is_empty() {
@@ -180,6 +192,11 @@ pub fn show_range(range: &Range) -> String {
                 && successor(low) == *high
             {
                 return format!("=={low}");
+            }
+            if let (Included(low), Excluded(high)) = (low, high)
+                && let Some(stem) = stem_of(low, high)
+            {
+                return format!("=={stem}.*");
             }
             if let (Included(low), Included(high)) = (low, high)
                 && low == high
@@ -196,7 +213,7 @@ pub fn show_range(range: &Range) -> String {
             let high = match high {
                 Included(v) => format!("<={}", plain(v)),
                 Excluded(v) => {
-                    technical_base(v).map_or(format!("<{}", plain(v)), |base| format!("<={base}"))
+                    technical_base(v).map_or(format!("<{}", end_of(v)), |base| format!("<={base}"))
                 }
                 Unbounded => String::new(),
             };
@@ -210,13 +227,44 @@ pub fn show_range(range: &Range) -> String {
     parts.join(" or ")
 }
 
-/// `1.0.post0.dev0` stands for "just after 1.0" wherever we made it.
+/// `1.0.post0.dev0` stands for "just after 1.0" wherever we made it, and
+/// `1.0.post2.dev0` for "just after 1.0.post1".
 fn technical_base(version: &Version) -> Option<Version> {
-    (version.post() == Some(0) && version.dev() == Some(0))
-        .then(|| version.clone().with_post(None).with_dev(None))
+    let post = version.post().filter(|_| version.dev() == Some(0))?;
+    let bare = version.clone().with_dev(None);
+    Some(bare.with_post(post.checked_sub(1)))
+}
+
+/// `[1.2.dev0, 1.3.dev0)` is all that begins with `1.2`.
+fn stem_of(low: &Version, high: &Version) -> Option<Version> {
+    if low.dev() != Some(0) || low.is_local() {
+        return None;
+    }
+    let stem = low.clone().with_dev(None);
+    let all = VersionSpecifier::from_version(Operator::EqualStar, stem.clone()).ok()?;
+    let whole = Range::from_range_bounds(low.clone()..high.clone());
+    (to_range(&all) == whole).then_some(stem)
+}
+
+/// The end of `~=1.4` and `==1.*` is `2.dev0`: to people it is `<2`.
+fn end_of(version: &Version) -> Version {
+    let end = plain(version);
+    if end.dev() == Some(0) && end.pre().is_none() && end.post().is_none() {
+        end.with_dev(None)
+    } else {
+        end
+    }
 }
 
 /// Drops the least or greatest marks that `pep440_rs` puts on exclusive bounds.
 fn plain(version: &Version) -> Version {
-    version.clone().with_min(None).with_max(None)
+    // Setting either on a version that cannot have it is a panic in debug builds.
+    let mut version = version.clone();
+    if Version::min(&version).is_some() {
+        version = version.with_min(None);
+    }
+    if Version::max(&version).is_some() {
+        version = version.with_max(None);
+    }
+    version
 }
