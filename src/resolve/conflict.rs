@@ -220,8 +220,18 @@ fn minimise(world: &World<'_>, lines: &[u32], cancel: &Cancel) -> Result<Vec<u32
     Ok(core)
 }
 
-/// A requirement edge that a proof rests on.
-type Edges = BTreeMap<Pkg, Vec<(Pkg, Range)>>;
+/// The requirements that a proof rests on, by who asks.
+type Edges = BTreeMap<Pkg, Vec<Edge>>;
+
+/// A requirement that a proof rests on.
+pub(super) struct Edge {
+    /// What is asked for.
+    to: Pkg,
+    /// Which versions ask.
+    pub(super) versions: Range,
+    /// Which versions would do.
+    pub(super) asked: Range,
+}
 
 fn describe(world: &World<'_>, core: &[u32], cancel: &Cancel) -> Result<Conflict, IndexError> {
     let mut edges: Edges = BTreeMap::new();
@@ -229,11 +239,12 @@ fn describe(world: &World<'_>, core: &[u32], cancel: &Cancel) -> Result<Conflict
     let mut missing = BTreeSet::new();
     if let Solved::Proof(proof) = solve(world, core, cancel, Some(TRIAL_STEPS))? {
         visit(&proof, &mut |external| match external {
-            External::FromDependencyOf(from, versions, to, _) => {
-                edges
-                    .entry(*from)
-                    .or_default()
-                    .push((*to, versions.clone()));
+            External::FromDependencyOf(from, versions, to, asked) => {
+                edges.entry(*from).or_default().push(Edge {
+                    to: *to,
+                    versions: versions.clone(),
+                    asked: asked.clone(),
+                });
                 if let Pkg::Policy(at) = to {
                     policies.insert(*at);
                 }
@@ -299,9 +310,9 @@ fn contested(
         let mut seen = BTreeSet::from([start]);
         let mut open = VecDeque::from([start]);
         while let Some(package) = open.pop_front() {
-            for (to, _) in edges.get(&package).into_iter().flatten() {
-                if seen.insert(*to) {
-                    open.push_back(*to);
+            for edge in edges.get(&package).into_iter().flatten() {
+                if seen.insert(edge.to) {
+                    open.push_back(edge.to);
                 }
             }
         }
@@ -323,7 +334,7 @@ fn contested(
             matches!(from, Pkg::Name(of) | Pkg::Extra(of, _) if *of == name)
                 && to
                     .iter()
-                    .any(|(to, _)| matches!(to, Pkg::Name(to) | Pkg::Extra(to, _) if *to != name))
+                    .any(|edge| matches!(edge.to, Pkg::Name(to) | Pkg::Extra(to, _) if to != name))
         })
     };
     let best = reached.iter().max_by_key(|&(&name, &count)| {
@@ -342,7 +353,7 @@ fn chain(world: &World<'_>, line: u32, edges: &Edges, contested: Option<&Name>) 
     let Some(goal) = contested.map(|name| world.number(name)) else {
         return Vec::new();
     };
-    let mut from: BTreeMap<Pkg, (Pkg, Range)> = BTreeMap::new();
+    let mut from: BTreeMap<Pkg, Pkg> = BTreeMap::new();
     let mut open = VecDeque::from([Pkg::Line(line)]);
     let mut end = None;
     while let Some(package) = open.pop_front() {
@@ -350,26 +361,28 @@ fn chain(world: &World<'_>, line: u32, edges: &Edges, contested: Option<&Name>) 
             end = Some(package);
             break;
         }
-        for (to, versions) in edges.get(&package).into_iter().flatten() {
-            if *to != Pkg::Line(line) && !from.contains_key(to) {
-                from.insert(*to, (package, versions.clone()));
-                open.push_back(*to);
+        for edge in edges.get(&package).into_iter().flatten() {
+            if edge.to != Pkg::Line(line) && !from.contains_key(&edge.to) {
+                from.insert(edge.to, package);
+                open.push_back(edge.to);
             }
         }
     }
     let mut steps = Vec::new();
     let mut at = end;
     while let Some(package) = at {
-        let Some((before, versions)) = from.get(&package) else {
+        let Some(&before) = from.get(&package) else {
             break;
         };
         if let (Pkg::Name(asking) | Pkg::Extra(asking, _), Pkg::Name(asked) | Pkg::Extra(asked, _)) =
-            (*before, package)
+            (before, package)
             && asking != asked
         {
-            steps.push(explain::step(world, asking, versions, asked));
+            let all = edges.get(&before).into_iter().flatten();
+            let all = all.filter(|edge| edge.to == package);
+            steps.push(explain::step(world, before, asked, all));
         }
-        at = Some(*before);
+        at = Some(before);
     }
     steps.reverse();
     steps

@@ -215,6 +215,16 @@ impl DependencyProvider for Provider<'_, '_> {
                 }
             }
         }
+        // The solver takes a package that excludes itself for absent, so a dependency
+        // on itself is judged here.
+        let excludes_itself =
+            |(to, range): &(Pkg, Range)| to == package && !range.contains(version);
+        if out.iter().any(excludes_itself) {
+            return Ok(Dependencies::Unavailable(
+                "it needs another version of itself".to_owned(),
+            ));
+        }
+        out.retain(|(to, _)| to != package);
         Ok(Dependencies::Available(out.into_iter().collect()))
     }
 

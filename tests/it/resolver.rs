@@ -809,6 +809,18 @@ fn a_package_may_depend_on_itself() {
     check(&["a 1.0 -> a==1.0"], &["n: a"], "a 1.0");
     check(&["a 2.0 -> a<2", "a 1.0"], &["n: a"], "a 1.0");
     check(&["a 2.0 -> a<2"], &["n: a"], "conflict: a");
+    let bad = ["a 1.0 -> a>=2", "a 2.0 -> gone"];
+    check(&bad, &["n: a"], "conflict: a");
+    check(
+        &["a 1.0 -> a[x]>=1; extra == 'x' | b; extra == 'x'", "b 1"],
+        &["n: a[x]"],
+        "a 1.0, b 1",
+    );
+    check(
+        &["a 1.0 -> a[x]>=2 | b; extra == 'x'", "b 1"],
+        &["n: a"],
+        "conflict: a",
+    );
 }
 
 #[test]
