@@ -156,7 +156,7 @@ fn missing_supply(world: &World<'_>, line: u32) -> Result<Option<String>, IndexE
             let shown = if count == 1 {
                 versions[0].to_string()
             } else {
-                format!("{count} versions")
+                format!("each of {count} versions")
             };
             let _ = write!(text, "; {shown} {}", reason.shown(world.target));
         }

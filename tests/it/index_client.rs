@@ -10,9 +10,11 @@ use portenv::index::page::ColdFile;
 use portenv::index::{Index, IndexConfig, IndexError, MetadataError, Page, RemoteIndex};
 use portenv::package::{Metadata, Name, Version};
 use portenv::progress::{Cancel, Silent};
+use portenv::resolve::Outcome;
 use rusqlite::Connection;
 
 use crate::support::{Fault, Format, Hosted, IndexServer, Sandbox, Sdist, Wheel};
+use crate::worlds::World;
 
 const NOW: i64 = 1_780_000_000;
 
@@ -879,4 +881,72 @@ fn a_request_to_stop_ends_the_waiting() {
         index.page(&name("demo")).unwrap_err(),
         IndexError::Interrupted
     );
+}
+
+/// Twelve releases of everything, most of which cannot go together.
+fn deep() -> IndexServer {
+    let server = IndexServer::empty();
+    for at in 1..=12 {
+        let version = format!("{at}.0");
+        let top = Wheel::new("top", &version).requires("side[x]");
+        server.add(top.requires(&format!("middle=={at}.*")));
+        let least = if at < 3 { 5 } else { 2 };
+        server.add(Wheel::new("middle", &version).requires(&format!("leaf<{least}")));
+        server.add(Wheel::new("leaf", &version));
+        let side = Wheel::new("side", &version).requires("late>1; extra == 'x'");
+        server.add(side.extra("x").requires("gone; sys_platform == 'win32'"));
+        server.add(Sdist::new("late", &version));
+    }
+    server
+}
+
+#[test]
+fn the_answer_depends_neither_on_the_kind_of_index_nor_on_what_was_asked_ahead() {
+    let world = World::new::<&str, &str>(&[], &["core: top", "n: leaf>=2", "m: side<9"]);
+    let answer = |index: &RemoteIndex| match world.outcome_from(index) {
+        Outcome::Resolved(resolution) => {
+            let packages = resolution.packages.iter();
+            let shown = packages.map(|package| format!("{} {}", package.name, package.version));
+            shown.collect::<Vec<_>>().join(", ")
+        }
+        Outcome::Conflicts(conflicts) => crate::worlds::shown(&conflicts),
+    };
+    let expected = "late 12.0, leaf 4.0, middle 2.0, side 8.0, top 2.0";
+    for (format, metadata, ranges) in [
+        (Format::Json, true, true),
+        (Format::Json, false, true),
+        (Format::Html, true, false),
+        (Format::Html, false, false),
+    ] {
+        let case = format!("{format:?} {metadata} {ranges}");
+        let sandbox = Sandbox::new();
+        let server = deep();
+        server.set(|options| {
+            (options.format, options.metadata, options.ranges) = (format, metadata, ranges);
+        });
+        let index = open(cached(&server, &sandbox.cache()));
+        assert_eq!(answer(&index), expected, "{case}");
+        index.flush();
+        let mut asked = paths(&server);
+        let all = asked.len();
+        asked.sort();
+        asked.dedup();
+        assert_eq!(asked.len(), all, "{case}: nothing is asked for twice");
+        assert!(
+            !asked.iter().any(|path| path.contains("gone")),
+            "{case}: {asked:?}"
+        );
+
+        let config = IndexConfig {
+            offline: true,
+            ..cached(&server, &sandbox.cache())
+        };
+        let index = open(config);
+        assert_eq!(answer(&index), expected, "{case}: off line");
+        // Not by what the server saw: the first index may still be asking ahead.
+        let stats = index.stats();
+        for count in [&stats.pages, &stats.metadata, &stats.ranges, &stats.files] {
+            assert_eq!(count.load(Ordering::Relaxed), 0, "{case}: off line");
+        }
+    }
 }

@@ -67,7 +67,7 @@ pub(crate) fn line(text: &str, number: u32) -> Line {
     Line {
         origin: Origin::file(kind, owner, &file).at(number, 1),
         text: text.to_owned(),
-        requirement: Requirement::parse(text).unwrap(),
+        requirement: Requirement::parse(text.split(" #").next().unwrap()).unwrap(),
         hashes: Vec::new(),
         editable: false,
         role,
