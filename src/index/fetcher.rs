@@ -14,7 +14,7 @@ use super::client::{Client, PageAnswer, Want as PartWant};
 use super::config::IndexLocation;
 use super::folder;
 use super::page::{ColdFile, Page};
-use super::remote::{MetadataSlot, Shared};
+use super::remote::{MetadataSlot, ONLY_A_BUILD, Shared};
 use super::simple::{ListedFile, parse_page};
 use super::source::{IndexError, MetadataError, Want};
 use crate::host::{digest, fs};
@@ -297,7 +297,7 @@ impl Fetcher {
             return self.understand(name, version, file, bytes);
         }
         let key = Shared::metadata_key(file);
-        if let Some(kept) = self.shared.cache.metadata(&key) {
+        if let Some(kept) = self.shared.kept_metadata(&key) {
             return Ok(MetadataSlot::Here(Arc::new(kept)));
         }
         let url = Url::parse(&file.file.url)
@@ -415,7 +415,16 @@ impl Fetcher {
                 }
                 Ok(MetadataSlot::Here(Arc::new(*metadata)))
             }
-            SdistMetadata::NeedsBuild(older) => {
+            SdistMetadata::NeedsBuild(older) if !self.shared.builds => {
+                let metadata =
+                    older.ok_or_else(|| MetadataError::Unusable(ONLY_A_BUILD.to_owned()))?;
+                if folder::path_of(&file.file.url).is_none() {
+                    let key = self.shared.second_hand(&Shared::metadata_key(file));
+                    self.shared.cache.keep_metadata(&key, &metadata);
+                }
+                Ok(MetadataSlot::Here(Arc::new(*metadata)))
+            }
+            SdistMetadata::NeedsBuild(_) => {
                 let dir = self.shared.files_dir().join(digest::short(&bytes));
                 let path = dir.join(&file.file.filename);
                 fs::write_atomic(&path, &bytes).map_err(|error| {
@@ -424,10 +433,7 @@ impl Fetcher {
                         error.source
                     ))
                 })?;
-                Ok(MetadataSlot::NeedsBuild {
-                    path,
-                    older: older.map(|metadata| *metadata),
-                })
+                Ok(MetadataSlot::NeedsBuild { path })
             }
         }
     }

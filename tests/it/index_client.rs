@@ -1,13 +1,13 @@
 //! The network index, asked of a real server on this machine.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use camino::Utf8Path;
 use portenv::index::config::IndexLocation;
 use portenv::index::page::ColdFile;
-use portenv::index::{Index, IndexConfig, IndexError, MetadataError, Page, RemoteIndex};
+use portenv::index::{Builder, Index, IndexConfig, IndexError, MetadataError, Page, RemoteIndex};
 use portenv::package::{Metadata, Name, Version};
 use portenv::progress::{Cancel, Silent};
 use portenv::resolve::Outcome;
@@ -855,6 +855,76 @@ fn an_sdist_tells_its_dependencies_where_it_states_them() {
         matches!(&error, MetadataError::Unusable(reason) if reason.contains("build")),
         "{error:?}"
     );
+}
+
+/// Tells one dependency, and how often it was asked.
+#[derive(Default)]
+struct CountingBuilder(AtomicU64);
+
+impl Builder for CountingBuilder {
+    fn metadata(
+        &self,
+        path: &Utf8Path,
+        name: &Name,
+        version: &Version,
+    ) -> Result<Metadata, String> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        assert!(path.is_file());
+        Ok(Metadata {
+            name: name.to_string(),
+            version: version.to_string(),
+            requires_dist: vec!["built".to_owned()],
+            ..Metadata::default()
+        })
+    }
+}
+
+#[test]
+fn an_sdist_is_fetched_and_built_once() {
+    let sdist = || {
+        Sdist::new("old", "1.0")
+            .pkg_info_version("1.0")
+            .egg_requires("other>=3\n")
+    };
+    for builds in [false, true] {
+        let sandbox = Sandbox::new();
+        let server = IndexServer::start([sdist()]);
+        let builder = Arc::new(CountingBuilder::default());
+        let run = || {
+            let mut index = open(cached(&server, &sandbox.cache()));
+            if builds {
+                index = index.with_builder(Arc::clone(&builder) as Arc<dyn Builder>);
+            }
+            let found = metadata_of(&index, "old").unwrap();
+            index.flush();
+            found
+        };
+        let first = run();
+        assert_eq!(
+            first.requires_dist,
+            [if builds { "built" } else { "other>=3" }]
+        );
+        assert_eq!(first.unverified, !builds);
+        server.clear_requests();
+        assert_eq!(run(), first);
+        assert_eq!(paths(&server), Vec::<String>::new());
+        assert_eq!(builder.0.load(Ordering::Relaxed), u64::from(builds));
+    }
+}
+
+#[test]
+fn a_build_is_better_than_older_evidence_that_was_kept() {
+    let sandbox = Sandbox::new();
+    let sdist = Sdist::new("old", "1.0")
+        .pkg_info_version("1.0")
+        .egg_requires("other>=3\n");
+    let server = IndexServer::start([sdist]);
+    let index = open(cached(&server, &sandbox.cache()));
+    metadata_of(&index, "old").unwrap();
+    index.flush();
+    let builder: Arc<dyn Builder> = Arc::new(CountingBuilder::default());
+    let index = open(cached(&server, &sandbox.cache())).with_builder(builder);
+    assert_eq!(metadata_of(&index, "old").unwrap().requires_dist, ["built"]);
 }
 
 #[test]
