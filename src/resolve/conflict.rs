@@ -261,6 +261,15 @@ fn describe(world: &World<'_>, core: &[u32], cancel: &Cancel) -> Result<Conflict
         core.first()
             .map(|&at| world.lines[at as usize].requirement.name.clone())
     });
+    // The line that gives the contested package its address decides which versions
+    // there are, though no proof rests on it.
+    let address = contested
+        .as_ref()
+        .and_then(|name| world.url_of(world.number(name)))
+        .map(|(_, at)| at)
+        .filter(|at| !core.contains(at) && world.is_active(&world.lines[*at as usize]));
+    let lines: Vec<u32> = core.iter().copied().chain(address).collect();
+    let core = lines.as_slice();
     let mut requirements: Vec<CoreLine> = core
         .iter()
         .map(|&at| {
@@ -294,7 +303,7 @@ fn describe(world: &World<'_>, core: &[u32], cancel: &Cancel) -> Result<Conflict
         requirements,
         explanation,
         new: true,
-        lines: core.to_vec(),
+        lines,
     })
 }
 

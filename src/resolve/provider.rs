@@ -79,6 +79,12 @@ impl<'w, 'a> Provider<'w, 'a> {
                 out.push((Pkg::Policy(policy), Range::full()));
                 Range::full()
             }
+            // A name has the one address that a line gives it; no other can be had.
+            None if dep.url.is_some()
+                && dep.url != self.world.url_of(dep.name).map(|(url, _)| url) =>
+            {
+                Range::empty()
+            }
             None => dep.range.clone(),
         };
         for &policy in self.world.constraints_on(dep.name) {
@@ -95,13 +101,9 @@ impl<'w, 'a> Provider<'w, 'a> {
         let mut dep = self.world.dep(&line.requirement, &line.text);
         let mut out = Vec::new();
         if line.role == Role::Require {
-            // A name has one address; a line that gives another asks for the impossible.
-            let known = self.world.url_of(dep.name);
-            if dep.url.is_some() && known.is_some_and(|(url, _)| dep.url != Some(url)) {
-                dep.range = Range::empty();
-            }
             if let Some(policy) = self.world.scoped_override(line) {
                 dep.range = Range::full();
+                dep.url = None;
                 out.push((Pkg::Policy(policy), Range::full()));
             }
             self.emit(&dep, &mut out);

@@ -1020,3 +1020,42 @@ fn the_answer_depends_neither_on_the_kind_of_index_nor_on_what_was_asked_ahead()
         }
     }
 }
+
+#[test]
+fn an_address_that_a_line_gives_serves_packages_that_ask_for_the_same() {
+    let server = IndexServer::start([Wheel::new("plain", "1.0").requires("direct>=1")]);
+    server.add(Wheel::new("direct", "1.0"));
+    server.add_to("other", Wheel::new("direct", "2.0").requires("plain"));
+    let address = format!(
+        "direct @ {}/other/files/direct-2.0-py3-none-any.whl",
+        server.base()
+    );
+    server.add(Wheel::new("same", "1.0").requires(&address));
+    let answer = |lines: &[&str]| match World::new(&[] as &[&str], lines)
+        .outcome_from(&open(config(&server)))
+    {
+        Outcome::Resolved(resolution) => {
+            let packages = resolution.packages.iter();
+            let shown = packages.map(|package| format!("{} {}", package.name, package.version));
+            shown.collect::<Vec<_>>().join(", ")
+        }
+        Outcome::Conflicts(conflicts) => crate::worlds::shown(&conflicts),
+    };
+    let line = format!("n: {address}");
+    assert_eq!(answer(&[&line]), "direct 2.0, plain 1.0");
+    assert_eq!(
+        answer(&[&line, "m: same"]),
+        "direct 2.0, plain 1.0, same 1.0"
+    );
+    assert_eq!(
+        answer(&[&line, "m: direct<2"]),
+        format!("conflict: direct<2 + {address}")
+    );
+    assert_eq!(answer(&["m: same"]), "conflict: same");
+    assert_eq!(answer(&["m: plain"]), "direct 1.0, plain 1.0");
+    let gone = format!(
+        "n: direct @ {}/nowhere/direct-2.0-py3-none-any.whl",
+        server.base()
+    );
+    assert_eq!(answer(&[&gone]), format!("conflict: {}", &gone[3..]));
+}

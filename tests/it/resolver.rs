@@ -866,6 +866,16 @@ fn two_addresses_for_one_name_exclude_each_other() {
     );
 }
 
+#[test]
+fn no_package_brings_an_address_of_its_own() {
+    let address = "b @ https://host/b-9.0-py3-none-any.whl";
+    let world = [&format!("a 2.0 -> {address}"), "a 1.0 -> b", "b 1.0"];
+    check(&world, &["n: a"], "a 1.0, b 1.0");
+    check(&world, &["n: a>1", "override: b>=1"], "a 2.0, b 1.0");
+    let conflicts = World::new(&world, &["n: a>1"]).conflicts();
+    assert_eq!(conflicts[0].requirements[0].via[0].requirement, address);
+}
+
 /// An index that cannot be reached, or whose metadata cannot be had.
 struct Failing<'a> {
     world: &'a MemoryIndex,
