@@ -612,10 +612,13 @@ fn offline_an_index_on_this_machine_is_read_and_no_other_is_asked() {
     assert_eq!(paths(&server), Vec::<String>::new());
 }
 
+/// Puts something in the way of a cache.
+type Spoiler<'a> = &'a dyn Fn(&Utf8Path);
+
 #[test]
 fn a_cache_file_that_cannot_be_read_is_made_anew() {
     let garbage = |path: &Utf8Path| {
-        std::fs::write(path, b"this is no database at all, not even close").unwrap()
+        std::fs::write(path, b"this is no database at all, not even close").unwrap();
     };
     let newer = |path: &Utf8Path| {
         let connection = Connection::open(path).unwrap();
@@ -624,7 +627,7 @@ fn a_cache_file_that_cannot_be_read_is_made_anew() {
             .unwrap();
     };
     let folder = |path: &Utf8Path| std::fs::create_dir(path).unwrap();
-    let spoilers: [(&str, &dyn Fn(&Utf8Path)); 3] = [
+    let spoilers: [(&str, Spoiler); 3] = [
         ("garbage", &garbage),
         ("newer", &newer),
         ("folder", &folder),

@@ -578,6 +578,8 @@ fn a_line_said_twice_is_not_new_when_something_else_changes() {
     );
 }
 
+type Change<'a> = &'a dyn Fn(&mut Vec<Line>);
+
 #[test]
 fn the_digest_depends_on_all_that_decides_and_on_nothing_else() {
     let world = small();
@@ -594,8 +596,7 @@ fn the_digest_depends_on_all_that_decides_and_on_nothing_else() {
     let other_text =
         |lines: &mut Vec<Line>| lines[1] = line("Node-X: b==2.0; python_version > '3'", 2);
     let other_scope = |lines: &mut Vec<Line>| lines[3] = line("override: b>=1", 4);
-    let changes: [&dyn Fn(&mut Vec<Line>); 4] =
-        [&other_file, &other_node, &other_text, &other_scope];
+    let changes: [Change; 4] = [&other_file, &other_node, &other_text, &other_scope];
     for (at, change) in changes.into_iter().enumerate() {
         assert_ne!(plain, digest(change), "{at}");
     }

@@ -404,7 +404,7 @@ fn without_a_wheel_an_sdist_serves_unless_only_binaries_may() {
         "b 1.0 {sdist}",
     ];
     let source = |options: &mut portenv::resolve::Options| {
-        options.no_binary = NamesOrAll::parse(["a"].into_iter()).unwrap()
+        options.no_binary = NamesOrAll::parse(["a"].into_iter()).unwrap();
     };
     assert_eq!(of(&both, &["n: a"], source), "a 1.0, b 1.0");
     assert_eq!(
