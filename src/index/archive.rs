@@ -22,7 +22,7 @@ pub enum Tail {
 
 fn number(bytes: &[u8], at: usize, size: usize) -> Option<u64> {
     let mut value = 0;
-    for &byte in bytes.get(at..at + size)?.iter().rev() {
+    for &byte in bytes.get(at..at.checked_add(size)?)?.iter().rev() {
         value = value << 8 | u64::from(byte);
     }
     Some(value)
@@ -47,9 +47,12 @@ pub fn read_tail(tail: &[u8], offset: u64, size: u64) -> Result<Tail, String> {
         if record < offset {
             return Ok(Tail::Need(record, offset));
         }
-        let at = usize::try_from(record - offset).map_err(|_| damaged())?;
-        length = number(tail, at + 40, 8).ok_or_else(damaged)?;
-        start = number(tail, at + 48, 8).ok_or_else(damaged)?;
+        let record = usize::try_from(record - offset)
+            .ok()
+            .and_then(|at| tail.get(at..))
+            .ok_or_else(damaged)?;
+        length = number(record, 40, 8).ok_or_else(damaged)?;
+        start = number(record, 48, 8).ok_or_else(damaged)?;
     }
     if start > size || length > size {
         return Err(damaged());
@@ -208,6 +211,12 @@ pub fn sdist_metadata(
             ));
         }
         if info.is_static() {
+            if !info.is_of(name, version) {
+                return Err(format!(
+                    "its PKG-INFO is of `{}`",
+                    crate::package::artifact::printable(&format!("{} {}", info.name, info.version))
+                ));
+            }
             return Ok(SdistMetadata::Stated(Box::new(info.clone())));
         }
     }

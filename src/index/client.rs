@@ -17,6 +17,8 @@ use crate::package::redact;
 
 const PAGES: &str = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1";
 const ATTEMPTS: u32 = 4;
+/// How often an answer that breaks off is asked for.
+const WHOLE: u32 = 2;
 /// What PyPI states; used where an index states nothing.
 const FRESH: i64 = 600;
 
@@ -56,7 +58,6 @@ pub struct Part {
 }
 
 /// The client. Lives on the background thread.
-#[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
     netrc: Option<String>,
@@ -64,6 +65,20 @@ pub struct Client {
     hosts: HashMap<String, (String, String)>,
     /// Hosts that answer a range with the whole file or an error.
     rangeless: Mutex<Vec<String>>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // It holds passwords.
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+/// Returns the user and password that stand in an address; a lone user is a token.
+fn user_info(url: &Url) -> Option<(String, String)> {
+    let user = super::html::percent_decode(url.username());
+    let password = super::html::percent_decode(url.password().unwrap_or(""));
+    (!user.is_empty() || !password.is_empty()).then_some((user, password))
 }
 
 fn authority(url: &Url) -> String {
@@ -98,12 +113,8 @@ impl Client {
             })?;
         let mut hosts = HashMap::new();
         for url in index_urls.filter_map(|url| Url::parse(url).ok()) {
-            if let Some(password) = url.password() {
-                let user = super::html::percent_decode(url.username());
-                hosts.insert(
-                    authority(&url),
-                    (user, super::html::percent_decode(password)),
-                );
+            if let Some(found) = user_info(&url) {
+                hosts.insert(authority(&url), found);
             }
         }
         Ok(Self {
@@ -156,15 +167,8 @@ impl Client {
     }
 
     fn credentials(&self, url: &Url) -> Option<(String, String)> {
-        if let Some(password) = url.password() {
-            return Some((
-                super::html::percent_decode(url.username()),
-                super::html::percent_decode(password),
-            ));
-        }
-        self.hosts
-            .get(&authority(url))
-            .cloned()
+        user_info(url)
+            .or_else(|| self.hosts.get(&authority(url)).cloned())
             .or_else(|| netrc::find(self.netrc.as_deref()?, url.host_str()?))
     }
 
@@ -191,39 +195,49 @@ impl Client {
         } else if let Some(time) = last_modified {
             set(IF_MODIFIED_SINCE, time);
         }
-        let response = self.get(url, &headers).await?;
-        let fresh = fresh_for(response.headers());
-        match response.status() {
-            StatusCode::NOT_MODIFIED => return Ok(PageAnswer::Unchanged(fresh)),
-            StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(PageAnswer::Missing),
-            status if !status.is_success() => return Err(unreachable_error(url, refusal(status))),
-            _ => {}
+        let mut last = String::new();
+        for _ in 0..WHOLE {
+            let response = self.get(url, &headers).await?;
+            let fresh = fresh_for(response.headers());
+            match response.status() {
+                StatusCode::NOT_MODIFIED => return Ok(PageAnswer::Unchanged(fresh)),
+                StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(PageAnswer::Missing),
+                status if !status.is_success() => {
+                    return Err(unreachable_error(url, refusal(status)));
+                }
+                _ => {}
+            }
+            let text = |name| {
+                response
+                    .headers()
+                    .get(name)
+                    .and_then(|value| value.to_str().ok())
+                    .map(str::to_owned)
+            };
+            let (content_type, etag, last_modified) = (
+                text(CONTENT_TYPE).unwrap_or_default(),
+                text(ETAG),
+                text(LAST_MODIFIED),
+            );
+            let final_url = response.url().clone();
+            match response.bytes().await {
+                Ok(body) => {
+                    return Ok(PageAnswer::Body {
+                        content_type,
+                        body: body.to_vec(),
+                        url: final_url,
+                        fresh,
+                        etag,
+                        last_modified,
+                    });
+                }
+                Err(error) => last = causes(&error),
+            }
         }
-        let text = |name| {
-            response
-                .headers()
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_owned)
-        };
-        let (content_type, etag, last_modified) = (
-            text(CONTENT_TYPE).unwrap_or_default(),
-            text(ETAG),
-            text(LAST_MODIFIED),
-        );
-        let final_url = response.url().clone();
-        let body = response
-            .bytes()
-            .await
-            .map_err(|error| unreachable_error(url, causes(&error)))?;
-        Ok(PageAnswer::Body {
-            content_type,
-            body: body.to_vec(),
-            url: final_url,
-            fresh,
-            etag,
-            last_modified,
-        })
+        Err(unreachable_error(
+            url,
+            format!("the page did not arrive whole: {last}"),
+        ))
     }
 
     /// Fetches a whole file, if it is there.
@@ -237,8 +251,8 @@ impl Client {
             ACCEPT_ENCODING,
             reqwest::header::HeaderValue::from_static("identity"),
         );
-        let mut last = None;
-        for _ in 0..2 {
+        let mut last = String::new();
+        for _ in 0..WHOLE {
             let response = self.get(url, &headers).await?;
             match response.status() {
                 StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(None),
@@ -249,15 +263,12 @@ impl Client {
             }
             match response.bytes().await {
                 Ok(bytes) => return Ok(Some(bytes.to_vec())),
-                Err(error) => last = Some(causes(&error)),
+                Err(error) => last = causes(&error),
             }
         }
         Err(IndexError::Integrity {
             url: redact(url.as_str()),
-            detail: format!(
-                "the file did not arrive whole: {}",
-                last.unwrap_or_default()
-            ),
+            detail: format!("the file did not arrive whole: {last}"),
         })
     }
 

@@ -1,8 +1,10 @@
 //! Which indexes there are and which package comes from which.
 
+use std::fmt;
+
 use camino::Utf8PathBuf;
 
-use crate::package::Name;
+use crate::package::{Name, redact};
 
 /// The index that everyone uses unless told otherwise.
 pub const PYPI: &str = "https://pypi.org/simple";
@@ -26,7 +28,7 @@ const TORCH_FAMILY: [&str; 14] = [
 ];
 
 /// One index.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct IndexLocation {
     /// A name to speak of it.
     pub name: Option<String>,
@@ -38,7 +40,7 @@ pub struct IndexLocation {
 }
 
 /// All that the client needs to know.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct IndexConfig {
     /// The indexes, in the order they are asked.
     pub indexes: Vec<IndexLocation>,
@@ -55,6 +57,31 @@ pub struct IndexConfig {
     /// The network may build metadata of sdists through a [`super::Builder`];
     /// else older evidence is taken as it is.
     pub builds: bool,
+}
+
+/// Credentials in addresses are never printed, not even for the programmer.
+impl fmt::Debug for IndexLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IndexLocation")
+            .field("name", &self.name)
+            .field("url", &redact(&self.url))
+            .field("packages", &self.packages)
+            .finish()
+    }
+}
+
+impl fmt::Debug for IndexConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let find_links: Vec<String> = self.find_links.iter().map(|link| redact(link)).collect();
+        f.debug_struct("IndexConfig")
+            .field("indexes", &self.indexes)
+            .field("find_links", &find_links)
+            .field("offline", &self.offline)
+            .field("cache_dir", &self.cache_dir)
+            .field("refresh", &self.refresh)
+            .field("builds", &self.builds)
+            .finish_non_exhaustive()
+    }
 }
 
 impl IndexLocation {

@@ -14,7 +14,7 @@ use super::client::{Client, PageAnswer, Want as PartWant};
 use super::config::IndexLocation;
 use super::folder;
 use super::page::{ColdFile, Page};
-use super::remote::{MetadataSlot, Shared};
+use super::remote::{MetadataSlot, ONLY_A_BUILD, Shared};
 use super::simple::{ListedFile, parse_page};
 use super::source::{Download, IndexError, MetadataError, Want};
 use crate::host::{digest, fs};
@@ -175,7 +175,7 @@ impl Fetcher {
                     .config
                     .find_links
                     .iter()
-                    .filter(|link| link.starts_with("http"))
+                    .filter(|link| link.starts_with("http") && !self.shared.config.offline)
                 {
                     let Ok(url) = Url::parse(link) else { continue };
                     if let PageAnswer::Body {
@@ -208,20 +208,21 @@ impl Fetcher {
         if let Some(dir) = folder::path_of(&index.url) {
             return local_page(&dir, &shown, name);
         }
-        let kept = if self.shared.config.refresh {
+        let offline = self.shared.config.offline;
+        let kept = if self.shared.config.refresh && !offline {
             None
         } else {
             self.shared.cache.page(&shown, name.as_str())
         };
-        if let Some(kept) = &kept
-            && kept.fresh_until > self.shared.now
-        {
-            return Ok(self
-                .shared
-                .cache
-                .page(&shown, name.as_str())
-                .and_then(|kept| kept.page));
-        }
+        let kept = match kept {
+            Some(kept) if kept.fresh_until > self.shared.now || offline => return Ok(kept.page),
+            None if offline => {
+                return Err(IndexError::Offline {
+                    what: name.to_string(),
+                });
+            }
+            kept => kept,
+        };
         let url = Url::parse(&format!("{}/{name}/", index.url)).map_err(|error| {
             IndexError::Unreachable {
                 url: shown.clone(),
@@ -308,7 +309,7 @@ impl Fetcher {
             return self.understand(name, version, file, bytes);
         }
         let key = Shared::metadata_key(file);
-        if let Some(kept) = self.shared.cache.metadata(&key) {
+        if let Some(kept) = self.shared.kept_metadata(&key) {
             return Ok(MetadataSlot::Here(Arc::new(kept)));
         }
         let url = Url::parse(&file.file.url)
@@ -426,7 +427,16 @@ impl Fetcher {
                 }
                 Ok(MetadataSlot::Here(Arc::new(*metadata)))
             }
-            SdistMetadata::NeedsBuild(older) => {
+            SdistMetadata::NeedsBuild(older) if !self.shared.builds => {
+                let metadata =
+                    older.ok_or_else(|| MetadataError::Unusable(ONLY_A_BUILD.to_owned()))?;
+                if folder::path_of(&file.file.url).is_none() {
+                    let key = self.shared.second_hand(&Shared::metadata_key(file));
+                    self.shared.cache.keep_metadata(&key, &metadata);
+                }
+                Ok(MetadataSlot::Here(Arc::new(*metadata)))
+            }
+            SdistMetadata::NeedsBuild(_) => {
                 let dir = self.shared.files_dir().join(digest::short(&bytes));
                 let path = dir.join(&file.file.filename);
                 fs::write_atomic(&path, &bytes).map_err(|error| {
@@ -435,10 +445,7 @@ impl Fetcher {
                         error.source
                     ))
                 })?;
-                Ok(MetadataSlot::NeedsBuild {
-                    path,
-                    older: older.map(|metadata| *metadata),
-                })
+                Ok(MetadataSlot::NeedsBuild { path })
             }
         }
     }

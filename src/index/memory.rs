@@ -44,6 +44,17 @@ impl MemoryIndex {
         python: Option<&str>,
     ) -> &mut Self {
         let filename = format!("{}-{version}-{tags}.whl", name.replace('-', "_"));
+        self.add(name, version, requires, filename, python)
+    }
+
+    fn add(
+        &mut self,
+        name: &str,
+        version: &str,
+        requires: &[&str],
+        filename: String,
+        python: Option<&str>,
+    ) -> &mut Self {
         let name = Name::parse(name).expect("BUG: the literal is a package name");
         let extras = requires.iter().filter_map(|text| {
             let (_, after) = text.split_once("extra == '")?;
@@ -66,6 +77,22 @@ impl MemoryIndex {
         });
         self.metadata.insert(filename, Arc::new(metadata));
         self
+    }
+
+    /// Adds an sdist that states its requirements.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the name is not a legal one: literals are the programmer's.
+    pub fn sdist(
+        &mut self,
+        name: &str,
+        version: &str,
+        requires: &[&str],
+        python: Option<&str>,
+    ) -> &mut Self {
+        let filename = format!("{}-{version}.tar.gz", name.replace('-', "_"));
+        self.add(name, version, requires, filename, python)
     }
 
     /// Changes the file added last for a name.

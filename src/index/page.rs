@@ -154,6 +154,12 @@ impl Page {
     /// Reads a record back; `None` if it is damaged.
     pub fn decode(index: &str, hot: &[u8], cold: Vec<u8>) -> Option<Self> {
         let hot: Hot = postcard::from_bytes(hot).ok()?;
+        // The cold part is read late, when it is too late to ask again.
+        let files: usize = hot.versions.iter().map(|version| version.files.len()).sum();
+        let (told, _) = postcard::take_from_bytes::<usize>(&cold).ok()?;
+        if told != files {
+            return None;
+        }
         Some(Self {
             index: index.to_owned(),
             hot,

@@ -49,11 +49,11 @@ type PageResult = Result<Option<Arc<Page>>, IndexError>;
 pub(super) enum MetadataSlot {
     Here(Arc<Metadata>),
     Failed(MetadataError),
-    NeedsBuild {
-        path: Utf8PathBuf,
-        older: Option<Metadata>,
-    },
+    NeedsBuild { path: Utf8PathBuf },
 }
+
+/// Why an sdist is of no use where nobody can build.
+pub(super) const ONLY_A_BUILD: &str = "only a build could tell its dependencies";
 
 #[derive(Default)]
 struct State {
@@ -69,6 +69,8 @@ pub(super) struct Shared {
     pub(super) cache: Cache,
     pub(super) stats: Stats,
     pub(super) scout: OnceLock<Arc<dyn Scout>>,
+    /// Somebody can build metadata.
+    pub(super) builds: bool,
     /// The present time, in seconds since 1970.
     pub(super) now: i64,
     state: Mutex<State>,
@@ -81,6 +83,19 @@ impl Shared {
         file.file
             .sha256()
             .map_or_else(|| file.file.url.clone(), str::to_owned)
+    }
+
+    /// Where metadata is kept that an sdist does not state itself: what a build told,
+    /// or older evidence where nobody can build.
+    pub(super) fn second_hand(&self, key: &str) -> String {
+        let kind = if self.builds { "build" } else { "older" };
+        format!("{kind}:{key}")
+    }
+
+    /// Finds metadata without asking the network or building.
+    pub(super) fn kept_metadata(&self, key: &str) -> Option<Metadata> {
+        let kept = self.cache.metadata(key);
+        kept.or_else(|| self.cache.metadata(&self.second_hand(key)))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -213,7 +228,7 @@ impl Shared {
         if self.config.refresh && !self.config.offline {
             return None;
         }
-        let mut found = None;
+        let (mut found, mut unknown) = (None, false);
         for index in self.config.order(name) {
             if folder::path_of(&index.url).is_some() {
                 return None;
@@ -225,7 +240,11 @@ impl Shared {
                         break;
                     }
                 }
-                _ if self.config.offline => {}
+                _ if self.config.offline => {
+                    // A later index must not answer for one that was never asked.
+                    unknown = true;
+                    break;
+                }
                 _ => return None,
             }
         }
@@ -234,9 +253,7 @@ impl Shared {
             Err(error) => return Some(Err(error)),
         };
         let page = self.with_flat(name, found, &flat);
-        let nothing_known =
-            page.is_none() && self.config.offline && !self.config.indexes.is_empty();
-        Some(if nothing_known {
+        Some(if page.is_none() && unknown {
             Err(IndexError::Offline {
                 what: name.to_string(),
             })
@@ -272,6 +289,7 @@ impl RemoteIndex {
             cache,
             stats: Stats::default(),
             scout: OnceLock::new(),
+            builds: false,
             now,
             state: Mutex::default(),
             arrived: Condvar::new(),
@@ -288,6 +306,10 @@ impl RemoteIndex {
 
     /// Lends it a builder for sdists that do not state their metadata.
     pub fn with_builder(mut self, builder: Arc<dyn Builder>) -> Self {
+        let shared = Arc::get_mut(&mut self.shared);
+        shared
+            .expect("BUG: a builder comes before the first question")
+            .builds = true;
         self.builder = Some(builder);
         self
     }
@@ -347,15 +369,10 @@ impl RemoteIndex {
         name: &Name,
         version: &Version,
         path: &Utf8PathBuf,
-        older: Option<&Metadata>,
     ) -> Result<Arc<Metadata>, MetadataError> {
-        let Some(builder) = &self.builder else {
-            let metadata = older.cloned().ok_or_else(|| {
-                MetadataError::Unusable("only a build could tell its dependencies".to_owned())
-            })?;
-            return Ok(Arc::new(metadata));
-        };
-        let kept = format!("build:{key}");
+        let builder = self.builder.as_ref();
+        let builder = builder.ok_or_else(|| MetadataError::Unusable(ONLY_A_BUILD.to_owned()))?;
+        let kept = self.shared.second_hand(key);
         if let Some(metadata) = self.shared.cache.metadata(&kept) {
             return Ok(Arc::new(metadata));
         }
@@ -416,13 +433,7 @@ impl Index for RemoteIndex {
         let key = Shared::metadata_key(file);
         let want = Want::Metadata(name.clone(), version.clone(), Box::new(file.clone()));
         if self.shared.claim(&want) {
-            let built = || self.shared.cache.metadata(&format!("build:{key}"));
-            if let Some(kept) = self
-                .shared
-                .cache
-                .metadata(&key)
-                .or_else(|| built().filter(|_| self.builder.is_some()))
-            {
+            if let Some(kept) = self.shared.kept_metadata(&key) {
                 self.shared.stats.hits.fetch_add(1, Ordering::Relaxed);
                 let kept = Arc::new(kept);
                 self.shared
@@ -443,8 +454,8 @@ impl Index for RemoteIndex {
         match self.wait(name.as_str(), |state| state.metadata.get(&key)?.clone())? {
             MetadataSlot::Here(metadata) => Ok(metadata),
             MetadataSlot::Failed(error) => Err(error),
-            MetadataSlot::NeedsBuild { path, older } => {
-                let built = self.build(&key, name, version, &path, older.as_ref());
+            MetadataSlot::NeedsBuild { path } => {
+                let built = self.build(&key, name, version, &path);
                 let slot = match &built {
                     Ok(metadata) => MetadataSlot::Here(Arc::clone(metadata)),
                     Err(error) => MetadataSlot::Failed(error.clone()),

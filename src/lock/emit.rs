@@ -43,6 +43,9 @@ pub fn list(out: &mut String, key: &str, items: &[String]) {
 /// Makes `{ a = 1, b = 2 }` of parts that are there.
 pub fn inline(parts: &[Option<String>]) -> String {
     let parts: Vec<&str> = parts.iter().flatten().map(String::as_str).collect();
+    if parts.is_empty() {
+        return "{}".to_owned();
+    }
     format!("{{ {} }}", parts.join(", "))
 }
 

@@ -1,6 +1,6 @@
 //! Does a lock still answer what is asked? If not, why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use super::model::{Lock, input_digest};
@@ -131,18 +131,21 @@ pub fn check_freshness(
                 .iter()
                 .any(|target| line.requirement.marker.holds(target.environment()))
     };
+    let mut seen = BTreeSet::new();
     for line in lines.iter().filter(active) {
-        if locked.remove(&key(&line.origin, &line.text)).is_none()
-            && !kept.contains(&&line.requirement.name)
-        {
+        // A file may say the same twice.
+        let key = key(&line.origin, &line.text);
+        let known = locked.contains_key(&key);
+        seen.insert(key);
+        if !known && !kept.contains(&&line.requirement.name) {
             reasons.push(StaleReason::Added {
                 origin: line.origin.clone(),
                 requirement: line.text.clone(),
             });
         }
     }
+    locked.retain(|key, _| !seen.contains(key));
     for (_, (origin, requirement)) in locked {
-        // A line that is still there but counts on no target any more is policy.
         reasons.push(StaleReason::Removed {
             origin,
             requirement,

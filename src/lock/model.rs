@@ -142,7 +142,7 @@ impl Lock {
                 source: package.source.clone(),
                 files: package.files.clone(),
                 dependencies: package.dependencies.clone(),
-                required_by: package.required_by.clone(),
+                required_by: package.required_by.iter().map(without_column).collect(),
             });
         }
         lock
@@ -180,27 +180,36 @@ impl Lock {
 pub fn input_digest(lines: &[Line], targets: &[Target]) -> String {
     let mut texts: Vec<String> = lines
         .iter()
-        .map(|line| {
+        .filter_map(|line| {
             let origin = &line.origin;
             let role = match &line.role {
                 Role::Require => "require".to_owned(),
                 Role::Constrain => "constrain".to_owned(),
                 Role::Override { only_for, .. } => format!("override {}", only_for.join(",")),
                 // What is installed is not an input: it is a preference.
-                Role::Protect => return String::new(),
+                Role::Protect => return None,
             };
-            format!(
+            Some(format!(
                 "{role}\t{:?}\t{}\t{}\t{}",
                 origin.kind,
                 origin.name.as_deref().unwrap_or(""),
                 origin.file.as_deref().unwrap_or(""),
                 line.requirement
-            )
+            ))
         })
         .collect();
     texts.sort();
     texts.extend(targets.iter().map(ToString::to_string));
     format!("sha256:{}", digest::sha256(texts.join("\n").as_bytes()))
+}
+
+/// A lock says file and line, which is enough to find a requirement.
+fn without_column(by: &RequiredBy) -> RequiredBy {
+    let mut by = by.clone();
+    if let RequiredBy::Line { origin, .. } = &mut by {
+        origin.column = None;
+    }
+    by
 }
 
 fn applied(lines: &[Line]) -> Vec<Applied> {

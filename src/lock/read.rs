@@ -63,6 +63,9 @@ struct RawTools {
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct RawTool {
+    /// Judged before; it must be there.
+    #[serde(rename = "schema")]
+    _schema: i64,
     #[serde(default)]
     targets: Vec<String>,
     input_digest: Option<String>,

@@ -234,7 +234,7 @@ fn required_by(by: &RequiredBy) -> String {
             origin.name.as_ref().and_then(|name| pair("name", name)),
             origin.file.as_ref().and_then(|file| pair("file", file)),
             origin.line.map(|line| format!("line = {line}")),
-            pair("requirement", requirement),
+            pair("requirement", &without_user_info(requirement)),
         ]),
         RequiredBy::Package {
             package,
@@ -243,9 +243,28 @@ fn required_by(by: &RequiredBy) -> String {
         } => inline(&[
             pair("package", package.as_str()),
             pair("version", version),
-            pair("requirement", requirement),
+            pair("requirement", &without_user_info(requirement)),
         ]),
     }
+}
+
+/// Removes credentials from the addresses in a requirement as written.
+fn without_user_info(requirement: &str) -> String {
+    let mut out = String::with_capacity(requirement.len());
+    let mut rest = requirement;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        out.push_str(before);
+        let end = after
+            .find(|c: char| matches!(c, '/' | '?' | '#') || c.is_whitespace())
+            .unwrap_or(after.len());
+        let host = after[..end].rfind('@').map_or(0, |at| at + 1);
+        // `git@` of an ssh address is no secret and part of the address.
+        let is_ssh = before.ends_with("ssh://") && !after[..host].contains(':');
+        rest = &after[if is_ssh { 0 } else { host }..];
+    }
+    out.push_str(rest);
+    out
 }
 
 fn kind(kind: OriginKind) -> &'static str {

@@ -13,18 +13,18 @@ use crate::workspace::settings::{Prerelease, Resolution as Order};
 /// Why a version cannot be used on the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unfit {
+    /// It was uploaded after the cut-off.
+    TooNew,
     /// It was withdrawn and nobody pins it.
     Yanked,
     /// Its wheels are for other platforms or Pythons, and it has no sdist.
     NoWheel,
-    /// It is for newer Pythons.
-    Python,
-    /// It was uploaded after the cut-off.
-    TooNew,
-    /// It is a pre-release and these are not allowed.
-    Prerelease,
     /// It has only an sdist, and these are not allowed.
     OnlySdist,
+    /// It is for newer Pythons.
+    Python,
+    /// It is a pre-release and these are not allowed.
+    Prerelease,
 }
 
 impl Unfit {
@@ -40,7 +40,7 @@ impl Unfit {
             Self::Python => format!("does not support Python {}", target.python),
             Self::TooNew => "was uploaded after the cut-off".to_owned(),
             Self::Prerelease => "is a pre-release".to_owned(),
-            Self::OnlySdist => "has only an sdist, and these are not allowed".to_owned(),
+            Self::OnlySdist => "has only an sdist that fits, and these are not allowed".to_owned(),
         }
     }
 }
@@ -181,7 +181,7 @@ impl Candidates {
         let mut unfit = None;
         // The reason that came furthest is the one worth telling.
         let mut note =
-            |reason: Unfit| unfit = Some(unfit.map_or(reason, |old: Unfit| old.min(reason)));
+            |reason: Unfit| unfit = Some(unfit.map_or(reason, |old: Unfit| old.max(reason)));
         for &file in self.page.files(at) {
             if let Some(limit) = self.exclude_newer
                 && file.upload_time.is_none_or(|time| time > limit)
@@ -215,7 +215,10 @@ impl Candidates {
                 None => note(Unfit::NoWheel),
                 Some(_) if !python_fits => note(Unfit::Python),
                 Some(rank) => {
-                    if best.is_none_or(|(known, _)| rank < known) {
+                    let better = best.is_none_or(|(known, other)| {
+                        rank < known || rank == known && self.build(file) > self.build(other)
+                    });
+                    if better {
                         best = Some((rank, file));
                     }
                 }
@@ -234,6 +237,19 @@ impl Candidates {
             }),
             None => Err(unfit.unwrap_or(Unfit::NoWheel)),
         }
+    }
+
+    /// Returns the build number in a wheel's name, which breaks ties (PEP 427).
+    fn build(&self, file: FileRef) -> Option<(u64, String)> {
+        let name = &self.page.cold(file)?.file.filename;
+        let parts: Vec<&str> = name.split('-').collect();
+        let [_, _, build, _, _, _] = parts.as_slice() else {
+            return None;
+        };
+        let end = build
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(build.len());
+        Some((build[..end].parse().ok()?, build[end..].to_owned()))
     }
 
     /// Chooses the version to try in a range: a preferred one, else finals before

@@ -82,7 +82,7 @@ pub fn find_conflicts(
                 Solved::Picks(_) | Solved::GaveUp => break,
             },
         };
-        let core = minimise(world, &lines_of(&found), cancel)?;
+        let core = minimise(world, &lines_of(world, &found), cancel)?;
         let out = removable(world, &core);
         conflicts.push(describe(world, &core, cancel)?);
         if out.is_empty() {
@@ -114,16 +114,24 @@ fn contradictions(world: &World<'_>, active: &[u32]) -> Vec<Vec<u32>> {
     let mut by_name: BTreeMap<&Name, Vec<u32>> = BTreeMap::new();
     for &at in active {
         let line = &world.lines[at as usize];
-        if line.requirement.url.is_none()
-            && world
-                .override_of(world.number(&line.requirement.name))
-                .is_none()
+        if world
+            .override_of(world.number(&line.requirement.name))
+            .is_none()
             && world.scoped_override(line).is_none()
         {
             by_name.entry(&line.requirement.name).or_default().push(at);
         }
     }
     let range = |at: u32| world.lines[at as usize].requirement.specifiers.range();
+    let exclude_each_other = |first: u32, second: u32| {
+        let url = |at: u32| world.lines[at as usize].requirement.url.as_deref();
+        match (url(first), url(second)) {
+            (Some(first), Some(second)) => first != second,
+            (None, None) => range(first).is_disjoint(&range(second)),
+            // What the file at an address is, no text says.
+            _ => false,
+        }
+    };
     let mut cores = Vec::new();
     for lines in by_name.values() {
         let mut out: BTreeSet<u32> = BTreeSet::new();
@@ -139,7 +147,7 @@ fn contradictions(world: &World<'_>, active: &[u32]) -> Vec<Vec<u32>> {
             for &second in &lines[at + 1..] {
                 if out.contains(&second)
                     || range(second).is_empty()
-                    || !range(first).is_disjoint(&range(second))
+                    || !exclude_each_other(first, second)
                 {
                     continue;
                 }
@@ -153,7 +161,7 @@ fn contradictions(world: &World<'_>, active: &[u32]) -> Vec<Vec<u32>> {
 }
 
 /// Collects the lines and policies that a proof rests on.
-fn lines_of(proof: &Proof) -> Vec<u32> {
+fn lines_of(world: &World<'_>, proof: &Proof) -> Vec<u32> {
     let mut found = BTreeSet::new();
     visit(proof, &mut |external| {
         let packages = match external {
@@ -168,7 +176,8 @@ fn lines_of(proof: &Proof) -> Vec<u32> {
             }
         }
     });
-    found.into_iter().collect()
+    let order = world.order.iter().copied();
+    order.filter(|at| found.contains(at)).collect()
 }
 
 /// Visits each external of a proof once; the tree shares parts and may be deep.
@@ -211,8 +220,18 @@ fn minimise(world: &World<'_>, lines: &[u32], cancel: &Cancel) -> Result<Vec<u32
     Ok(core)
 }
 
-/// A requirement edge that a proof rests on.
-type Edges = BTreeMap<Pkg, Vec<(Pkg, Range)>>;
+/// The requirements that a proof rests on, by who asks.
+type Edges = BTreeMap<Pkg, Vec<Edge>>;
+
+/// A requirement that a proof rests on.
+pub(super) struct Edge {
+    /// What is asked for.
+    to: Pkg,
+    /// Which versions ask.
+    pub(super) versions: Range,
+    /// Which versions would do.
+    pub(super) asked: Range,
+}
 
 fn describe(world: &World<'_>, core: &[u32], cancel: &Cancel) -> Result<Conflict, IndexError> {
     let mut edges: Edges = BTreeMap::new();
@@ -220,11 +239,12 @@ fn describe(world: &World<'_>, core: &[u32], cancel: &Cancel) -> Result<Conflict
     let mut missing = BTreeSet::new();
     if let Solved::Proof(proof) = solve(world, core, cancel, Some(TRIAL_STEPS))? {
         visit(&proof, &mut |external| match external {
-            External::FromDependencyOf(from, versions, to, _) => {
-                edges
-                    .entry(*from)
-                    .or_default()
-                    .push((*to, versions.clone()));
+            External::FromDependencyOf(from, versions, to, asked) => {
+                edges.entry(*from).or_default().push(Edge {
+                    to: *to,
+                    versions: versions.clone(),
+                    asked: asked.clone(),
+                });
                 if let Pkg::Policy(at) = to {
                     policies.insert(*at);
                 }
@@ -235,7 +255,21 @@ fn describe(world: &World<'_>, core: &[u32], cancel: &Cancel) -> Result<Conflict
             _ => {}
         });
     }
-    let contested = contested(world, core, &edges, &missing);
+    let starts = core.iter().map(|&at| Pkg::Line(at));
+    let starts = starts.chain(policies.iter().map(|&at| Pkg::Policy(at)));
+    let contested = contested(world, starts, &edges, &missing).or_else(|| {
+        core.first()
+            .map(|&at| world.lines[at as usize].requirement.name.clone())
+    });
+    // The line that gives the contested package its address decides which versions
+    // there are, though no proof rests on it.
+    let address = contested
+        .as_ref()
+        .and_then(|name| world.url_of(world.number(name)))
+        .map(|(_, at)| at)
+        .filter(|at| !core.contains(at) && world.is_active(&world.lines[*at as usize]));
+    let lines: Vec<u32> = core.iter().copied().chain(address).collect();
+    let core = lines.as_slice();
     let mut requirements: Vec<CoreLine> = core
         .iter()
         .map(|&at| {
@@ -269,26 +303,25 @@ fn describe(world: &World<'_>, core: &[u32], cancel: &Cancel) -> Result<Conflict
         requirements,
         explanation,
         new: true,
-        lines: core.to_vec(),
+        lines,
     })
 }
 
-/// The package where the lines' paths meet.
+/// The package where the paths of lines and policies meet.
 fn contested(
     world: &World<'_>,
-    core: &[u32],
+    starts: impl Iterator<Item = Pkg>,
     edges: &Edges,
     missing: &BTreeSet<u32>,
 ) -> Option<Name> {
     let mut reached: BTreeMap<u32, usize> = BTreeMap::new();
-    for &at in core {
-        let mut seen = BTreeSet::new();
-        let mut open = VecDeque::from([Pkg::Line(at)]);
-        seen.insert(Pkg::Line(at));
+    for start in starts {
+        let mut seen = BTreeSet::from([start]);
+        let mut open = VecDeque::from([start]);
         while let Some(package) = open.pop_front() {
-            for (to, _) in edges.get(&package).into_iter().flatten() {
-                if seen.insert(*to) {
-                    open.push_back(*to);
+            for edge in edges.get(&package).into_iter().flatten() {
+                if seen.insert(edge.to) {
+                    open.push_back(edge.to);
                 }
             }
         }
@@ -303,19 +336,25 @@ fn contested(
             *reached.entry(name).or_insert(0) += 1;
         }
     }
-    // Where several are reached by all lines, the one without a version left is
-    // the point of dispute.
-    let best = reached.iter().max_by_key(|(name, count)| {
+    // Where several are reached by all, the one at the end of the paths is the point
+    // of dispute.
+    let leads_on = |name: u32| {
+        edges.iter().any(|(from, to)| {
+            matches!(from, Pkg::Name(of) | Pkg::Extra(of, _) if *of == name)
+                && to
+                    .iter()
+                    .any(|edge| matches!(edge.to, Pkg::Name(to) | Pkg::Extra(to, _) if to != name))
+        })
+    };
+    let best = reached.iter().max_by_key(|&(&name, &count)| {
         (
-            **count,
-            missing.contains(*name),
-            std::cmp::Reverse(world.name(**name)),
+            count,
+            !leads_on(name),
+            missing.contains(&name),
+            std::cmp::Reverse(world.name(name)),
         )
     });
-    best.map(|(&name, _)| world.name(name)).or_else(|| {
-        core.first()
-            .map(|&at| world.lines[at as usize].requirement.name.clone())
-    })
+    best.map(|(&name, _)| world.name(name))
 }
 
 /// The shortest path from a line to the contested package.
@@ -323,7 +362,7 @@ fn chain(world: &World<'_>, line: u32, edges: &Edges, contested: Option<&Name>) 
     let Some(goal) = contested.map(|name| world.number(name)) else {
         return Vec::new();
     };
-    let mut from: BTreeMap<Pkg, (Pkg, Range)> = BTreeMap::new();
+    let mut from: BTreeMap<Pkg, Pkg> = BTreeMap::new();
     let mut open = VecDeque::from([Pkg::Line(line)]);
     let mut end = None;
     while let Some(package) = open.pop_front() {
@@ -331,26 +370,28 @@ fn chain(world: &World<'_>, line: u32, edges: &Edges, contested: Option<&Name>) 
             end = Some(package);
             break;
         }
-        for (to, versions) in edges.get(&package).into_iter().flatten() {
-            if *to != Pkg::Line(line) && !from.contains_key(to) {
-                from.insert(*to, (package, versions.clone()));
-                open.push_back(*to);
+        for edge in edges.get(&package).into_iter().flatten() {
+            if edge.to != Pkg::Line(line) && !from.contains_key(&edge.to) {
+                from.insert(edge.to, package);
+                open.push_back(edge.to);
             }
         }
     }
     let mut steps = Vec::new();
     let mut at = end;
     while let Some(package) = at {
-        let Some((before, versions)) = from.get(&package) else {
+        let Some(&before) = from.get(&package) else {
             break;
         };
         if let (Pkg::Name(asking) | Pkg::Extra(asking, _), Pkg::Name(asked) | Pkg::Extra(asked, _)) =
-            (*before, package)
+            (before, package)
             && asking != asked
         {
-            steps.push(explain::step(world, asking, versions, asked));
+            let all = edges.get(&before).into_iter().flatten();
+            let all = all.filter(|edge| edge.to == package);
+            steps.push(explain::step(world, before, asked, all));
         }
-        at = Some(*before);
+        at = Some(before);
     }
     steps.reverse();
     steps

@@ -1,38 +1,64 @@
 //! A conflict in words that name node, file and line.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::conflict::{CoreLine, Step};
-use super::world::World;
+use super::conflict::{CoreLine, Edge, Step};
+use super::world::{Pkg, World};
 use crate::index::IndexError;
 use crate::package::version::show_range;
 use crate::package::{Name, Range};
 
-/// Describes how a package comes to ask for another.
-pub fn step(world: &World<'_>, asking: u32, versions: &Range, asked: u32) -> Step {
-    let package = world.name(asking);
-    let mut requirement = world.name(asked).to_string();
-    let mut shown = show_range(versions);
-    if let Ok(Some(candidates)) = world.candidates(asking) {
+/// Describes how a package comes to ask for another: all its requirements on it
+/// that a proof rests on, in one sentence.
+pub(super) fn step<'e>(
+    world: &World<'_>,
+    asking: Pkg,
+    asked: u32,
+    edges: impl Iterator<Item = &'e Edge>,
+) -> Step {
+    let (mut versions, mut wanted) = (Range::empty(), Range::empty());
+    for edge in edges {
+        versions = versions.union(&edge.versions);
+        wanted = wanted.union(&edge.asked);
+    }
+    let (Pkg::Name(number) | Pkg::Extra(number, _)) = asking else {
+        unreachable!("BUG: lines and policies are no packages")
+    };
+    let mut shown = show_range(&versions);
+    let mut texts = BTreeSet::new();
+    if let Ok(Some(candidates)) = world.candidates(number) {
         let all: Vec<_> = (0..candidates.page().len())
             .rev()
             .map(|at| candidates.page().version(at).clone())
             .collect();
         shown = show_range(&versions.simplify(all.iter()));
         // Any version that was looked at will do to quote the requirement.
-        let sample = candidates.in_order(versions).take(40).find_map(|version| {
-            let deps = world.deps_known(asking, &version)?;
-            deps.base
+        for version in candidates.in_order(&versions).take(40) {
+            let Some(deps) = world.deps_known(number, &version) else {
+                continue;
+            };
+            let gated = match asking {
+                Pkg::Extra(_, extra) => world.extra_deps(&deps, extra).ok(),
+                _ => None,
+            };
+            let gated = gated.iter().flat_map(|deps| deps.iter());
+            let of_asked = deps
+                .base
                 .iter()
-                .find(|dep| dep.name == asked)
-                .map(|dep| dep.text.clone())
-        });
-        if let Some(text) = sample {
-            requirement = text;
+                .chain(gated)
+                .filter(|dep| dep.name == asked);
+            texts.extend(of_asked.map(|dep| dep.text.clone()));
         }
     }
+    let requirement = match texts.len() {
+        1 => texts.pop_first().unwrap_or_default(),
+        // What they have in common, where each asks for something else.
+        _ if wanted == Range::full() => world.name(asked).to_string(),
+        _ => format!("{}{}", world.name(asked), show_range(&wanted)),
+    };
     Step {
-        package,
+        package: world.name(number),
         version: shown,
         requirement,
     }
@@ -130,7 +156,7 @@ fn missing_supply(world: &World<'_>, line: u32) -> Result<Option<String>, IndexE
             let shown = if count == 1 {
                 versions[0].to_string()
             } else {
-                format!("{count} versions")
+                format!("each of {count} versions")
             };
             let _ = write!(text, "; {shown} {}", reason.shown(world.target));
         }

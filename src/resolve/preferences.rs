@@ -43,6 +43,13 @@ impl Preferences {
         self.installed.clear();
     }
 
+    /// Forgets what may be kept without an index; its versions are still preferred.
+    pub fn forget_installed(&mut self) {
+        for (name, kept) in std::mem::take(&mut self.installed) {
+            self.locked.entry(name).or_insert(kept.version);
+        }
+    }
+
     /// Returns the versions to try first, in order.
     pub fn of(&self, name: &Name) -> impl Iterator<Item = &Version> {
         self.locked

@@ -79,6 +79,12 @@ impl<'w, 'a> Provider<'w, 'a> {
                 out.push((Pkg::Policy(policy), Range::full()));
                 Range::full()
             }
+            // A name has the one address that a line gives it; no other can be had.
+            None if dep.url.is_some()
+                && dep.url != self.world.url_of(dep.name).map(|(url, _)| url) =>
+            {
+                Range::empty()
+            }
             None => dep.range.clone(),
         };
         for &policy in self.world.constraints_on(dep.name) {
@@ -97,6 +103,7 @@ impl<'w, 'a> Provider<'w, 'a> {
         if line.role == Role::Require {
             if let Some(policy) = self.world.scoped_override(line) {
                 dep.range = Range::full();
+                dep.url = None;
                 out.push((Pkg::Policy(policy), Range::full()));
             }
             self.emit(&dep, &mut out);
@@ -210,6 +217,16 @@ impl DependencyProvider for Provider<'_, '_> {
                 }
             }
         }
+        // The solver takes a package that excludes itself for absent, so a dependency
+        // on itself is judged here.
+        let excludes_itself =
+            |(to, range): &(Pkg, Range)| to == package && !range.contains(version);
+        if out.iter().any(excludes_itself) {
+            return Ok(Dependencies::Unavailable(
+                "it needs another version of itself".to_owned(),
+            ));
+        }
+        out.retain(|(to, _)| to != package);
         Ok(Dependencies::Available(out.into_iter().collect()))
     }
 

@@ -103,15 +103,27 @@ pub fn resolve(task: &Task<'_>) -> Result<Outcome, ResolveError> {
             .map(|(&name, version)| (world.name(name), version.clone()))
             .collect();
         drop(world);
+        // Aligned versions are worth more than what was locked; and what is installed
+        // here cannot be kept elsewhere.
+        preferences.forget_installed();
         for (name, version) in picked {
-            if !preferences.has(&name) {
-                preferences.add_locked(name, version);
-            }
+            preferences.add_locked(name, version);
         }
+    }
+    let mut versions: BTreeMap<Name, usize> = BTreeMap::new();
+    for (name, ..) in merged.keys() {
+        *versions.entry(name.clone()).or_default() += 1;
     }
     let packages = merged
         .into_values()
         .map(|(mut package, places)| {
+            // A name that stands once says enough.
+            for dependency in &mut package.dependencies {
+                if versions.get(&dependency.name) == Some(&1) {
+                    dependency.version = None;
+                }
+            }
+            package.dependencies.dedup();
             if places.len() < task.targets.len() {
                 let markers: Vec<String> = places
                     .iter()
@@ -132,11 +144,8 @@ pub fn resolve(task: &Task<'_>) -> Result<Outcome, ResolveError> {
 
 /// Returns the numbers of the lines that ask for something on the target.
 pub fn active_lines(world: &World<'_>) -> Vec<u32> {
-    (0u32..)
-        .zip(world.lines)
-        .filter(|(_, line)| world.is_active(line))
-        .map(|(at, _)| at)
-        .collect()
+    let is_active = |at: &u32| world.is_active(&world.lines[*at as usize]);
+    world.order.iter().copied().filter(is_active).collect()
 }
 
 impl Package {
@@ -156,6 +165,12 @@ impl Package {
                 self.dependencies.push(dependency.clone());
             }
         }
+        for extra in &other.extras {
+            if !self.extras.contains(extra) {
+                self.extras.push(extra.clone());
+            }
+        }
+        self.extras.sort();
         self.required_by.sort();
         self.dependencies.sort();
     }
@@ -227,13 +242,14 @@ fn packages(
         let Some(candidates) = world.candidates(number)? else {
             continue;
         };
-        let extras = picks
+        let mut extras: Vec<_> = picks
             .extras
             .get(&number)
             .into_iter()
             .flatten()
             .map(|&extra| world.extra(extra))
             .collect();
+        extras.sort();
         let mut by = required_by.remove(&number).unwrap_or_default();
         by.sort();
         by.dedup();
@@ -251,7 +267,7 @@ fn packages(
                 .into_iter()
                 .map(|to| Dependency {
                     name: world.name(to),
-                    version: None,
+                    version: picks.versions.get(&to).cloned(),
                 })
                 .collect(),
             kept: true,

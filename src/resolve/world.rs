@@ -80,6 +80,9 @@ struct Interner {
 pub struct World<'a> {
     /// Everything asked for.
     pub lines: &'a [Line],
+    /// The numbers of the lines in an order that does not depend on where in its
+    /// file a line stands: moving one must not change the answer.
+    pub order: Vec<u32>,
     /// The target.
     pub target: &'a Target,
     /// What decides between answers.
@@ -112,8 +115,14 @@ impl<'a> World<'a> {
         preferences: &'a Preferences,
         index: &'a dyn Index,
     ) -> Self {
+        let mut order: Vec<u32> = (0u32..).zip(lines).map(|(at, _)| at).collect();
+        order.sort_by_key(|&at| {
+            let Line { origin, text, .. } = &lines[at as usize];
+            (origin.kind, &origin.name, &origin.file, text)
+        });
         let mut world = Self {
             lines,
+            order,
             target,
             options,
             preferences,
@@ -128,7 +137,8 @@ impl<'a> World<'a> {
             decisions: Cell::new(0),
             solves: Cell::new(0),
         };
-        for (at, line) in (0u32..).zip(lines) {
+        for at in world.order.clone() {
+            let line = &lines[at as usize];
             let name = world.number(&line.requirement.name);
             if !line.requirement.marker.holds(target.environment()) {
                 continue;
@@ -206,11 +216,12 @@ impl<'a> World<'a> {
     /// Finds the override that is meant for a line of one node only.
     pub fn scoped_override(&self, line: &Line) -> Option<u32> {
         let node = line.origin.name.as_ref()?;
-        let found = self.lines.iter().position(|other| {
+        self.order.iter().copied().find(|&at| {
+            let other = &self.lines[at as usize];
             other.requirement.name == line.requirement.name
+                && other.requirement.marker.holds(self.target.environment())
                 && matches!(&other.role, Role::Override { only_for, .. } if only_for.iter().any(|name| name.eq_ignore_ascii_case(node)))
-        })?;
-        u32::try_from(found).ok()
+        })
     }
 
     /// Turns a requirement into what the solver needs.
@@ -294,6 +305,7 @@ impl<'a> World<'a> {
             .lines
             .iter()
             .filter(|line| line.requirement.name == *name)
+            .filter(|line| line.requirement.marker.holds(self.target.environment()))
         {
             wishes
                 .pinned
@@ -464,11 +476,12 @@ impl<'a> World<'a> {
         Ok(found)
     }
 
-    /// Returns the distinct names that active lines ask for, in reading order.
+    /// Returns the distinct names that active lines ask for, in order.
     pub fn asked_names(&self) -> Vec<Name> {
         let mut seen = BTreeSet::new();
-        self.lines
+        self.order
             .iter()
+            .map(|&at| &self.lines[at as usize])
             .filter(|line| self.is_active(line) && line.requirement.url.is_none())
             .map(|line| line.requirement.name.clone())
             .filter(|name| seen.insert(name.clone()))
