@@ -173,5 +173,6 @@ fn take(screen: &Screen, tour: &Tour, step: &Step) -> Result<(), Failure> {
 }
 
 fn indent(text: &str) -> String {
-    text.lines().map(|line| format!("  {line}\n")).collect()
+    text.lines()
+        .fold(String::new(), |all, line| all + "  " + line + "\n")
 }

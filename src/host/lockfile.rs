@@ -1,4 +1,8 @@
 //! The directory lock: two portenv processes never work on one installation at once.
+#![expect(
+    clippy::missing_errors_doc,
+    reason = "every function here fails in the one way that `FsError` says"
+)]
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};

@@ -26,11 +26,11 @@ const PARALLEL: usize = 50;
 const TAIL: u64 = 64 << 10;
 
 /// Starts the thread; it ends when the sender is dropped.
-pub(super) fn start(shared: Arc<Shared>, mut wants: mpsc::UnboundedReceiver<Want>) {
+pub(super) fn start(shared: &Arc<Shared>, mut wants: mpsc::UnboundedReceiver<Want>) {
     let spawned = std::thread::Builder::new()
         .name("portenv-fetch".to_owned())
         .spawn({
-            let shared = Arc::clone(&shared);
+            let shared = Arc::clone(shared);
             move || {
                 let runtime = match tokio::runtime::Builder::new_current_thread()
                     .enable_all()
@@ -306,7 +306,7 @@ impl Fetcher {
         if let Some(path) = folder::path_of(&file.file.url) {
             let bytes = fs::read_bytes(&path)
                 .map_err(|error| MetadataError::Unusable(error.source.to_string()))?;
-            return self.understand(name, version, file, bytes);
+            return self.understand(name, version, file, &bytes);
         }
         let key = Shared::metadata_key(file);
         if let Some(kept) = self.shared.kept_metadata(&key) {
@@ -321,7 +321,7 @@ impl Fetcher {
                 MetadataError::Unusable("its file is gone from the index".to_owned())
             })?;
             check_hash(file, &bytes)?;
-            return self.understand(name, version, file, bytes);
+            return self.understand(name, version, file, &bytes);
         }
         let text = match self.advertised(&url, file).await? {
             Some(text) => text,
@@ -410,13 +410,13 @@ impl Fetcher {
         name: &Name,
         version: &Version,
         file: &ColdFile,
-        bytes: Vec<u8>,
+        bytes: &[u8],
     ) -> Result<MetadataSlot, MetadataError> {
         if file.file.kind == FileKind::Wheel {
-            let text = wheel_metadata(&bytes).map_err(MetadataError::Unusable)?;
+            let text = wheel_metadata(bytes).map_err(MetadataError::Unusable)?;
             return Ok(MetadataSlot::Here(Arc::new(checked(&text, name, version)?)));
         }
-        match sdist_metadata(&file.file.filename, &bytes, name, version)
+        match sdist_metadata(&file.file.filename, bytes, name, version)
             .map_err(MetadataError::Unusable)?
         {
             SdistMetadata::Stated(metadata) => {
@@ -437,9 +437,9 @@ impl Fetcher {
                 Ok(MetadataSlot::Here(Arc::new(*metadata)))
             }
             SdistMetadata::NeedsBuild(_) => {
-                let dir = self.shared.files_dir().join(digest::short(&bytes));
+                let dir = self.shared.files_dir().join(digest::short(bytes));
                 let path = dir.join(&file.file.filename);
-                fs::write_atomic(&path, &bytes).map_err(|error| {
+                fs::write_atomic(&path, bytes).map_err(|error| {
                     MetadataError::Unusable(format!(
                         "it cannot be kept for a build: {}",
                         error.source

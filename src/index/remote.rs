@@ -327,7 +327,7 @@ impl RemoteIndex {
     fn send(&self, want: Want) {
         let sender = self.sender.get_or_init(|| {
             let (sender, receiver) = unbounded_channel();
-            fetcher::start(Arc::clone(&self.shared), receiver);
+            fetcher::start(&self.shared, receiver);
             sender
         });
         // A dead fetcher has left its reason in the state.

@@ -136,6 +136,10 @@ fn yanked(raw: &RawValue) -> Option<String> {
 }
 
 /// `core-metadata` is a bool or a table of digests.
+#[expect(
+    clippy::option_option,
+    reason = "told or not, and with a digest or without"
+)]
 fn advertised(raw: &RawValue) -> Option<Option<String>> {
     match serde_json::from_str(raw.get()) {
         Ok(serde_json::Value::Bool(true)) => Some(None),

@@ -143,7 +143,7 @@ fn write_package(out: &mut String, package: &LockedPackage) {
             list(out, "wheels", &wheels);
         }
         Source::Url { url, subdirectory } => {
-            let hashes = package.files.first().map(|file| hashes(file));
+            let hashes = package.files.first().map(hashes);
             let parts = [
                 pair("url", &without_credentials(url)),
                 size(package),
@@ -158,7 +158,7 @@ fn write_package(out: &mut String, package: &LockedPackage) {
             path,
             editable: false,
         } if !package.files.is_empty() => {
-            let hashes = package.files.first().map(|file| hashes(file));
+            let hashes = package.files.first().map(hashes);
             out.push_str(&format!(
                 "archive = {}\n",
                 inline(&[pair("path", path), size(package), hashes])

@@ -166,7 +166,9 @@ impl ResolveFlags {
                 ..IndexLocation::general(&table.url)
             });
         }
-        if !no_index {
+        if no_index {
+            indexes.clear();
+        } else {
             // As in uv: further indexes are asked before the default one.
             indexes.extend(
                 extra
@@ -175,8 +177,6 @@ impl ResolveFlags {
                     .map(|url| IndexLocation::general(url)),
             );
             indexes.push(IndexLocation::general(default.as_deref().unwrap_or(PYPI)));
-        } else {
-            indexes.clear();
         }
         for index in &indexes {
             let fine = Url::parse(&index.url)
@@ -248,7 +248,7 @@ impl ResolveFlags {
         python: String,
         target: &Target,
     ) -> Result<Arc<dyn Builder>, OpError> {
-        Ok(UvBuilder::new(BuildContext {
+        Ok(UvBuilder::shared(BuildContext {
             python,
             target,
             named: context.uv.clone(),

@@ -69,6 +69,9 @@ impl Applied {
     }
 }
 
+/// Shows what would happen and asks; `None` if nobody can be asked.
+pub type Question<'a> = dyn Fn(&[ChangeInfo], &[NodeChange]) -> Option<bool> + 'a;
+
 /// How a yes is had: given beforehand, for one plan, or by asking.
 pub struct Consent<'a> {
     /// `--yes`.
@@ -76,7 +79,7 @@ pub struct Consent<'a> {
     /// `--plan ID`.
     pub plan: Option<&'a str>,
     /// Shows what would happen and asks; `None` if nobody can be asked.
-    pub ask: &'a dyn Fn(&[ChangeInfo], &[NodeChange]) -> Option<bool>,
+    pub ask: &'a Question<'a>,
 }
 
 impl Consent<'_> {

@@ -265,9 +265,9 @@ impl<'a> World<'a> {
                     Outcome::Conflicts(_) => status = PreviewStatus::Conflict,
                 }
                 if new.is_empty() {
-                    conflicts.extend(rest)
+                    conflicts.extend(rest);
                 } else {
-                    conflicts.extend(new)
+                    conflicts.extend(new);
                 }
             }
         }

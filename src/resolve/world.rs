@@ -150,7 +150,7 @@ impl<'a> World<'a> {
                     }
                 }
                 Role::Constrain | Role::Protect => {
-                    world.constraints.entry(name).or_default().push(at)
+                    world.constraints.entry(name).or_default().push(at);
                 }
                 Role::Override { only_for, .. } if only_for.is_empty() => {
                     world.overrides.insert(name, at);

@@ -33,7 +33,7 @@ pub fn verify(
         faults.push(Fault {
             package: package.clone(),
             message,
-        })
+        });
     };
     for (name, goal) in wanted {
         match installed.get(name) {
@@ -66,7 +66,7 @@ pub fn verify(
         match installed.get(&before.name) {
             None => fault(&before.name, "it was to stay and is gone".to_owned()),
             Some(now) if now.version != before.version || now.digest != before.digest => {
-                fault(&before.name, "it was to stay and changed".to_owned())
+                fault(&before.name, "it was to stay and changed".to_owned());
             }
             Some(_) => {}
         }

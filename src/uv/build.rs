@@ -38,7 +38,7 @@ with open(result, "w", encoding="utf-8") as file:
 "#;
 
 /// A metadata build that takes longer is given up.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_mins(5);
 
 /// Builds metadata with the installation's Python.
 pub struct UvBuilder {
@@ -72,7 +72,7 @@ pub struct BuildContext<'a> {
 
 impl UvBuilder {
     /// Makes a builder; uv is looked for at the first build.
-    pub fn new(context: BuildContext<'_>) -> Arc<dyn Builder> {
+    pub fn shared(context: BuildContext<'_>) -> Arc<dyn Builder> {
         Arc::new(Self {
             python: context.python,
             target: context.target.clone(),

@@ -63,7 +63,7 @@ pub fn find_uv(search: &Search<'_>) -> Result<Uv, UvError> {
             return Ok(uv);
         }
     }
-    let kept = search.cache_dir.map(|dir| kept_path(dir));
+    let kept = search.cache_dir.map(kept_path);
     if let Some(uv) = kept
         .as_ref()
         .filter(|path| fs::is_file(path))

@@ -72,6 +72,10 @@ fn bare_name(name: &str, in_disabled: bool) -> String {
 ///
 /// What counts is what ComfyUI's own loader loads: every directory and `.py` file
 /// whose name does not end with `.disabled`.
+///
+/// # Errors
+///
+/// Fails if the directory cannot be listed.
 pub fn list_nodes(root: &Utf8Path, custom_nodes: &Utf8Path) -> Result<Vec<Node>, FsError> {
     let mut nodes = Vec::new();
     for name in fs::find_dir(custom_nodes)? {
@@ -105,7 +109,7 @@ pub fn read_node(
     }
     let mut name = bare_name(file_name, in_disabled);
     if !is_dir && let Some(stem) = name.strip_suffix(".py") {
-        name = stem.to_owned();
+        name.truncate(stem.len());
     }
     let mut node = Node {
         name,

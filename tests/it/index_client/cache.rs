@@ -159,7 +159,7 @@ fn offline_metadata_that_is_not_kept_is_said_to_be_offline() {
         matches!(error, MetadataError::Index(IndexError::Offline { .. })),
         "{error:?}"
     );
-    let error = index.digest(&file.file).unwrap_err();
+    let error = index.download(&file.file).unwrap_err();
     assert!(matches!(error, IndexError::Offline { .. }), "{error:?}");
     assert_eq!(paths(&server), Vec::<String>::new());
 }

@@ -52,7 +52,8 @@ fn files_of_find_links_join_the_page_of_the_index() {
     let index = open(config(&[folder.to_string()]));
     assert_eq!(versions(&page(&index, "only-here")), ["1.0"]);
     let file = first_file(&page(&index, "only-here")).file;
-    let (digest, size) = index.digest(&file).unwrap();
+    let found = index.download(&file).unwrap();
+    let (digest, size) = (found.sha256, found.size);
     assert_eq!(digest, Wheel::new("only-here", "1.0").build().sha256);
     assert_eq!(
         size,

@@ -78,9 +78,9 @@ fn uv_installs_a_lock_as_it_is() {
             .iter_mut()
             .filter(|file| file.hashes.is_empty())
         {
-            let (digest, size) = portenv::index::Index::digest(&index, file).unwrap();
-            file.hashes.insert("sha256".to_owned(), digest);
-            file.size = Some(size);
+            let found = portenv::index::Index::download(&index, file).unwrap();
+            file.hashes.insert("sha256".to_owned(), found.sha256);
+            file.size = Some(found.size);
         }
     }
     let indexes = vec![("test".to_owned(), server.url())];
