@@ -271,7 +271,10 @@ fn a_local_address_takes_its_name_from_its_own_project() {
     assert_eq!(line.requirement.marker.text(), "sys_platform == 'linux'");
     assert!(line.editable);
     assert_eq!(line.base, dir);
-    let problems: Vec<String> = set.errors().map(|problem| problem.shown()).collect();
+    let problems: Vec<String> = set
+        .errors()
+        .map(portenv::requirements::Problem::shown)
+        .collect();
     assert_eq!(
         problems,
         [
@@ -336,7 +339,10 @@ fn policy_that_cannot_be_read_is_an_error_at_its_line() {
         "[overrides]\n  numpy = \"~=2\"\n[constraints]\n\"-x\" = \">=1\"\n",
     );
     let set = gathered(&sandbox);
-    let problems: Vec<String> = set.errors().map(|problem| problem.shown()).collect();
+    let problems: Vec<String> = set
+        .errors()
+        .map(portenv::requirements::Problem::shown)
+        .collect();
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(
         problems[0].starts_with("portenv.toml:2:3: "),
