@@ -6,17 +6,17 @@
 //! the answer is out. Metadata is keyed by digest or immutable address and never
 //! grows stale; pages carry the times that HTTP told.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::page::Page;
+use super::page::{ColdPart, Page};
 use crate::host::fs;
 use crate::package::Metadata;
 
-const SCHEMA: i64 = 2;
+const SCHEMA: i64 = 3;
 
 /// A page as kept, with what HTTP said of its age.
 #[derive(Debug)]
@@ -55,9 +55,29 @@ enum Write {
 /// The cache; without a directory it keeps nothing.
 #[derive(Debug)]
 pub struct Cache {
-    connection: Option<Mutex<Connection>>,
+    connection: Option<Arc<Mutex<Connection>>>,
     pending: Mutex<Vec<Write>>,
     dir: Option<Utf8PathBuf>,
+}
+
+/// The cold part of a page, read record by record.
+#[derive(Debug)]
+struct KeptCold {
+    connection: Arc<Mutex<Connection>>,
+    id: i64,
+}
+
+impl ColdPart for KeptCold {
+    fn read(&self, offset: usize, length: usize) -> Option<Vec<u8>> {
+        let connection = self.connection.lock().ok()?;
+        let blob = connection
+            .blob_open("main", "cold", "bytes", self.id, true)
+            .ok()?;
+        let mut bytes = vec![0; length.min(blob.len().saturating_sub(offset))];
+        let read = blob.read_at(&mut bytes, offset).ok()?;
+        bytes.truncate(read);
+        Some(bytes)
+    }
 }
 
 impl Cache {
@@ -74,7 +94,7 @@ impl Cache {
             })
         });
         Self {
-            connection: connection.map(Mutex::new),
+            connection: connection.map(|connection| Arc::new(Mutex::new(connection))),
             pending: Mutex::default(),
             dir: dir.map(Utf8Path::to_owned),
         }
@@ -87,23 +107,44 @@ impl Cache {
 
     /// Finds a page.
     pub fn page(&self, index: &str, name: &str) -> Option<KeptPage> {
-        let connection = self.connection.as_ref()?.lock().ok()?;
-        let mut statement = connection.prepare_cached("SELECT fresh_until, etag, last_modified, hot, cold FROM page WHERE index_url = ?1 AND name = ?2").ok()?;
-        let (fresh_until, etag, last_modified, hot, cold) = statement
+        let shared = self.connection.as_ref()?;
+        let connection = shared.lock().ok()?;
+        let mut statement = connection.prepare_cached("SELECT p.fresh_until, p.etag, p.last_modified, p.hot, c.id, p.cold_size = length(c.bytes) FROM page p LEFT JOIN cold c ON c.id = p.cold WHERE p.index_url = ?1 AND p.name = ?2").ok()?;
+        type Columns = (
+            i64,
+            Option<String>,
+            Option<String>,
+            Option<Vec<u8>>,
+            Option<i64>,
+            Option<bool>,
+        );
+        let row: Columns = statement
             .query_row(params![index, name], |row| {
                 Ok((
                     row.get(0)?,
                     row.get(1)?,
                     row.get(2)?,
-                    row.get::<_, Option<Vec<u8>>>(3)?,
-                    row.get::<_, Option<Vec<u8>>>(4)?,
+                    row.get(3)?,
+                    row.get(4)?,
+                    row.get(5)?,
                 ))
             })
             .optional()
             .ok()??;
-        let page = match (hot, cold) {
-            (Some(hot), Some(cold)) => Some(Page::decode(index, &hot, cold)?),
-            _ => None,
+        let (fresh_until, etag, last_modified, hot, cold, whole) = row;
+        let page = match hot {
+            // A cold part that is gone or cut off makes the whole a miss: it is
+            // read late, when it is too late to ask again.
+            Some(hot) => {
+                let id = cold.filter(|_| whole == Some(true))?;
+                let connection = Arc::clone(shared);
+                Some(Page::decode(
+                    index,
+                    &hot,
+                    Arc::new(KeptCold { connection, id }),
+                )?)
+            }
+            None => None,
         };
         Some(KeptPage {
             page,
@@ -175,7 +216,7 @@ impl Cache {
 
     /// Writes what was collected; called when the answer is out.
     pub fn flush(&self) {
-        let Some(Ok(mut connection)) = self.connection.as_ref().map(Mutex::lock) else {
+        let Some(Ok(mut connection)) = self.connection.as_deref().map(Mutex::lock) else {
             return;
         };
         let Ok(mut pending) = self.pending.lock() else {
@@ -198,7 +239,13 @@ impl Drop for Cache {
 fn write_all(connection: &mut Connection, writes: &[Write]) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     {
-        let mut page = transaction.prepare("INSERT OR REPLACE INTO page (index_url, name, fresh_until, etag, last_modified, hot, cold) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
+        let mut page = transaction.prepare("INSERT OR REPLACE INTO page (index_url, name, fresh_until, etag, last_modified, hot, cold, cold_size) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
+        let mut old_cold =
+            transaction.prepare("SELECT cold FROM page WHERE index_url = ?1 AND name = ?2")?;
+        let mut same_cold =
+            transaction.prepare("SELECT 1 FROM cold WHERE id = ?1 AND bytes = ?2")?;
+        let mut cold = transaction.prepare("INSERT INTO cold (bytes) VALUES (?1)")?;
+        let mut drop_cold = transaction.prepare("DELETE FROM cold WHERE id = ?1")?;
         let mut touch = transaction
             .prepare("UPDATE page SET fresh_until = ?3 WHERE index_url = ?1 AND name = ?2")?;
         let mut meta =
@@ -213,9 +260,20 @@ fn write_all(connection: &mut Connection, writes: &[Write]) -> rusqlite::Result<
                     last_modified,
                     record,
                 } => {
-                    let (hot, cold) = record
-                        .as_ref()
-                        .map_or((None, None), |(hot, cold)| (Some(hot), Some(cold)));
+                    let (hot, bytes) = record.clone().unzip();
+                    let old: Option<i64> = old_cold
+                        .query_row(params![index, name], |row| row.get(0))
+                        .optional()?
+                        .flatten();
+                    let id = match (&bytes, old) {
+                        (None, _) => None,
+                        // Most pages come back as they were: their cold part stays.
+                        (Some(bytes), Some(id)) if same_cold.exists(params![id, bytes])? => {
+                            Some(id)
+                        }
+                        (Some(bytes), _) => Some(cold.insert([bytes])?),
+                    };
+                    let size = bytes.and_then(|bytes| i64::try_from(bytes.len()).ok());
                     page.execute(params![
                         index,
                         name,
@@ -223,8 +281,12 @@ fn write_all(connection: &mut Connection, writes: &[Write]) -> rusqlite::Result<
                         etag,
                         last_modified,
                         hot,
-                        cold
+                        id,
+                        size
                     ])?;
+                    if old != id {
+                        drop_cold.execute([old])?;
+                    }
                 }
                 Write::Touch {
                     index,
@@ -263,7 +325,8 @@ fn open(path: &Utf8Path) -> Option<Connection> {
     }
     let made = connection.execute_batch(&format!(
         "BEGIN IMMEDIATE;
-         CREATE TABLE IF NOT EXISTS page (index_url TEXT, name TEXT, fresh_until INTEGER, etag TEXT, last_modified TEXT, hot BLOB, cold BLOB, PRIMARY KEY (index_url, name)) WITHOUT ROWID;
+         CREATE TABLE IF NOT EXISTS page (index_url TEXT, name TEXT, fresh_until INTEGER, etag TEXT, last_modified TEXT, hot BLOB, cold INTEGER, cold_size INTEGER, PRIMARY KEY (index_url, name)) WITHOUT ROWID;
+         CREATE TABLE IF NOT EXISTS cold (id INTEGER PRIMARY KEY, bytes BLOB);
          CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, record BLOB) WITHOUT ROWID;
          PRAGMA user_version = {SCHEMA};
          COMMIT;"

@@ -5,8 +5,9 @@
 //! that are chosen: a solve looks at a handful of versions of each package.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::str::FromStr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +29,7 @@ pub struct FileRef {
     pub yanked: bool,
     /// Seconds since 1970, if told.
     pub upload_time: Option<i64>,
-    /// Its place in the cold part.
+    /// Where its record begins in the cold part, in bytes.
     pub cold: u32,
 }
 
@@ -69,13 +70,33 @@ pub struct ColdFile {
     pub metadata: Option<Option<String>>,
 }
 
+/// Where the cold part lies when it is not in memory.
+pub trait ColdPart: Send + Sync {
+    /// Reads up to `length` bytes from `offset` on; fewer at the end.
+    fn read(&self, offset: usize, length: usize) -> Option<Vec<u8>>;
+}
+
+/// The cold part: one record per file, newest version first, each read alone.
+enum Cold {
+    Here(Vec<u8>),
+    Kept(Arc<dyn ColdPart>),
+}
+
+impl fmt::Debug for Cold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Here(bytes) => write!(f, "{} bytes", bytes.len()),
+            Self::Kept(_) => f.write_str("kept"),
+        }
+    }
+}
+
 /// One package on one index.
 #[derive(Debug)]
 pub struct Page {
     index: String,
     hot: Hot,
-    cold_bytes: Vec<u8>,
-    cold: OnceLock<Vec<ColdFile>>,
+    cold: Cold,
     skipped: Vec<String>,
 }
 
@@ -83,10 +104,10 @@ impl Page {
     /// Makes the record of what an index lists for a name. Files that are neither
     /// wheels nor readable sdists of this name are set aside.
     pub fn new(index: &str, name: &Name, listed: Vec<ListedFile>) -> Self {
-        let mut versions: BTreeMap<Version, Vec<FileRef>> = BTreeMap::new();
+        let mut versions: BTreeMap<Version, Vec<(FileRef, ColdFile)>> = BTreeMap::new();
         let mut tags = Numbering::default();
         let mut pythons = Numbering::default();
-        let (mut cold, mut skipped) = (Vec::new(), Vec::new());
+        let mut skipped = Vec::new();
         for listed in listed {
             let wheel = WheelName::parse(&listed.filename).filter(|wheel| wheel.name == *name);
             let (version, tag, kind) = if let Some(wheel) = wheel {
@@ -99,7 +120,7 @@ impl Page {
                 skipped.push(listed.filename);
                 continue;
             };
-            versions.entry(version).or_default().push(FileRef {
+            let reference = FileRef {
                 tags: tag,
                 python: listed
                     .requires_python
@@ -107,9 +128,9 @@ impl Page {
                     .map_or(0, |text| pythons.of(text) + 1),
                 yanked: listed.yanked.is_some(),
                 upload_time: listed.upload_time,
-                cold: u32::try_from(cold.len()).unwrap_or(u32::MAX),
-            });
-            cold.push(ColdFile {
+                cold: 0,
+            };
+            let cold = ColdFile {
                 file: DistFile {
                     filename: listed.filename,
                     url: listed.url,
@@ -120,14 +141,23 @@ impl Page {
                 },
                 yanked: listed.yanked,
                 metadata: listed.metadata,
-            });
+            };
+            versions.entry(version).or_default().push((reference, cold));
         }
+        let mut cold = Vec::new();
         let versions = versions
             .into_iter()
             .rev()
             .map(|(version, files)| HotVersion {
                 text: version.to_string(),
-                files,
+                files: files
+                    .into_iter()
+                    .map(|(mut reference, file)| {
+                        reference.cold = u32::try_from(cold.len()).unwrap_or(u32::MAX);
+                        cold.extend(postcard::to_stdvec(&file).unwrap_or_default());
+                        reference
+                    })
+                    .collect(),
                 parsed: version.into(),
             })
             .collect();
@@ -138,40 +168,30 @@ impl Page {
                 tags: tags.texts,
                 pythons: pythons.texts,
             },
-            cold_bytes: Vec::new(),
-            cold: cold.into(),
+            cold: Cold::Here(cold),
             skipped,
         }
     }
 
-    /// Returns the record as two byte strings, for the cache.
+    /// Returns the record as two byte strings, for the cache; the cold part only
+    /// while it is in memory.
     pub fn encode(&self) -> (Vec<u8>, Vec<u8>) {
         let hot = postcard::to_stdvec(&self.hot).unwrap_or_default();
-        let cold = postcard::to_stdvec(self.cold_files()).unwrap_or_default();
+        let cold = match &self.cold {
+            Cold::Here(bytes) => bytes.clone(),
+            Cold::Kept(_) => Vec::new(),
+        };
         (hot, cold)
     }
 
-    /// Reads a record back; `None` if it is damaged.
-    pub fn decode(index: &str, hot: &[u8], cold: Vec<u8>) -> Option<Self> {
-        let hot: Hot = postcard::from_bytes(hot).ok()?;
-        // The cold part is read late, when it is too late to ask again.
-        let files: usize = hot.versions.iter().map(|version| version.files.len()).sum();
-        let (told, _) = postcard::take_from_bytes::<usize>(&cold).ok()?;
-        if told != files {
-            return None;
-        }
+    /// Reads a record back, its cold part left where it is; `None` if it is damaged.
+    pub fn decode(index: &str, hot: &[u8], cold: Arc<dyn ColdPart>) -> Option<Self> {
         Some(Self {
             index: index.to_owned(),
-            hot,
-            cold_bytes: cold,
-            cold: OnceLock::new(),
+            hot: postcard::from_bytes(hot).ok()?,
+            cold: Cold::Kept(cold),
             skipped: Vec::new(),
         })
-    }
-
-    fn cold_files(&self) -> &Vec<ColdFile> {
-        self.cold
-            .get_or_init(|| postcard::from_bytes(&self.cold_bytes).unwrap_or_default())
     }
 
     /// Returns the base URL of the index.
@@ -226,9 +246,19 @@ impl Page {
         &self.hot.pythons
     }
 
-    /// Returns everything the index says of a file.
-    pub fn cold(&self, file: FileRef) -> Option<&ColdFile> {
-        self.cold_files().get(file.cold as usize)
+    /// Returns everything the index says of a file; `None` if the record is damaged.
+    pub fn cold(&self, file: FileRef) -> Option<ColdFile> {
+        let offset = file.cold as usize;
+        match &self.cold {
+            Cold::Here(bytes) => postcard::take_from_bytes(bytes.get(offset..)?)
+                .ok()
+                .map(|(cold, _)| cold),
+            // A record is a few hundred bytes; long addresses need a second look.
+            Cold::Kept(part) => [1 << 10, 1 << 16].iter().find_map(|&length| {
+                let bytes = part.read(offset, length)?;
+                postcard::take_from_bytes(&bytes).ok().map(|(cold, _)| cold)
+            }),
+        }
     }
 
     /// Returns what the record was made of, so that more files can join it.

@@ -74,7 +74,7 @@ pub struct Download {
 /// future. A wrong guess costs a request and never changes an answer.
 pub trait Scout: Send + Sync {
     /// A page is here.
-    fn page_arrived(&self, name: &Name, page: &Page) -> Vec<Want>;
+    fn page_arrived(&self, name: &Name, page: &Arc<Page>) -> Vec<Want>;
     /// A version's metadata is here.
     fn metadata_arrived(&self, name: &Name, version: &Version, metadata: &Metadata) -> Vec<Want>;
 }

@@ -4,12 +4,12 @@
 //! that would be empty. The version that the strategy would pick under the hint
 //! is asked for before the solver gets there.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::FxHashMap;
 
 use crate::index::page::SDIST;
-use crate::index::{Page, Scout, Want};
+use crate::index::{FileRef, Page, Scout, Want};
 use crate::package::requirement::{is_for_extra, split};
 use crate::package::{Extra, Marker, Metadata, Name, Range, Requirement, Target, Version};
 use crate::requirements::{Line, Role};
@@ -18,7 +18,7 @@ use crate::requirements::{Line, Role};
 struct Known {
     hints: FxHashMap<Name, Range>,
     extras: FxHashMap<Name, Vec<Extra>>,
-    pages: FxHashMap<Name, Vec<Offer>>,
+    pages: FxHashMap<Name, (Arc<Page>, Vec<Offer>)>,
     metadata: FxHashMap<Name, Metadata>,
     asked: FxHashMap<Name, Version>,
     preferred: FxHashMap<Name, Version>,
@@ -27,7 +27,7 @@ struct Known {
 /// A version that fits, with the file that tells its metadata.
 struct Offer {
     version: Version,
-    want: Want,
+    file: FileRef,
 }
 
 /// The resolver's scout for one target.
@@ -64,7 +64,7 @@ impl Walker {
 
     /// Lists the versions of a page that a wheel or sdist serves, newest first,
     /// as many as are worth guessing among.
-    fn offers(&self, name: &Name, page: &Page) -> Vec<Offer> {
+    fn offers(&self, page: &Page) -> Vec<Offer> {
         let ranks: Vec<bool> = page
             .tag_sets()
             .iter()
@@ -83,12 +83,9 @@ impl Walker {
             if version.any_prerelease() {
                 continue;
             }
-            let Some(cold) = page.cold(*file) else {
-                continue;
-            };
             offers.push(Offer {
-                want: Want::Metadata(name.clone(), version.clone(), Box::new(cold.clone())),
                 version,
+                file: *file,
             });
         }
         offers
@@ -119,7 +116,7 @@ impl Known {
     /// Picks what the solver would, if that differs from what was asked.
     fn pick(&mut self, name: &Name) -> Option<Want> {
         let hint = self.hints.get(name)?;
-        let offers = self.pages.get(name)?;
+        let (page, offers) = self.pages.get(name)?;
         let preferred = self
             .preferred
             .get(name)
@@ -130,8 +127,10 @@ impl Known {
         if self.asked.get(name) == Some(&offer.version) {
             return None;
         }
-        self.asked.insert(name.clone(), offer.version.clone());
-        Some(offer.want.clone())
+        let cold = page.cold(offer.file)?;
+        let version = offer.version.clone();
+        self.asked.insert(name.clone(), version.clone());
+        Some(Want::Metadata(name.clone(), version, Box::new(cold)))
     }
 
     /// Follows the requirements of some metadata.
@@ -167,11 +166,11 @@ impl Known {
 }
 
 impl Scout for Walker {
-    fn page_arrived(&self, name: &Name, page: &Page) -> Vec<Want> {
-        let offers = self.offers(name, page);
+    fn page_arrived(&self, name: &Name, page: &Arc<Page>) -> Vec<Want> {
+        let offers = self.offers(page);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.hints.entry(name.clone()).or_insert_with(Range::full);
-        known.pages.insert(name.clone(), offers);
+        known.pages.insert(name.clone(), (Arc::clone(page), offers));
         known.pick(name).into_iter().collect()
     }
 

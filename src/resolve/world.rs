@@ -329,7 +329,7 @@ impl<'a> World<'a> {
                 let Ok(Choice::File { read, .. }) = candidates.judge(&version) else {
                     return None;
                 };
-                let file = candidates.page().cold(read)?.clone();
+                let file = candidates.page().cold(read)?;
                 Some(Want::Metadata(name.clone(), version, Box::new(file)))
             })
             .collect();
@@ -381,12 +381,12 @@ impl<'a> World<'a> {
         match candidates.judge(version) {
             Ok(Choice::File { read, install }) => {
                 let file = candidates.page().cold(read).ok_or_else(unknown)?;
-                let found = self.index.metadata(&name, version, file);
+                let found = self.index.metadata(&name, version, &file);
                 match found {
                     // Another platform's wheel was only a short cut.
                     Err(MetadataError::Unusable(_)) if read != install => {
                         let file = candidates.page().cold(install).ok_or_else(unknown)?;
-                        self.index.metadata(&name, version, file)
+                        self.index.metadata(&name, version, &file)
                     }
                     Err(MetadataError::Index(IndexError::Offline { .. })) => {
                         self.kept_metadata(&name, version).ok_or_else(|| {

@@ -64,7 +64,7 @@ fn page(index: &RemoteIndex, package: &str) -> Arc<Page> {
 }
 
 fn first_file(page: &Page) -> ColdFile {
-    page.cold(page.files(0)[0]).unwrap().clone()
+    page.cold(page.files(0)[0]).unwrap()
 }
 
 /// Reads the metadata of the first file of the newest version.

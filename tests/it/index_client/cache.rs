@@ -262,11 +262,13 @@ fn a_kept_record_that_is_damaged_is_fetched_again() {
     let index = open(cached(&server, &sandbox.cache()));
     metadata_of(&index, "demo").unwrap();
     index.flush();
-    for column in ["hot", "cold"] {
+    for damage in [
+        "UPDATE page SET hot = x'ff'",
+        "UPDATE cold SET bytes = x'ff'",
+        "DELETE FROM cold",
+    ] {
         let connection = Connection::open(sandbox.cache().join("index.db")).unwrap();
-        connection
-            .execute(&format!("UPDATE page SET {column} = x'ff'"), [])
-            .unwrap();
+        connection.execute(damage, []).unwrap();
         connection
             .execute("UPDATE meta SET record = x'ff'", [])
             .unwrap();
@@ -275,7 +277,7 @@ fn a_kept_record_that_is_damaged_is_fetched_again() {
         assert_eq!(
             metadata_of(&index, "demo").unwrap().requires_dist,
             ["other"],
-            "{column}"
+            "{damage}"
         );
         index.flush();
     }
