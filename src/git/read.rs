@@ -120,51 +120,54 @@ pub(super) fn run(call: Call, action: &str) -> Result<Finished, GitError> {
     })
 }
 
-/// Reads what a checkout is at.
+/// Reads what a checkout is at, with two calls of git and none of its filters.
+///
+/// `git status` may pass changed files through content filters, which are programs
+/// that the repository's own configuration names: each is switched off by name.
 ///
 /// # Errors
 ///
 /// Fails if git is not there or the directory is no repository.
 pub fn read_checkout(dir: &Utf8Path) -> Result<Checkout, GitError> {
-    let head = run(
-        git(Some(dir)).args(["rev-parse", "--verify", "-q", "HEAD"]),
-        "rev-parse",
-    )
-    .ok();
-    let commit = head
-        .map(|out| out.text().trim().to_owned())
-        .filter(|text| !text.is_empty());
-    let branch = run(
-        git(Some(dir)).args(["symbolic-ref", "--short", "-q", "HEAD"]),
-        "symbolic-ref",
-    )
-    .ok()
-    .map(|out| out.text().trim().to_owned())
-    .filter(|text| !text.is_empty());
-    let remotes = run(
-        git(Some(dir)).args(["config", "--get-regexp", r"^remote\..*\.url$"]),
-        "config",
-    )
-    .map(|out| out.text())
-    .unwrap_or_default();
-    let mut urls: Vec<(&str, &str)> = remotes
-        .lines()
-        .filter_map(|line| line.split_once(' '))
-        .collect();
+    let pattern = r"^(remote\..*\.url|filter\..*\.(clean|smudge|process|required))$";
+    // Nothing configured is an exit code of its own; a broken repository shows below.
+    let config = run(git(Some(dir)).args(["config", "--get-regexp", pattern]), "config")
+        .map(|out| out.text())
+        .unwrap_or_default();
+    let mut urls = Vec::new();
+    let mut status = git(Some(dir));
+    for (key, value) in config.lines().filter_map(|line| line.split_once(' ')) {
+        if key.starts_with("remote.") {
+            urls.push((key, value));
+        } else {
+            let off = if key.ends_with(".required") { "false" } else { "" };
+            status = status.args(["-c", &format!("{key}={off}")]);
+        }
+    }
     urls.sort_by_key(|(key, _)| *key != "remote.origin.url");
-    let changed = run(
-        git(Some(dir)).args([
-            "status",
-            "--porcelain",
-            "--untracked-files=no",
-            "--ignore-submodules=all",
-        ]),
+    let status = status.args([
         "status",
-    )?;
-    Ok(Checkout {
+        "--porcelain=v2",
+        "--branch",
+        "--untracked-files=no",
+        "--ignore-submodules=all",
+    ]);
+    let mut found = Checkout {
         url: urls.first().map(|(_, url)| url.trim().to_owned()),
-        commit,
-        branch,
-        dirty: !changed.stdout.is_empty(),
-    })
+        ..Checkout::default()
+    };
+    for line in run(status, "status")?.text().lines() {
+        let Some(header) = line.strip_prefix("# ") else {
+            found.dirty = true;
+            continue;
+        };
+        match header.split_once(' ') {
+            Some(("branch.oid", oid)) if oid != "(initial)" => found.commit = Some(oid.to_owned()),
+            Some(("branch.head", name)) if name != "(detached)" => {
+                found.branch = Some(name.to_owned());
+            }
+            _ => {}
+        }
+    }
+    Ok(found)
 }
