@@ -78,6 +78,7 @@ impl Origin {
     pub fn owner(&self) -> String {
         match (self.kind, &self.name) {
             (OriginKind::Core, _) => "ComfyUI".to_owned(),
+            (OriginKind::Installed, _) => "installed".to_owned(),
             (_, Some(name)) => name.clone(),
             (OriginKind::Policy, None) => "policy".to_owned(),
             (_, None) => self
@@ -99,6 +100,9 @@ impl Origin {
 
     /// Returns `file:line`, which is enough to find a requirement.
     pub fn place_of_line(&self) -> String {
+        if self.kind == OriginKind::Installed {
+            return "in the environment".to_owned();
+        }
         let text = self.file.clone().unwrap_or_else(|| self.owner());
         self.line
             .map_or(text.clone(), |line| format!("{text}:{line}"))
