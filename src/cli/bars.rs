@@ -39,7 +39,11 @@ impl Progress for Bars {
             if bar.length().is_some() {
                 bar.set_position(done);
             }
-            bar.set_message(note.to_owned());
+            // Where the end is not known, how much has come says that it goes on.
+            bar.set_message(match bar.length() {
+                None if done > 0 => format!("({done}) {note}"),
+                _ => note.to_owned(),
+            });
         }
     }
 
