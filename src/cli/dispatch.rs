@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser};
 
 use super::args::{Cli, Command, PartArg, SnapshotCommand};
 use super::failure::{Exit, Failure};
-use super::screen::{Format, Screen};
+use super::screen::{ColorChoice, Format, Screen};
 use super::{settings, view};
 use crate::ops::changes::{ChangeInfo, NodeChange};
 use crate::ops::lock::LockRequest;
@@ -70,42 +70,72 @@ fn watch(cancel: &Cancel) {
 
 /// Help and version are results; anything else is bad usage.
 fn refuse(args: &[OsString], error: &clap::Error) -> ExitCode {
-    let is_help = matches!(
-        error.kind(),
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-    );
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let _ = error.print();
+            return ExitCode::from(Exit::Done as u8);
+        }
+        _ => {}
+    }
     let words: Vec<String> = args
         .iter()
         .skip(1)
         .map(|arg| arg.to_string_lossy().into_owned())
         .collect();
     let wants_json = words.windows(2).any(|pair| pair == ["--format", "json"])
-        || words.iter().any(|arg| arg == "--format=json");
-    if !is_help && wants_json {
-        let screen = Screen::new(Format::Json, super::screen::ColorChoice::Never, false);
-        let text = error.to_string();
-        let message = text
-            .trim_start_matches("error: ")
-            .lines()
-            .next()
-            .unwrap_or("bad usage")
-            .to_owned();
-        let known = |word: &&String| Cli::command().find_subcommand(word.as_str()).is_some();
-        let name = words.iter().find(known).map_or("portenv", String::as_str);
-        view::show_failure(
-            &screen,
-            name,
-            &Failure::new("usage", Exit::Usage, message)
-                .hint("portenv --help lists commands and flags"),
-        );
-        return ExitCode::from(Exit::Usage as u8);
-    }
-    let _ = error.print();
-    ExitCode::from(if is_help {
-        Exit::Done as u8
+        || words.iter().any(|arg| arg == "--format=json")
+        || std::env::var_os("PORTENV_FORMAT").is_some_and(|format| format == "json");
+    let format = if wants_json {
+        Format::Json
     } else {
-        Exit::Usage as u8
-    })
+        Format::Text
+    };
+    let screen = Screen::new(format, ColorChoice::Auto, false);
+    let known = |word: &&String| Cli::command().find_subcommand(word.as_str()).is_some();
+    let name = words.iter().find(known);
+    let mut text = error.to_string();
+    for word in &words {
+        // An address in the wrong place may carry a password.
+        let shown = crate::package::redact(word);
+        if shown != *word {
+            text = text.replace(word.as_str(), &shown);
+        }
+    }
+    let failure = match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+            Failure::new("usage", Exit::Usage, "the name of a subcommand is missing")
+        }
+        _ => usage_failure(&text),
+    };
+    let help = name.map_or_else(
+        || "portenv --help lists commands and flags".to_owned(),
+        |name| format!("portenv {name} --help lists its arguments and flags"),
+    );
+    view::show_failure(
+        &screen,
+        name.map_or("portenv", String::as_str),
+        &failure.hint(help),
+    );
+    ExitCode::from(Exit::Usage as u8)
+}
+
+/// The parser's message in the words of this program: the first paragraph is the
+/// message, each tip a hint.
+fn usage_failure(text: &str) -> Failure {
+    let mut paragraphs = text.trim_start_matches("error: ").split("\n\n");
+    let message: Vec<&str> = paragraphs
+        .next()
+        .unwrap_or("bad usage")
+        .lines()
+        .map(str::trim)
+        .collect();
+    let mut failure = Failure::new("usage", Exit::Usage, message.join(" "));
+    for tip in paragraphs.flat_map(str::lines) {
+        if let Some(tip) = tip.trim().strip_prefix("tip: ") {
+            failure = failure.hint(tip);
+        }
+    }
+    failure
 }
 
 /// One run of a command.

@@ -149,12 +149,19 @@ impl From<OpError> for Failure {
                 let origin = problems.first().map(|problem| problem.origin.clone());
                 Self::new(code, Exit::Usage, message)
                     .at(origin)
-                    .hint("mend the line, or pass over such lines with --skip-invalid")
+                    .hint(if code == "invalid-policy" {
+                        "mend the line of portenv.toml"
+                    } else {
+                        "mend the line, or pass over such lines with --skip-invalid"
+                    })
             }
             OpError::Usage(_) => Self::new("usage", Exit::Usage, message)
                 .hint("portenv --help lists commands and flags"),
-            OpError::Policy(_) => Self::new("invalid-policy", Exit::Usage, message),
-            OpError::NotFound(_) => Self::new("not-found", Exit::Usage, message),
+            OpError::Policy(_) => Self::new("invalid-policy", Exit::Usage, message)
+                .hint("the README lists the keys of portenv.toml"),
+            OpError::NotFound(_) => Self::new("not-found", Exit::Usage, message).hint(
+                "portenv status shows what is here; relative paths start at the working directory",
+            ),
             OpError::History(SnapshotError::Newer { .. }) => {
                 Self::new("newer-format", Exit::Usage, message).hint("update portenv")
             }
@@ -164,7 +171,8 @@ impl From<OpError> for Failure {
             OpError::Node(NodeError::Git(error)) => OpError::Git(error).into(),
             OpError::Node(NodeError::File(error)) => of_file(&error, message),
             OpError::Node(NodeError::Index(error)) => of_index(&error, message),
-            OpError::Node(NodeError::NotANode(_)) => Self::new("not-found", Exit::Usage, message),
+            OpError::Node(NodeError::NotANode(_)) => Self::new("not-found", Exit::Usage, message)
+                .hint("a node is a directory, an archive, a .py file or a git URL[@rev]"),
             OpError::Ambiguous { .. } => {
                 Self::new("ambiguous-id", Exit::Usage, message).hint("give more digits")
             }
@@ -250,13 +258,15 @@ fn of_file(error: &FsError, message: String) -> Failure {
         "read" | "inspect" | "list" | "resolve" | "read link"
     );
     if reading {
-        return Failure::new("invalid-file", Exit::Usage, message);
+        return Failure::new("invalid-file", Exit::Usage, message)
+            .hint("make the file readable, or name another one");
     }
     if error.is_denied() {
         return Failure::new("permission", Exit::NotApplied, message)
             .hint("make the directory writable for this user");
     }
     Failure::new("disk", Exit::NotApplied, message)
+        .hint("move away what is in the way, then run the command again")
 }
 
 fn of_index(error: &IndexError, message: String) -> Failure {

@@ -1,4 +1,6 @@
 //! What was typed, and nothing more.
+//!
+//! Never: decides what a flag leads to, or asks the machine.
 
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand};
