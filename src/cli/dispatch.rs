@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use camino::Utf8Path;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
@@ -39,20 +40,46 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         .collect();
     let context = settings::context(&cli.global, cancel)
         .map_err(|message| Failure::new("usage", Exit::Usage, message));
-    let exit = context.and_then(|context| {
+    let exit = context.as_ref().map_err(Clone::clone).and_then(|context| {
         Run {
             cli: &cli,
-            context: &context,
+            context,
             screen: &screen,
             line: line.join(" "),
         }
         .command()
     });
     let exit = exit.unwrap_or_else(|failure| {
+        let failure = match &context {
+            Ok(context) => relative(failure, context),
+            Err(_) => failure,
+        };
         view::show_failure(&screen, name, &failure);
         failure.exit
     });
     ExitCode::from(exit as u8)
+}
+
+/// A file in the installation is named relative to its root.
+fn relative(mut failure: Failure, context: &Context) -> Failure {
+    let Some(file) = failure
+        .origin
+        .as_mut()
+        .and_then(|origin| origin.file.as_mut())
+    else {
+        return failure;
+    };
+    if let Ok(installation) = context.installation()
+        && let Ok(shown) = Utf8Path::new(file.as_str()).strip_prefix(&installation.root)
+    {
+        let shown = shown.as_str().replace('\\', "/");
+        failure.message = failure.message.replace(file.as_str(), &shown);
+        for hint in &mut failure.hints {
+            *hint = hint.replace(file.as_str(), &shown);
+        }
+        *file = shown;
+    }
+    failure
 }
 
 /// The first ctrl-C asks all work to stop; the second ends the process, and the

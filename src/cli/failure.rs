@@ -136,7 +136,9 @@ impl From<OpError> for Failure {
             OpError::Lock(error) => of_lock(error, message),
             OpError::Git(error) if error.remote => Self::new("git", Exit::Network, message)
                 .hint("check the address, or try again later"),
-            OpError::Git(_) => Self::new("git", Exit::Usage, message),
+            OpError::Git(_) => Self::new("git", Exit::Usage, message).hint(
+                "git must be on PATH, and a git URL may end with @ and a branch, tag or commit",
+            ),
             OpError::Problems(problems) => {
                 let code = problems
                     .first()
@@ -159,9 +161,16 @@ impl From<OpError> for Failure {
                 .hint("portenv --help lists commands and flags"),
             OpError::Policy(_) => Self::new("invalid-policy", Exit::Usage, message)
                 .hint("the README lists the keys of portenv.toml"),
-            OpError::NotFound(_) => Self::new("not-found", Exit::Usage, message).hint(
-                "portenv status shows what is here; relative paths start at the working directory",
-            ),
+            OpError::NotFound(_) => {
+                let hint = if message.contains("snapshot") {
+                    "portenv init records the first snapshot, portenv snapshot list shows all"
+                } else if message.contains("no lock") {
+                    "portenv lock makes one"
+                } else {
+                    "relative paths start at the working directory; portenv status shows the installation"
+                };
+                Self::new("not-found", Exit::Usage, message).hint(hint)
+            }
             OpError::History(SnapshotError::Newer { .. }) => {
                 Self::new("newer-format", Exit::Usage, message).hint("update portenv")
             }
@@ -279,7 +288,8 @@ fn of_index(error: &IndexError, message: String) -> Failure {
 }
 
 fn of_history(error: &SnapshotError, message: String) -> Failure {
-    let full = matches!(error, SnapshotError::Sqlite { source, .. } if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull));
+    // A disk without room for the shared memory of a database is told as an I/O error.
+    let full = matches!(error, SnapshotError::Sqlite { source, .. } if matches!(source.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::SystemIoFailure)));
     let denied = matches!(error, SnapshotError::Sqlite { source, .. } if matches!(source.sqlite_error_code(), Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::PermissionDenied | rusqlite::ErrorCode::CannotOpen)));
     if full {
         return Failure::new("disk", Exit::NotApplied, message)
