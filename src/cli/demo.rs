@@ -173,5 +173,5 @@ fn take(screen: &Screen, tour: &Tour, step: &Step) -> Result<(), Failure> {
 }
 
 fn indent(text: &str) -> String {
-    text.lines().map(|line| format!("  {line}\n")).collect()
+    text.lines().flat_map(|line| ["  ", line, "\n"]).collect()
 }

@@ -1,6 +1,7 @@
 //! From arguments to an outcome to the screen.
 
 use std::ffi::OsString;
+use std::io::Read;
 use std::process::ExitCode;
 
 use camino::Utf8Path;
@@ -20,6 +21,8 @@ use crate::ops::rollback::{Parts, RollbackRequest};
 use crate::ops::sync::SyncRequest;
 use crate::ops::{self, Context};
 use crate::progress::Cancel;
+use crate::requirements::text::decode;
+use crate::requirements::{Origin, OriginKind};
 use crate::workspace::settings::BuildMode;
 
 /// Runs the program.
@@ -165,6 +168,21 @@ fn usage_failure(text: &str) -> Failure {
     failure
 }
 
+/// Reads a requirement file from standard input, in the encodings that a file may have.
+fn read_stdin() -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    let fail = |message: String| Failure::new("invalid-file", Exit::Usage, message);
+    std::io::stdin()
+        .read_to_end(&mut bytes)
+        .map_err(|error| fail(format!("cannot read standard input: {error}")))?;
+    decode(&bytes).map_err(|error| {
+        let origin = Origin::file(OriginKind::File, None, "-").at(error.line, error.column);
+        fail(format!("{}: {}", origin.place(), error.message))
+            .at(Some(origin))
+            .hint("save the text as UTF-8")
+    })
+}
+
 /// One run of a command.
 struct Run<'a> {
     cli: &'a Cli,
@@ -187,18 +205,8 @@ impl Run<'_> {
             Command::Demo(args) => super::demo::run(context, screen, args.dir.as_deref())?,
             Command::Init => view::status::show_init(screen, &ops::init::run(context)?),
             Command::Resolve(args) => {
-                let stdin = args
-                    .files
-                    .iter()
-                    .any(|file| file == "-")
-                    .then(|| std::io::read_to_string(std::io::stdin()));
-                let stdin = stdin.transpose().map_err(|error| {
-                    Failure::new(
-                        "invalid-file",
-                        Exit::Usage,
-                        format!("cannot read standard input: {error}"),
-                    )
-                })?;
+                let wanted = args.files.iter().any(|file| file == "-");
+                let stdin = wanted.then(read_stdin).transpose()?;
                 let request = ResolveRequest {
                     files: args.files.clone(),
                     stdin,
@@ -232,6 +240,7 @@ impl Run<'_> {
                 view::preview::show_preview(
                     screen,
                     "preview",
+                    &args.nodes,
                     &ops::preview::run(context, &request)?,
                     verbose,
                 )
@@ -254,7 +263,7 @@ impl Run<'_> {
                         view::applied::show_applied(screen, "add", &applied)
                     }
                     ops::add::AddOutcome::No(preview) => {
-                        view::preview::show_preview(screen, "add", &preview, verbose)
+                        view::preview::show_preview(screen, "add", &args.nodes, &preview, verbose)
                     }
                 }
             }

@@ -128,11 +128,14 @@ impl From<OpError> for Failure {
         match error {
             OpError::Workspace(error) => of_workspace(error, message),
             OpError::Python(error) => of_python(&error, message),
-            OpError::Interpreter(InterpreterError::Read(error)) => of_file(&error, message),
+            OpError::Interpreter(InterpreterError::Read(error)) | OpError::File(error) => {
+                of_file(&error, message)
+            }
             OpError::Interpreter(_) => Self::new("no-python", Exit::Usage, message)
                 .hint("name another Python with --python PATH"),
-            OpError::File(error) => of_file(&error, message),
-            OpError::Index(error) => of_index(&error, message),
+            OpError::Index(error) | OpError::Node(NodeError::Index(error)) => {
+                of_index(&error, message)
+            }
             OpError::Lock(error) => of_lock(error, message),
             OpError::Git(error) if error.remote => Self::new("git", Exit::Network, message)
                 .hint("check the address, or try again later"),
@@ -179,7 +182,6 @@ impl From<OpError> for Failure {
             OpError::Uv(error) => of_uv(error, message),
             OpError::Node(NodeError::Git(error)) => OpError::Git(error).into(),
             OpError::Node(NodeError::File(error)) => of_file(&error, message),
-            OpError::Node(NodeError::Index(error)) => of_index(&error, message),
             OpError::Node(NodeError::NotANode(_)) => Self::new("not-found", Exit::Usage, message)
                 .hint("a node is a directory, an archive, a .py file or a git URL[@rev]"),
             OpError::Ambiguous { .. } => {

@@ -47,7 +47,7 @@ pub fn show_applied(screen: &Screen, command: &str, applied: &Applied) -> Exit {
             summary(&applied.changes)
         )),
         AppliedStatus::Undone => {
-            screen.note("the interrupted operation was undone; everything is as it was before")
+            screen.note("the interrupted operation was undone; everything is as it was before");
         }
     }
     Exit::Done

@@ -6,6 +6,7 @@ use camino::Utf8Path;
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 use super::{Place, check};
+use crate::support::Wheel;
 
 /// Previews a node in an installation.
 fn previewing(place: &Place, node: &str) -> String {
@@ -118,4 +119,40 @@ fn a_node_that_would_leave_its_directory_is_refused() {
     });
     let evil = Utf8Path::new("/tmp/portenv-evil.py");
     assert!(!evil.exists(), "an archive wrote {evil}");
+}
+
+#[test]
+fn a_blocked_preview_names_a_command_that_goes_through() {
+    let place = Place::new();
+    for version in ["1", "2"] {
+        place.server.add(Wheel::new("torch", version));
+    }
+    place.sandbox.comfyui("torch\n");
+    place.sandbox.venv();
+    place
+        .sandbox
+        .install_behind_its_back(&Wheel::new("torch", "1").build());
+    place.sandbox.write("../my pack/__init__.py", "");
+    place
+        .sandbox
+        .write("../my pack/requirements.txt", "torch>=2\n");
+    let run = place
+        .sandbox
+        .portenv(&["preview", "../my pack", "--format", "json"]);
+    let document = run.expect_code(1).json();
+    assert_eq!(document["status"], "blocked");
+    let argv = document["next"][0]["argv"].as_array().unwrap();
+    let argv: Vec<&str> = argv.iter().map(|word| word.as_str().unwrap()).collect();
+    assert_eq!(
+        argv,
+        [
+            "portenv",
+            "preview",
+            "../my pack",
+            "--allow-change",
+            "torch"
+        ]
+    );
+    let run = place.sandbox.portenv(&argv[1..]).success();
+    assert!(run.stdout().contains("torch"), "{run}");
 }

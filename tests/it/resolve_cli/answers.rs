@@ -139,6 +139,33 @@ fn requirements_come_from_stdin_too() {
 }
 
 #[test]
+fn standard_input_may_be_encoded_as_a_file_may() {
+    let world = World::new([Wheel::new("a", "1")]);
+    let reading = |bytes: &[u8]| {
+        let path = world.sandbox.dir().join("tmp/bytes");
+        std::fs::write(&path, bytes).unwrap();
+        let mut command = world.sandbox.command(&["resolve", "-", "--format", "json"]);
+        command.stdin(std::fs::File::open(path).unwrap());
+        world.sandbox.finish(command)
+    };
+    for bytes in [&b"\xef\xbb\xbfa\r\n"[..], b"\xff\xfea\0\n\0"] {
+        let document = reading(bytes).success().json();
+        assert_eq!(document["packages"][0]["name"], "a");
+    }
+    let run = reading(b"a\n# caf\xe9\n").expect_code(2);
+    let error = &run.json()["error"];
+    assert_eq!(error["code"], "invalid-file");
+    assert_eq!(
+        (&error["origin"]["line"], &error["origin"]["column"]),
+        (&2.into(), &6.into())
+    );
+    assert!(
+        run.stderr().contains("-:2:6: ") && run.stderr().contains("hint: "),
+        "{run}"
+    );
+}
+
+#[test]
 fn every_kind_of_file_is_read_by_its_name() {
     let world = World::new(["a", "b", "c", "d", "e"].map(|name| Wheel::new(name, "1")));
     world.sandbox.write(
@@ -263,7 +290,7 @@ fn credentials_of_an_index_are_used_and_never_shown() {
         !String::from_utf8_lossy(&kept).contains("s3cret"),
         "the cache keeps a password"
     );
-    let netrc = format!("machine 127.0.0.1 login me password s3cret\n");
+    let netrc = "machine 127.0.0.1 login me password s3cret\n";
     std::fs::write(world.sandbox.home().join(".netrc"), netrc).unwrap();
     assert_eq!(world.resolved("a\n", "--no-cache"), "a==1");
 }

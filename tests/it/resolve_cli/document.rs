@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+/// A name, and what its value must be.
+type Field<'a> = (&'a str, fn(&Value) -> bool);
+
 /// Checks the fields of an object: all of them, in any order, each of its type.
 #[track_caller]
-fn check_fields(what: &str, value: &Value, fields: &[(&str, fn(&Value) -> bool)]) {
+fn check_fields(what: &str, value: &Value, fields: &[Field]) {
     let object = value
         .as_object()
         .unwrap_or_else(|| panic!("{what} is no object: {value}"));
@@ -102,7 +105,7 @@ fn check_package(package: &Value) {
     );
     for file in package["files"].as_array().unwrap() {
         // An index may state no digest; it is told when the file is fetched.
-        let fields: [(&str, fn(&Value) -> bool); 4] = [
+        let fields: [Field; 4] = [
             ("filename", text),
             ("url", text),
             ("size", optional_number),
@@ -141,8 +144,7 @@ fn check_conflict(conflict: &Value) {
         check_fields("requirement", line, &[("requirement", text), ("via", list)]);
         check_origin(&line["origin"]);
         for step in line["via"].as_array().unwrap() {
-            let fields: [(&str, fn(&Value) -> bool); 3] =
-                [("package", text), ("version", text), ("requirement", text)];
+            let fields: [Field; 3] = [("package", text), ("version", text), ("requirement", text)];
             check_fields("step", step, &fields);
         }
     }
@@ -182,8 +184,7 @@ pub(super) fn check_document(document: &Value) {
     let targets = document["targets"].as_array().unwrap();
     assert!(!targets.is_empty());
     for target in targets {
-        let fields: [(&str, fn(&Value) -> bool); 3] =
-            [("platform", text), ("python", text), ("marker", text)];
+        let fields: [Field; 3] = [("platform", text), ("python", text), ("marker", text)];
         check_fields("target", target, &fields);
     }
     for warning in document["warnings"].as_array().unwrap() {

@@ -244,7 +244,7 @@ fn prerelease_modes_mean_what_uv_means() {
         ] {
             match expected {
                 Some(expected) => {
-                    assert_eq!(world.resolved(requirement, &flag), expected, "{mode}")
+                    assert_eq!(world.resolved(requirement, &flag), expected, "{mode}");
                 }
                 None => {
                     world.conflict(requirement, &flag);
