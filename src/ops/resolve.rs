@@ -1,5 +1,7 @@
 //! `resolve`: files in, an answer out; no installation needed.
 
+use std::collections::BTreeSet;
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::context::Context;
@@ -48,7 +50,8 @@ pub struct ResolveOutcome {
 pub fn run(context: &Context, request: &ResolveRequest) -> Result<ResolveOutcome, OpError> {
     let flags = &request.flags;
     let mut set = RequirementSet::default();
-    for file in &request.files {
+    let mut seen = BTreeSet::new();
+    for file in request.files.iter().filter(|file| seen.insert(*file)) {
         add_file(context, &mut set, file, request.stdin.as_deref())?;
     }
     for file in flags.constraints.iter().chain(&flags.overrides) {

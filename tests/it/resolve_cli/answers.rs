@@ -139,6 +139,16 @@ fn requirements_come_from_stdin_too() {
 }
 
 #[test]
+fn a_file_named_twice_counts_once() {
+    let world = World::new([Wheel::new("a", "1")]);
+    let document = world.conflict("no-such\n", "r.txt");
+    assert_eq!(document["conflicts"].as_array().unwrap().len(), 1);
+    let document = world.document("a\n", "r.txt");
+    let required_by = document["packages"][0]["required_by"].as_array().unwrap();
+    assert_eq!(required_by.len(), 1);
+}
+
+#[test]
 fn standard_input_may_be_encoded_as_a_file_may() {
     let world = World::new([Wheel::new("a", "1")]);
     let reading = |bytes: &[u8]| {
