@@ -173,6 +173,5 @@ fn take(screen: &Screen, tour: &Tour, step: &Step) -> Result<(), Failure> {
 }
 
 fn indent(text: &str) -> String {
-    text.lines()
-        .fold(String::new(), |all, line| all + "  " + line + "\n")
+    text.lines().flat_map(|line| ["  ", line, "\n"]).collect()
 }

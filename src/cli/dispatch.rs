@@ -1,14 +1,16 @@
 //! From arguments to an outcome to the screen.
 
 use std::ffi::OsString;
+use std::io::Read;
 use std::process::ExitCode;
 
+use camino::Utf8Path;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
 use super::args::{Cli, Command, PartArg, SnapshotCommand};
 use super::failure::{Exit, Failure};
-use super::screen::{Format, Screen};
+use super::screen::{ColorChoice, Format, Screen};
 use super::{settings, view};
 use crate::ops::changes::{ChangeInfo, NodeChange};
 use crate::ops::lock::LockRequest;
@@ -19,6 +21,8 @@ use crate::ops::rollback::{Parts, RollbackRequest};
 use crate::ops::sync::SyncRequest;
 use crate::ops::{self, Context};
 use crate::progress::Cancel;
+use crate::requirements::text::decode;
+use crate::requirements::{Origin, OriginKind};
 use crate::workspace::settings::BuildMode;
 
 /// Runs the program.
@@ -39,20 +43,46 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         .collect();
     let context = settings::context(&cli.global, cancel)
         .map_err(|message| Failure::new("usage", Exit::Usage, message));
-    let exit = context.and_then(|context| {
+    let exit = context.as_ref().map_err(Clone::clone).and_then(|context| {
         Run {
             cli: &cli,
-            context: &context,
+            context,
             screen: &screen,
             line: line.join(" "),
         }
         .command()
     });
     let exit = exit.unwrap_or_else(|failure| {
+        let failure = match &context {
+            Ok(context) => relative(failure, context),
+            Err(_) => failure,
+        };
         view::show_failure(&screen, name, &failure);
         failure.exit
     });
     ExitCode::from(exit as u8)
+}
+
+/// A file in the installation is named relative to its root.
+fn relative(mut failure: Failure, context: &Context) -> Failure {
+    let Some(file) = failure
+        .origin
+        .as_mut()
+        .and_then(|origin| origin.file.as_mut())
+    else {
+        return failure;
+    };
+    if let Ok(installation) = context.installation()
+        && let Ok(shown) = Utf8Path::new(file.as_str()).strip_prefix(&installation.root)
+    {
+        let shown = shown.as_str().replace('\\', "/");
+        failure.message = failure.message.replace(file.as_str(), &shown);
+        for hint in &mut failure.hints {
+            *hint = hint.replace(file.as_str(), &shown);
+        }
+        *file = shown;
+    }
+    failure
 }
 
 /// The first ctrl-C asks all work to stop; the second ends the process, and the
@@ -70,41 +100,86 @@ fn watch(cancel: &Cancel) {
 
 /// Help and version are results; anything else is bad usage.
 fn refuse(args: &[OsString], error: &clap::Error) -> ExitCode {
-    let is_help = matches!(
-        error.kind(),
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-    );
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let _ = error.print();
+            return ExitCode::from(Exit::Done as u8);
+        }
+        _ => {}
+    }
     let words: Vec<String> = args
         .iter()
         .skip(1)
         .map(|arg| arg.to_string_lossy().into_owned())
         .collect();
     let wants_json = words.windows(2).any(|pair| pair == ["--format", "json"])
-        || words.iter().any(|arg| arg == "--format=json");
-    if !is_help && wants_json {
-        let screen = Screen::new(Format::Json, super::screen::ColorChoice::Never, false);
-        let text = error.to_string();
-        let message = text
-            .trim_start_matches("error: ")
-            .lines()
-            .next()
-            .unwrap_or("bad usage")
-            .to_owned();
-        let known = |word: &&String| Cli::command().find_subcommand(word.as_str()).is_some();
-        let name = words.iter().find(known).map_or("portenv", String::as_str);
-        view::show_failure(
-            &screen,
-            name,
-            &Failure::new("usage", Exit::Usage, message)
-                .hint("portenv --help lists commands and flags"),
-        );
-        return ExitCode::from(Exit::Usage as u8);
-    }
-    let _ = error.print();
-    ExitCode::from(if is_help {
-        Exit::Done as u8
+        || words.iter().any(|arg| arg == "--format=json")
+        || std::env::var_os("PORTENV_FORMAT").is_some_and(|format| format == "json");
+    let format = if wants_json {
+        Format::Json
     } else {
-        Exit::Usage as u8
+        Format::Text
+    };
+    let screen = Screen::new(format, ColorChoice::Auto, false);
+    let known = |word: &&String| Cli::command().find_subcommand(word.as_str()).is_some();
+    let name = words.iter().find(known);
+    let mut text = error.to_string();
+    for word in &words {
+        // An address in the wrong place may carry a password.
+        let shown = crate::package::redact(word);
+        if shown != *word {
+            text = text.replace(word.as_str(), &shown);
+        }
+    }
+    let failure = match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+            Failure::new("usage", Exit::Usage, "the name of a subcommand is missing")
+        }
+        _ => usage_failure(&text),
+    };
+    let help = name.map_or_else(
+        || "portenv --help lists commands and flags".to_owned(),
+        |name| format!("portenv {name} --help lists its arguments and flags"),
+    );
+    view::show_failure(
+        &screen,
+        name.map_or("portenv", String::as_str),
+        &failure.hint(help),
+    );
+    ExitCode::from(Exit::Usage as u8)
+}
+
+/// The parser's message in the words of this program: the first paragraph is the
+/// message, each tip a hint.
+fn usage_failure(text: &str) -> Failure {
+    let mut paragraphs = text.trim_start_matches("error: ").split("\n\n");
+    let message: Vec<&str> = paragraphs
+        .next()
+        .unwrap_or("bad usage")
+        .lines()
+        .map(str::trim)
+        .collect();
+    let mut failure = Failure::new("usage", Exit::Usage, message.join(" "));
+    for tip in paragraphs.flat_map(str::lines) {
+        if let Some(tip) = tip.trim().strip_prefix("tip: ") {
+            failure = failure.hint(tip);
+        }
+    }
+    failure
+}
+
+/// Reads a requirement file from standard input, in the encodings that a file may have.
+fn read_stdin() -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    let fail = |message: String| Failure::new("invalid-file", Exit::Usage, message);
+    std::io::stdin()
+        .read_to_end(&mut bytes)
+        .map_err(|error| fail(format!("cannot read standard input: {error}")))?;
+    decode(&bytes).map_err(|error| {
+        let origin = Origin::file(OriginKind::File, None, "-").at(error.line, error.column);
+        fail(format!("{}: {}", origin.place(), error.message))
+            .at(Some(origin))
+            .hint("save the text as UTF-8")
     })
 }
 
@@ -130,18 +205,8 @@ impl Run<'_> {
             Command::Demo(args) => super::demo::run(context, screen, args.dir.as_deref())?,
             Command::Init => view::status::show_init(screen, &ops::init::run(context)?),
             Command::Resolve(args) => {
-                let stdin = args
-                    .files
-                    .iter()
-                    .any(|file| file == "-")
-                    .then(|| std::io::read_to_string(std::io::stdin()));
-                let stdin = stdin.transpose().map_err(|error| {
-                    Failure::new(
-                        "invalid-file",
-                        Exit::Usage,
-                        format!("cannot read standard input: {error}"),
-                    )
-                })?;
+                let wanted = args.files.iter().any(|file| file == "-");
+                let stdin = wanted.then(read_stdin).transpose()?;
                 let request = ResolveRequest {
                     files: args.files.clone(),
                     stdin,
@@ -175,6 +240,7 @@ impl Run<'_> {
                 view::preview::show_preview(
                     screen,
                     "preview",
+                    &args.nodes,
                     &ops::preview::run(context, &request)?,
                     verbose,
                 )
@@ -197,7 +263,7 @@ impl Run<'_> {
                         view::applied::show_applied(screen, "add", &applied)
                     }
                     ops::add::AddOutcome::No(preview) => {
-                        view::preview::show_preview(screen, "add", &preview, verbose)
+                        view::preview::show_preview(screen, "add", &args.nodes, &preview, verbose)
                     }
                 }
             }

@@ -128,15 +128,20 @@ impl From<OpError> for Failure {
         match error {
             OpError::Workspace(error) => of_workspace(error, message),
             OpError::Python(error) => of_python(&error, message),
-            OpError::Interpreter(InterpreterError::Read(error)) => of_file(&error, message),
+            OpError::Interpreter(InterpreterError::Read(error)) | OpError::File(error) => {
+                of_file(&error, message)
+            }
             OpError::Interpreter(_) => Self::new("no-python", Exit::Usage, message)
                 .hint("name another Python with --python PATH"),
-            OpError::File(error) => of_file(&error, message),
-            OpError::Index(error) => of_index(&error, message),
+            OpError::Index(error) | OpError::Node(NodeError::Index(error)) => {
+                of_index(&error, message)
+            }
             OpError::Lock(error) => of_lock(error, message),
             OpError::Git(error) if error.remote => Self::new("git", Exit::Network, message)
                 .hint("check the address, or try again later"),
-            OpError::Git(_) => Self::new("git", Exit::Usage, message),
+            OpError::Git(_) => Self::new("git", Exit::Usage, message).hint(
+                "git must be on PATH, and a git URL may end with @ and a branch, tag or commit",
+            ),
             OpError::Problems(problems) => {
                 let code = problems
                     .first()
@@ -149,12 +154,26 @@ impl From<OpError> for Failure {
                 let origin = problems.first().map(|problem| problem.origin.clone());
                 Self::new(code, Exit::Usage, message)
                     .at(origin)
-                    .hint("mend the line, or pass over such lines with --skip-invalid")
+                    .hint(if code == "invalid-policy" {
+                        "mend the line of portenv.toml"
+                    } else {
+                        "mend the line, or pass over such lines with --skip-invalid"
+                    })
             }
             OpError::Usage(_) => Self::new("usage", Exit::Usage, message)
                 .hint("portenv --help lists commands and flags"),
-            OpError::Policy(_) => Self::new("invalid-policy", Exit::Usage, message),
-            OpError::NotFound(_) => Self::new("not-found", Exit::Usage, message),
+            OpError::Policy(_) => Self::new("invalid-policy", Exit::Usage, message)
+                .hint("the README lists the keys of portenv.toml"),
+            OpError::NotFound(_) => {
+                let hint = if message.contains("snapshot") {
+                    "portenv init records the first snapshot, portenv snapshot list shows all"
+                } else if message.contains("no lock") {
+                    "portenv lock makes one"
+                } else {
+                    "relative paths start at the working directory; portenv status shows the installation"
+                };
+                Self::new("not-found", Exit::Usage, message).hint(hint)
+            }
             OpError::History(SnapshotError::Newer { .. }) => {
                 Self::new("newer-format", Exit::Usage, message).hint("update portenv")
             }
@@ -163,8 +182,8 @@ impl From<OpError> for Failure {
             OpError::Uv(error) => of_uv(error, message),
             OpError::Node(NodeError::Git(error)) => OpError::Git(error).into(),
             OpError::Node(NodeError::File(error)) => of_file(&error, message),
-            OpError::Node(NodeError::Index(error)) => of_index(&error, message),
-            OpError::Node(NodeError::NotANode(_)) => Self::new("not-found", Exit::Usage, message),
+            OpError::Node(NodeError::NotANode(_)) => Self::new("not-found", Exit::Usage, message)
+                .hint("a node is a directory, an archive, a .py file or a git URL[@rev]"),
             OpError::Ambiguous { .. } => {
                 Self::new("ambiguous-id", Exit::Usage, message).hint("give more digits")
             }
@@ -250,13 +269,15 @@ fn of_file(error: &FsError, message: String) -> Failure {
         "read" | "inspect" | "list" | "resolve" | "read link"
     );
     if reading {
-        return Failure::new("invalid-file", Exit::Usage, message);
+        return Failure::new("invalid-file", Exit::Usage, message)
+            .hint("make the file readable, or name another one");
     }
     if error.is_denied() {
         return Failure::new("permission", Exit::NotApplied, message)
             .hint("make the directory writable for this user");
     }
     Failure::new("disk", Exit::NotApplied, message)
+        .hint("move away what is in the way, then run the command again")
 }
 
 fn of_index(error: &IndexError, message: String) -> Failure {
@@ -269,7 +290,8 @@ fn of_index(error: &IndexError, message: String) -> Failure {
 }
 
 fn of_history(error: &SnapshotError, message: String) -> Failure {
-    let full = matches!(error, SnapshotError::Sqlite { source, .. } if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull));
+    // A disk without room for the shared memory of a database is told as an I/O error.
+    let full = matches!(error, SnapshotError::Sqlite { source, .. } if matches!(source.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::SystemIoFailure)));
     let denied = matches!(error, SnapshotError::Sqlite { source, .. } if matches!(source.sqlite_error_code(), Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::PermissionDenied | rusqlite::ErrorCode::CannotOpen)));
     if full {
         return Failure::new("disk", Exit::NotApplied, message)

@@ -2,6 +2,8 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use crate::package::artifact::printable;
+
 /// Text or JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Format {
@@ -54,33 +56,40 @@ impl Screen {
     /// Writes a result. A reader that has gone away ends it quietly.
     pub fn result(&self, text: &str) {
         if !text.is_empty() {
-            let _ = write_line(&mut io::stdout().lock(), text);
+            let _ = write_line(&mut io::stdout().lock(), &printable(text));
         }
     }
 
     /// Writes something besides the result.
     pub fn note(&self, text: &str) {
         if !self.quiet && !text.is_empty() {
-            let _ = write_line(&mut io::stderr().lock(), text);
+            let _ = write_line(&mut io::stderr().lock(), &printable(text));
         }
     }
 
     /// Writes a warning.
     pub fn warning(&self, text: &str) {
-        let word = self.paint("33;1", "warning");
-        self.note(&format!("{word}: {text}"));
+        if !self.quiet {
+            self.lead("33;1", "warning", text);
+        }
     }
 
     /// Writes an error; it is shown however quiet we are to be.
     pub fn error(&self, text: &str) {
-        let word = self.paint("31;1", "error");
-        let _ = write_line(&mut io::stderr().lock(), &format!("{word}: {text}"));
+        self.lead("31;1", "error", text);
     }
 
     /// Writes a hint.
     pub fn hint(&self, text: &str) {
-        let word = self.paint("36;1", "hint");
-        self.note(&format!("{word}: {text}"));
+        if !self.quiet {
+            self.lead("36;1", "hint", text);
+        }
+    }
+
+    /// Only the leading word is ours to colour; the text may come from strangers.
+    fn lead(&self, color: &str, word: &str, text: &str) {
+        let line = format!("{}: {}", self.paint(color, word), printable(text));
+        let _ = write_line(&mut io::stderr().lock(), &line);
     }
 
     /// Asks a question on the terminal; `None` without one.

@@ -34,6 +34,9 @@ fn refuse_option(text: &str, action: &str) -> Result<(), GitError> {
 pub fn clone(spec: &CloneSpec<'_>, dir: &Utf8Path) -> Result<(), GitError> {
     refuse_option(spec.url, "clone")?;
     let url = spec.url.strip_prefix("git+").unwrap_or(spec.url);
+    if let Some(rev) = spec.rev {
+        refuse_option(rev, "clone")?;
+    }
     run(
         git(None).args([
             "clone",
@@ -45,12 +48,28 @@ pub fn clone(spec: &CloneSpec<'_>, dir: &Utf8Path) -> Result<(), GitError> {
             dir.as_str(),
         ]),
         "clone",
-    )?;
+    )
+    .map_err(|error| about(error, url))?;
     if let Some(rev) = spec.rev {
         fetch_commit(dir, rev)?;
         checkout(dir, rev)?;
     }
     Ok(())
+}
+
+/// Git seldom says which address it was; what it does say may hold the password.
+fn about(error: GitError, url: &str) -> GitError {
+    let password = url::Url::parse(url)
+        .ok()
+        .and_then(|url| url.password().map(str::to_owned));
+    let detail = match password {
+        Some(password) if !password.is_empty() => error.detail.replace(&password, "****"),
+        _ => error.detail,
+    };
+    GitError {
+        detail: format!("{}: {detail}", crate::package::redact(url)),
+        ..error
+    }
 }
 
 /// Makes sure a revision is there, asking the remote only if it is not.

@@ -131,16 +131,23 @@ pub(super) fn run(call: Call, action: &str) -> Result<Finished, GitError> {
 pub fn read_checkout(dir: &Utf8Path) -> Result<Checkout, GitError> {
     let pattern = r"^(remote\..*\.url|filter\..*\.(clean|smudge|process|required))$";
     // Nothing configured is an exit code of its own; a broken repository shows below.
-    let config = run(git(Some(dir)).args(["config", "--get-regexp", pattern]), "config")
-        .map(|out| out.text())
-        .unwrap_or_default();
+    let config = run(
+        git(Some(dir)).args(["config", "--get-regexp", pattern]),
+        "config",
+    )
+    .map(|out| out.text())
+    .unwrap_or_default();
     let mut urls = Vec::new();
     let mut status = git(Some(dir));
     for (key, value) in config.lines().filter_map(|line| line.split_once(' ')) {
         if key.starts_with("remote.") {
             urls.push((key, value));
         } else {
-            let off = if key.ends_with(".required") { "false" } else { "" };
+            let off = if key.ends_with(".required") {
+                "false"
+            } else {
+                ""
+            };
             status = status.args(["-c", &format!("{key}={off}")]);
         }
     }

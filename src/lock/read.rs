@@ -201,11 +201,15 @@ impl Lock {
     }
 
     fn parse_bytes(bytes: &[u8], file: &Utf8Path) -> Result<Self, LockError> {
-        let text = std::str::from_utf8(bytes).map_err(|_| LockError::Invalid {
-            file: file.to_owned(),
-            line: 1,
-            column: 1,
-            message: "this is not UTF-8 text".to_owned(),
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            let fine = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            let (line, column) = crate::requirements::text::position(&fine, fine.len());
+            LockError::Invalid {
+                file: file.to_owned(),
+                line,
+                column,
+                message: "this is not UTF-8 text".to_owned(),
+            }
         })?;
         Self::parse(text, file)
     }

@@ -54,10 +54,12 @@ pub fn parse_node(text: &str, dir: &Utf8Path) -> NodeSource {
         }
         let address = text.strip_prefix("git+").unwrap_or(text);
         // An `@` in the path part names a revision; one before the host, a user.
-        let path_at = address.find("://").map_or(0, |at| at + 3);
-        let first_slash = address[path_at..]
-            .find(['/', ':'])
-            .map_or(address.len(), |at| path_at + at);
+        let first_slash = match address.find("://") {
+            // Behind the scheme a `:` may stand before a password or a port.
+            Some(at) => address[at + 3..].find('/').map(|slash| at + 3 + slash),
+            None => address.find(':'),
+        }
+        .unwrap_or(address.len());
         let (url, rev) = match address[first_slash..].rfind('@') {
             Some(at) => (
                 &address[..first_slash + at],
@@ -86,6 +88,15 @@ fn is_scp(text: &str) -> bool {
 }
 
 impl NodeSource {
+    /// Returns the source as people may see it.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Directory(path) | Self::File(path) | Self::Archive(path) => path.to_string(),
+            Self::ArchiveUrl(url) | Self::Git { url, .. } => crate::package::redact(url),
+            Self::Registry { id, .. } => id.clone(),
+        }
+    }
+
     /// Returns the name of the directory or file that the node will have.
     pub fn directory_name(&self) -> Option<String> {
         let name = match self {
@@ -158,6 +169,14 @@ mod tests {
                 id: "pack".to_owned(),
                 version: Some("1.2.0".to_owned())
             }
+        );
+        assert_eq!(
+            parse("https://me:token@host:8443/a/b.git@v1"),
+            git("https://me:token@host:8443/a/b.git", Some("v1"))
+        );
+        assert_eq!(
+            parse("https://me@host/a/b.git"),
+            git("https://me@host/a/b.git", None)
         );
         assert_eq!(
             git("git@host:a/b.git", None).directory_name().as_deref(),

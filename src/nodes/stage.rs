@@ -53,8 +53,16 @@ pub fn stage(
     nodes_dir: &Utf8Path,
     index: &dyn Index,
 ) -> Result<Staged, NodeError> {
+    if let NodeSource::Registry { id, .. } = source {
+        return Err(NodeError::NotANode(format!(
+            "`{id}` is neither a path that exists nor an address; name a directory, an archive or a git URL"
+        )));
+    }
     let name = source.directory_name().ok_or_else(|| {
-        NodeError::NotANode("the source gives no usable name for the node's directory".to_owned())
+        NodeError::NotANode(format!(
+            "`{}` gives no usable name for the node's directory",
+            source.shown()
+        ))
     })?;
     let path = scratch.join(&name);
     match source {
@@ -101,11 +109,7 @@ pub fn stage(
             },
             &path,
         )?,
-        NodeSource::Registry { id, .. } => {
-            return Err(NodeError::NotANode(format!(
-                "`{id}` is neither a path nor an address; name a directory, an archive or a git URL"
-            )));
-        }
+        NodeSource::Registry { .. } => {}
     }
     let mut node = read_node(scratch, &path, true, false)
         .ok_or_else(|| NodeError::NotANode(format!("`{name}` is not a node")))?;
@@ -118,20 +122,46 @@ pub fn stage(
     Ok(Staged { node, path, name })
 }
 
+/// Reports whether a member stays in the directory it is unpacked into, on every
+/// system: `..`, an absolute path or a drive does not.
+fn stays_inside(member: &str) -> bool {
+    let mut parts = member.split(['/', '\\']);
+    let is_rooted = member.starts_with(['/', '\\']);
+    !is_rooted && parts.all(|part| part != ".." && !part.contains([':', '\0']))
+}
+
 /// Unpacks an archive; a single top directory is taken off. Members cannot leave
-/// the directory.
+/// the directory: an archive with one that would is refused whole, since it was
+/// made to do harm.
 fn unpack(file: &Utf8Path, into: &Utf8Path) -> Result<(), NodeError> {
     let bytes = fs::read_bytes(file)?;
     let damaged = |error: &dyn std::fmt::Display| {
         NodeError::NotANode(format!("`{file}` cannot be unpacked: {error}"))
     };
     let whole = Utf8PathBuf::from(format!("{into}.unpacked"));
+    let check = |member: &str| {
+        if stays_inside(member) {
+            return Ok(());
+        }
+        Err(damaged(&format!(
+            "its member `{member}` would leave the node's directory"
+        )))
+    };
     fs::create_dir_all(&whole)?;
     if bytes.starts_with(b"PK") {
         let mut archive =
             zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged(&error))?;
+        for member in archive.file_names() {
+            check(&member.map_err(|error| damaged(&error))?)?;
+        }
         archive.extract(&whole).map_err(|error| damaged(&error))?;
     } else {
+        // Unpacking would pass over such members without a word.
+        let mut listed = tar::Archive::new(GzDecoder::new(bytes.as_slice()));
+        for entry in listed.entries().map_err(|error| damaged(&error))? {
+            let entry = entry.map_err(|error| damaged(&error))?;
+            check(&String::from_utf8_lossy(&entry.path_bytes()))?;
+        }
         tar::Archive::new(GzDecoder::new(bytes.as_slice()))
             .unpack(&whole)
             .map_err(|error| damaged(&error))?;

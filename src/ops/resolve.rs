@@ -1,5 +1,7 @@
 //! `resolve`: files in, an answer out; no installation needed.
 
+use std::collections::BTreeSet;
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::context::Context;
@@ -48,8 +50,14 @@ pub struct ResolveOutcome {
 pub fn run(context: &Context, request: &ResolveRequest) -> Result<ResolveOutcome, OpError> {
     let flags = &request.flags;
     let mut set = RequirementSet::default();
-    for file in &request.files {
+    let mut seen = BTreeSet::new();
+    for file in request.files.iter().filter(|file| seen.insert(*file)) {
         add_file(context, &mut set, file, request.stdin.as_deref())?;
+    }
+    for file in flags.constraints.iter().chain(&flags.overrides) {
+        if !fs::exists(&context.dir.join(file)) {
+            return Err(no_file(file));
+        }
     }
     for file in &flags.constraints {
         add_role(context, &mut set, file, &Role::Constrain);
@@ -179,7 +187,7 @@ fn add_file(
         return Ok(());
     }
     if !fs::exists(&path) {
-        return Err(OpError::NotFound(format!("there is no file `{file}`")));
+        return Err(no_file(file));
     }
     match path.file_name() {
         Some("pyproject.toml") => set.add_file(read_pyproject(&path, &[], &reading).content),
@@ -187,6 +195,10 @@ fn add_file(
         _ => set.add_file(read_requirements(&path, &reading)),
     }
     Ok(())
+}
+
+fn no_file(file: &Utf8Path) -> OpError {
+    OpError::NotFound(format!("there is no file `{file}`"))
 }
 
 /// Adds a file whose lines all have one role: `--constraint`, `--override`.

@@ -155,11 +155,25 @@ impl RequirementSet {
     }
 
     fn add_policy_line(&mut self, name: &str, specifier: &str, role: Role, origin: Origin) {
+        let specifier = specifier.trim();
         let text = if specifier.starts_with(|c: char| c.is_ascii_digit()) {
             format!("{name}=={specifier}")
         } else {
             format!("{name}{specifier}")
         };
+        // `alpha` with `banana` would else be a requirement on `alphabanana`.
+        let is_name = Name::parse(name).is_some();
+        if !is_name || specifier.starts_with(|c: char| c.is_ascii_alphabetic() || "._-".contains(c))
+        {
+            let message = if is_name {
+                format!("{name}: `{specifier}` is not a version specifier")
+            } else {
+                format!("`{name}` is not a package name")
+            };
+            let problem = Problem::error("invalid-policy", origin, message);
+            self.problems.push(problem);
+            return;
+        }
         match Requirement::parse(&text) {
             Ok(requirement) => self.lines.push(Line {
                 origin,
@@ -171,7 +185,8 @@ impl RequirementSet {
                 base: Utf8PathBuf::new(),
             }),
             Err(error) => {
-                let mut problem = Problem::error("invalid-policy", origin, error.message);
+                let message = format!("{name}: {}", error.message);
+                let mut problem = Problem::error("invalid-policy", origin, message);
                 problem.fix = error.fix.map(|fix| format!("write `{fix}`"));
                 self.problems.push(problem);
             }

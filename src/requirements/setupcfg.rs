@@ -46,6 +46,19 @@ pub fn read_setup_cfg(path: &Utf8Path, extras: &[String], reading: &Reading<'_>)
             key.clear();
             continue;
         }
+        let is_header = line.starts_with('[') && !raw.starts_with([' ', '\t']);
+        if section.is_empty() || is_header {
+            let message = if is_header {
+                "this section has no `]`"
+            } else {
+                "this stands before the first `[section]`"
+            };
+            content.problems.push(
+                Problem::error("invalid-file", file.at(number, 1), message)
+                    .with_fix("mend the file: setuptools cannot read it either"),
+            );
+            return content;
+        }
         let value = if raw.starts_with([' ', '\t']) {
             line
         } else {

@@ -54,6 +54,37 @@ pub struct Db {
     path: Utf8PathBuf,
 }
 
+/// Opens the file for reading, and returns the schema found.
+///
+/// Only a connection that may write takes the files of the write-ahead log away
+/// again when it closes. Where nothing can be written, nobody else writes either,
+/// and SQLite may take the file as it is.
+fn open_to_read(path: &Utf8Path) -> rusqlite::Result<(Connection, i64)> {
+    let open = |name: &str, flags| {
+        let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+        let connection = Connection::open_with_flags(name, flags)?;
+        connection.busy_timeout(Duration::from_secs(5))?;
+        let found = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        Ok((connection, found))
+    };
+    let fixed = || {
+        let url = url::Url::from_file_path(path).ok()?;
+        let name = format!("{url}?immutable=1");
+        open(&name, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()
+    };
+    open(path.as_str(), OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .and_then(|(connection, found)| {
+            connection.pragma_update(None, "query_only", true)?;
+            Ok((connection, found))
+        })
+        .or_else(|error: rusqlite::Error| match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::ReadOnly) => {
+                fixed().ok_or(error)
+            }
+            _ => Err(error),
+        })
+}
+
 impl Db {
     /// Opens the history in portenv's own directory, making it if need be.
     ///
@@ -75,6 +106,17 @@ impl Db {
         connection
             .busy_timeout(Duration::from_secs(5))
             .map_err(fail)?;
+        // Before the first write: a newer portenv's file is left as it is.
+        let found: i64 = connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .map_err(fail)?;
+        if found > schema::CURRENT {
+            return Err(SnapshotError::Newer {
+                path,
+                found,
+                known: schema::CURRENT,
+            });
+        }
         let mode = if locality(own_dir) == Locality::Local {
             "WAL"
         } else {
@@ -113,14 +155,7 @@ impl Db {
             path: path.clone(),
             source,
         };
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&path, flags).map_err(fail)?;
-        connection
-            .busy_timeout(Duration::from_secs(5))
-            .map_err(fail)?;
-        let found: i64 = connection
-            .pragma_query_value(None, "user_version", |row| row.get(0))
-            .map_err(fail)?;
+        let (connection, found) = open_to_read(&path).map_err(fail)?;
         if found > schema::CURRENT {
             return Err(SnapshotError::Newer {
                 path,

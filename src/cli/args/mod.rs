@@ -1,6 +1,9 @@
 //! What was typed, and nothing more.
+//!
+//! Never: decides what a flag leads to, or asks the machine.
 
 use camino::Utf8PathBuf;
+use clap::builder::BoolishValueParser as Boolish;
 use clap::{Args, Parser, Subcommand};
 
 pub mod change;
@@ -51,13 +54,13 @@ pub struct GlobalArgs {
     #[arg(long, global = true, env = "PORTENV_UV", value_name = "PATH")]
     pub uv: Option<Utf8PathBuf>,
     /// Make no request; use what is in the cache, whatever its age.
-    #[arg(long, global = true, env = "PORTENV_OFFLINE")]
+    #[arg(long, global = true, env = "PORTENV_OFFLINE", value_parser = Boolish::new())]
     pub offline: bool,
     /// Where answers of indexes are kept.
     #[arg(long, global = true, env = "PORTENV_CACHE_DIR", value_name = "DIR")]
     pub cache_dir: Option<Utf8PathBuf>,
     /// Neither read nor keep answers of indexes.
-    #[arg(long, global = true, env = "PORTENV_NO_CACHE")]
+    #[arg(long, global = true, env = "PORTENV_NO_CACHE", value_parser = Boolish::new())]
     pub no_cache: bool,
     /// The form of the result.
     #[arg(
@@ -80,13 +83,13 @@ pub struct GlobalArgs {
     )]
     pub color: ColorChoice,
     /// Show only the result and errors.
-    #[arg(long, short, global = true, env = "PORTENV_QUIET")]
+    #[arg(long, short, global = true, env = "PORTENV_QUIET", value_parser = Boolish::new())]
     pub quiet: bool,
     /// Show more: counters, requests, reasons.
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Answer yes to every question.
-    #[arg(long, short, global = true, env = "PORTENV_YES")]
+    #[arg(long, short, global = true, env = "PORTENV_YES", value_parser = Boolish::new())]
     pub yes: bool,
     /// The form of progress on stderr.
     #[arg(

@@ -2,6 +2,7 @@
 
 use camino::Utf8PathBuf;
 use clap::Args;
+use clap::builder::BoolishValueParser as Boolish;
 
 use crate::workspace::settings::{BuildMode, Prerelease, Resolution};
 
@@ -94,7 +95,7 @@ pub struct ResolveOptions {
     )]
     pub find_links: Vec<String>,
     /// Ask no index, only --find-links.
-    #[arg(long, env = "PORTENV_NO_INDEX")]
+    #[arg(long, env = "PORTENV_NO_INDEX", value_parser = Boolish::new())]
     pub no_index: bool,
     /// The Python to resolve for.
     #[arg(long, env = "PORTENV_PYTHON_VERSION", value_name = "X.Y[.Z]")]
@@ -150,16 +151,16 @@ pub struct ResolveOptions {
     )]
     pub only_binary: Vec<String>,
     /// Use no sdists at all.
-    #[arg(long, env = "PORTENV_NO_BUILD")]
+    #[arg(long, env = "PORTENV_NO_BUILD", value_parser = Boolish::new())]
     pub no_build: bool,
     /// Whether metadata may be had by running a build.
     #[arg(long, env = "PORTENV_BUILD", value_enum, value_name = "MODE")]
     pub build: Option<BuildArg>,
     /// Pass over requirement lines that cannot be read, with a warning each.
-    #[arg(long, env = "PORTENV_SKIP_INVALID")]
+    #[arg(long, env = "PORTENV_SKIP_INVALID", value_parser = Boolish::new())]
     pub skip_invalid: bool,
     /// Ask indexes again even if their answers are fresh.
-    #[arg(long, env = "PORTENV_REFRESH")]
+    #[arg(long, env = "PORTENV_REFRESH", value_parser = Boolish::new())]
     pub refresh: bool,
 }
 

@@ -1,4 +1,6 @@
 //! Outcomes as text and JSON, one file per outcome.
+//!
+//! Never: works anything out; what is shown was decided in `ops`.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -89,7 +91,21 @@ pub fn show_json(screen: &Screen, command: &str, mut body: Value, next: &[Next])
         document.append(fields);
     }
     document.insert("next".to_owned(), json!(next));
-    screen.result(&Value::Object(document).to_string());
+    screen.result(&escaped(&Value::Object(document).to_string()));
+}
+
+/// JSON escapes the control characters of ASCII; those beyond it and the marks
+/// that turn the direction of text reach a terminal just as well.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '\u{7f}'..='\u{9f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// Shows a failure: text on stderr in every format, and in JSON the document too.
@@ -99,8 +115,8 @@ pub fn show_failure(screen: &Screen, command: &str, failure: &Failure) {
         screen.hint(hint);
     }
     if screen.format == Format::Json {
-        let error =
-            json!({"code": failure.code, "message": failure.message, "origin": failure.origin});
+        let message = crate::package::artifact::printable(&failure.message);
+        let error = json!({"code": failure.code, "message": message, "origin": failure.origin});
         show_json(
             screen,
             command,

@@ -8,9 +8,16 @@ use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
 use crate::ops::preview::{Preview, PreviewStatus};
 use crate::package::artifact::{printable, show_bytes};
+use crate::package::redact;
 
 /// Shows a preview, or why `add` stops.
-pub fn show_preview(screen: &Screen, command: &str, preview: &Preview, verbose: u8) -> Exit {
+pub fn show_preview(
+    screen: &Screen,
+    command: &str,
+    asked: &[String],
+    preview: &Preview,
+    verbose: u8,
+) -> Exit {
     let mut warnings: Vec<WarningView> = preview
         .problems
         .iter()
@@ -33,15 +40,18 @@ pub fn show_preview(screen: &Screen, command: &str, preview: &Preview, verbose: 
                     .filter(|change| change.protected)
                     .map(|change| change.name.as_str())
                     .collect();
-                let flags: Vec<String> = names
-                    .iter()
-                    .map(|name| format!("--allow-change {name}"))
-                    .collect();
-                vec![Next::new(
-                    &format!("portenv preview {}", flags.join(" ")),
+                let mut next = Next::new(
+                    "portenv preview",
                     false,
                     "shows the change of protected packages as allowed",
-                )]
+                );
+                // A path may hold spaces: words of their own, never split.
+                next.argv.extend(asked.iter().map(|node| redact(node)));
+                for name in names {
+                    next.argv
+                        .extend(["--allow-change", name].map(str::to_owned));
+                }
+                vec![next]
             }
             PreviewStatus::Conflict => vec![Next::new(
                 "portenv status",

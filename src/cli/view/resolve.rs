@@ -30,7 +30,7 @@ pub fn show_resolve(screen: &Screen, found: &ResolveOutcome, verbose: u8) -> Exi
                 &warnings,
                 &found.stats,
             );
-            show_json(screen, "resolve", body, &next(&found.outcome));
+            show_json(screen, "resolve", body, &[]);
         }
         Format::Text | Format::Markdown => {
             if let Outcome::Resolved(resolution) = &found.outcome {
@@ -67,7 +67,7 @@ pub fn show_lock(
             body["status"] = json!("resolved");
         }
         let next = match &found.outcome {
-            Some(outcome) => next(outcome),
+            Some(_) => Vec::new(),
             None if found.stale.is_empty() => Vec::new(),
             None => vec![Next::new(
                 "portenv lock",
@@ -111,17 +111,6 @@ fn finish(screen: &Screen, outcome: &Outcome) -> Exit {
             screen.error(conflict::to_text(conflicts).trim_end());
             Exit::No
         }
-    }
-}
-
-fn next(outcome: &Outcome) -> Vec<Next> {
-    match outcome {
-        Outcome::Resolved(_) => Vec::new(),
-        Outcome::Conflicts(_) => vec![Next::new(
-            "portenv explain",
-            false,
-            "shows the last conflict in full",
-        )],
     }
 }
 
