@@ -292,7 +292,6 @@ pub fn apply(
     );
     context.progress.end();
     synced?;
-    context.check_cancel()?;
     let stays: Vec<_> = plan
         .extra
         .iter()

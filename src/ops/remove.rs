@@ -14,7 +14,7 @@ use super::lock::{
 use super::outcome::{Applied, Consent, plan_digest};
 use super::packages::PackageGoal;
 use super::preview::brought;
-use super::transaction::Transaction;
+use super::transaction::{Transaction, start};
 use crate::lock::Lock;
 use crate::nodes::trash::free_place;
 use crate::requirements::set::gather_with;
@@ -43,6 +43,7 @@ pub fn run(
     consent: &Consent<'_>,
 ) -> Result<RemoveOutcome, OpError> {
     let site = context.site()?;
+    let held = start(context, &site, "remove")?;
     let here = site.installation.nodes()?;
     let mut going: Vec<Node> = Vec::new();
     for name in names {
@@ -104,7 +105,7 @@ pub fn run(
         &lock,
         &site.target,
         &site.installation.root,
-        brought(old_lock.as_ref()),
+        brought(&site, old_lock.as_ref())?,
     );
     let changes: Vec<ChangeInfo> = goal
         .plan(&installed)
@@ -127,7 +128,7 @@ pub fn run(
         &changes,
         &nodes,
     )?;
-    let finished = Transaction::prepare(context, &site, "remove")?.run(|change| {
+    let finished = Transaction::prepare(context, &site, held)?.run(|change| {
         change.open("remove", command)?;
         let stamp = context.clock.now().to_string();
         for node in &going {

@@ -6,7 +6,7 @@ use super::context::{Context, Site};
 use super::error::OpError;
 use super::outcome::{Applied, AppliedStatus, Consent, plan_digest};
 use super::packages::PackageGoal;
-use super::transaction::{Transaction, scratch_dir};
+use super::transaction::{Transaction, scratch_dir, start};
 use crate::git::{CloneSpec, clone};
 use crate::host::fs;
 use crate::lock::Lock;
@@ -95,15 +95,26 @@ pub fn run(
             ..Applied::still(status)
         });
     }
-    if Db::find(&site.installation.own_dir())?
-        .is_none_or(|db| db.head().is_ok_and(|head| head.is_none()))
-    {
+    let known = match Db::find(&site.installation.own_dir())? {
+        Some(db) => db.snapshots()?,
+        None => Vec::new(),
+    };
+    if known.is_empty() {
         return Err(no_history());
     }
-    let mut transaction = Transaction::prepare(context, &site, "rollback")?;
-    // Drift is a snapshot of its own by now, so `@~1` goes back over it too.
-    let snapshots = transaction.db.snapshots()?;
-    let target = find(&snapshots, request.snapshot.as_deref().unwrap_or("@~1"))?.clone();
+    // A name means what it meant before drift became a snapshot of its own.
+    let named = request
+        .snapshot
+        .as_deref()
+        .map(|name| find(&known, name).cloned())
+        .transpose()?;
+    let held = start(context, &site, "rollback")?;
+    let mut transaction = Transaction::prepare(context, &site, held)?;
+    let target = match named {
+        Some(named) => named,
+        // Over drift too, for that is the newest change by now.
+        None => find(&transaction.db.snapshots()?, "@~1")?.clone(),
+    };
     let wanted = narrowed(
         &transaction.db.state_of(&target)?,
         &transaction.before,
@@ -150,9 +161,9 @@ pub fn run(
         .lock
         .as_deref()
         .and_then(|text| Lock::parse(text, camino::Utf8Path::new("pylock.toml")).ok());
+    let (_guard, scratch) = scratch_dir(&site)?;
     transaction.open("rollback", command)?;
     let finished = transaction.run(|change| {
-        let (_guard, scratch) = scratch_dir(&site)?;
         // Everything that may need the network comes before the first change.
         let fetched = fetch_nodes(&site, &difference, &scratch)?;
         for (node, from) in difference.nodes.iter().zip(&fetched) {

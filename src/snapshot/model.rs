@@ -311,8 +311,19 @@ pub struct Snapshot {
     pub id: String,
     /// The operation that left it.
     pub operation: Operation,
-    /// Its label.
-    pub label: Option<String>,
+    /// Its labels, by name.
+    pub labels: Vec<String>,
+}
+
+/// The label of an installation's first snapshot.
+pub const AS_FOUND: &str = "as found";
+
+impl Snapshot {
+    /// Returns the label to show: one that somebody gave, if there is one.
+    pub fn label(&self) -> Option<&str> {
+        let given = self.labels.iter().find(|label| *label != AS_FOUND);
+        given.or(self.labels.first()).map(String::as_str)
+    }
 }
 
 /// Makes a snapshot's id of its state, its parent and its time.

@@ -33,15 +33,17 @@ pub fn show_preview(screen: &Screen, command: &str, preview: &Preview, verbose: 
                     .filter(|change| change.protected)
                     .map(|change| change.name.as_str())
                     .collect();
-                let flags: Vec<String> = names
-                    .iter()
-                    .map(|name| format!("--allow-change {name}"))
-                    .collect();
-                vec![Next::new(
-                    &format!("portenv preview {}", flags.join(" ")),
+                let mut next = Next::new(
+                    "portenv preview",
                     false,
                     "shows the change of protected packages as allowed",
-                )]
+                );
+                next.argv.extend(preview.asked.iter().cloned());
+                for name in names {
+                    next.argv
+                        .extend(["--allow-change", name].map(str::to_owned));
+                }
+                vec![next]
             }
             PreviewStatus::Conflict => vec![Next::new(
                 "portenv status",
