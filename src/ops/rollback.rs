@@ -1,6 +1,8 @@
 //! `rollback`: back to a recorded state, packages, nodes and core, as one more
 //! operation.
 
+use std::collections::BTreeMap;
+
 use super::changes::{ChangeInfo, Difference, NodeChange, NodeChangeKind};
 use super::context::{Context, Site};
 use super::error::OpError;
@@ -11,7 +13,7 @@ use crate::git::{CloneSpec, clone};
 use crate::host::fs;
 use crate::lock::Lock;
 use crate::nodes::trash;
-use crate::snapshot::{Db, Resolved, Snapshot, State, find_snapshot};
+use crate::snapshot::{Db, Outcome, Resolved, Snapshot, State, Step, find_snapshot};
 use crate::workspace::node::Node;
 
 /// Which parts go back.
@@ -83,7 +85,8 @@ pub fn run(
         let back = if drifted { "@" } else { "@~1" };
         let target = find(&snapshots, request.snapshot.as_deref().unwrap_or(back))?;
         let wanted = narrowed(&db.state_of(target)?, &now, request.parts);
-        let difference = Difference::between(&now, &wanted);
+        let places = places_of(&site, &db, target, &wanted)?;
+        let difference = difference(&now, &wanted, &places);
         let status = if difference.is_empty() {
             AppliedStatus::Nothing
         } else {
@@ -120,7 +123,8 @@ pub fn run(
         &transaction.before,
         request.parts,
     );
-    let difference = Difference::between(&transaction.before, &wanted);
+    let places = places_of(&site, &transaction.db, &target, &wanted)?;
+    let difference = difference(&transaction.before, &wanted, &places);
     if difference.is_empty() && wanted.lock == transaction.before.lock {
         return Ok(Applied::still(AppliedStatus::Nothing));
     }
@@ -165,7 +169,7 @@ pub fn run(
     transaction.open("rollback", command)?;
     let finished = transaction.run(|change| {
         // Everything that may need the network comes before the first change.
-        let fetched = fetch_nodes(&site, &difference, &scratch)?;
+        let fetched = fetch_nodes(&site, &difference, &places, &scratch)?;
         for (node, from) in difference.nodes.iter().zip(&fetched) {
             restore_node(context, &site, change, node, from.as_deref())?;
         }
@@ -206,6 +210,56 @@ fn narrowed(recorded: &State, now: &State, parts: Parts) -> State {
     state
 }
 
+/// Where nodes without history lie now that lay elsewhere, by directory.
+type Places = BTreeMap<String, String>;
+
+/// Follows nodes without history through the moves since a snapshot: nothing else
+/// tells what such a node was, for one and its successor look alike.
+fn places_of(site: &Site, db: &Db, target: &Snapshot, wanted: &State) -> Result<Places, OpError> {
+    let mut places: Places = (wanted.nodes.iter())
+        .filter(|node| node.commit.is_none())
+        .map(|node| (node.dir.clone(), node.dir.clone()))
+        .collect();
+    let mut since = db.operations()?;
+    since.retain(|operation| {
+        operation.number > target.operation.number && operation.outcome == Outcome::Done
+    });
+    for operation in since.iter().rev() {
+        for step in db.steps(operation.number)? {
+            let Step::Move { from, to } = step else {
+                continue;
+            };
+            if let Some(place) = places.values_mut().find(|place| **place == from) {
+                *place = to;
+            }
+        }
+    }
+    let root = &site.installation.root;
+    places.retain(|dir, place| dir != place && fs::exists(&root.join(place)));
+    Ok(places)
+}
+
+/// Compares two states; a node without history that lies elsewhere now was replaced.
+fn difference(now: &State, wanted: &State, places: &Places) -> Difference {
+    let mut difference = Difference::between(now, wanted);
+    for node in wanted
+        .nodes
+        .iter()
+        .filter(|node| places.contains_key(&node.dir))
+    {
+        if let Some(here) = now.nodes.iter().find(|here| *here == node) {
+            difference.nodes.push(NodeChange {
+                dir: node.dir.clone(),
+                kind: NodeChangeKind::Update,
+                from: Some(here.clone()),
+                to: Some(node.clone()),
+            });
+        }
+    }
+    difference.nodes.sort_by(|a, b| a.dir.cmp(&b.dir));
+    difference
+}
+
 fn refuse_dirty(difference: &Difference, before: &State) -> Result<(), OpError> {
     for change in &difference.nodes {
         if let Some(node) = change.from.as_ref().filter(|node| node.dirty) {
@@ -225,6 +279,7 @@ fn refuse_dirty(difference: &Difference, before: &State) -> Result<(), OpError> 
 fn fetch_nodes(
     site: &Site,
     difference: &Difference,
+    places: &Places,
     scratch: &camino::Utf8Path,
 ) -> Result<Vec<Option<String>>, OpError> {
     let trash_dir = site.installation.own_dir().join("trash");
@@ -242,6 +297,9 @@ fn fetch_nodes(
             }
             if change.kind != NodeChangeKind::Add && change.kind != NodeChangeKind::Update {
                 return Ok(None);
+            }
+            if let Some(place) = places.get(&wanted.dir) {
+                return Ok(Some(place.clone()));
             }
             if let Some(place) = trash::find(&trash_dir, wanted) {
                 return Ok(Some(format!(".portenv/trash/{place}")));

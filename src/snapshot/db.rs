@@ -52,6 +52,21 @@ pub enum SnapshotError {
 pub struct Db {
     connection: Connection,
     path: Utf8PathBuf,
+    writes: bool,
+}
+
+impl Drop for Db {
+    /// A reader of a database in WAL mode makes files beside it, and reading must write
+    /// nothing: so at rest it is in the other mode.
+    fn drop(&mut self) {
+        if self.writes {
+            // Best effort: it fails while another connection reads, and either mode is whole.
+            let _ = self.connection.busy_timeout(Duration::ZERO);
+            let _ = self
+                .connection
+                .pragma_update(None, "journal_mode", "DELETE");
+        }
+    }
 }
 
 impl Db {
@@ -96,7 +111,11 @@ impl Db {
                 known: schema::CURRENT,
             });
         }
-        Ok(Self { connection, path })
+        Ok(Self {
+            connection,
+            path,
+            writes: true,
+        })
     }
 
     /// Opens the history for reading; `None` if there is none. Writes nothing.
@@ -128,7 +147,11 @@ impl Db {
                 known: schema::CURRENT,
             });
         }
-        Ok((found > 0).then_some(Self { connection, path }))
+        Ok((found > 0).then_some(Self {
+            connection,
+            path,
+            writes: false,
+        }))
     }
 
     fn fail(&self, source: rusqlite::Error) -> SnapshotError {

@@ -92,11 +92,9 @@ pub fn show_preview(screen: &Screen, command: &str, preview: &Preview, verbose: 
 fn text(preview: &Preview) -> String {
     let mut text = String::new();
     for node in &preview.nodes {
-        text.push_str(&format!(
-            "node {} {}\n",
-            printable(&node.dir),
-            version_of(node)
-        ));
+        let line = format!("node {} {}", printable(&node.dir), version_of(node));
+        text.push_str(line.trim_end());
+        text.push('\n');
     }
     if preview.status == PreviewStatus::Conflict {
         return text;
