@@ -274,6 +274,7 @@ pub fn apply(
     let (_guard, dir) = scratch_dir(site)?;
     let path = dir.join("pylock.toml");
     fs::write_atomic(&path, lock.to_toml().as_bytes())?;
+    clear_hollow(&installed, &plan)?;
     context
         .progress
         .begin(&format!("installing {} packages", changed.len()), None);
@@ -310,6 +311,21 @@ pub fn apply(
     } else {
         Err(OpError::NotAsWanted(faults))
     }
+}
+
+/// Takes away metadata directories without a RECORD of packages that change: uv neither
+/// removes nor replaces these, and would leave two of one name.
+fn clear_hollow(installed: &Installed, plan: &Plan) -> Result<(), OpError> {
+    let listed = installed.iter().map(|found| (&found.name, &found.dir));
+    let doubled = installed.doubled.iter().map(|(name, dir)| (name, dir));
+    for (name, dir) in listed.chain(doubled) {
+        let changes = plan.steps.iter().any(|step| step.change.name == *name);
+        let hollow = dir.extension() == Some("dist-info") && !fs::is_file(&dir.join("RECORD"));
+        if changes && hollow {
+            fs::remove_all(dir)?;
+        }
+    }
+    Ok(())
 }
 
 /// uv removes what its file does not name, so everything that stays is named.

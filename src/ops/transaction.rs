@@ -129,7 +129,7 @@ pub fn start(context: &Context, site: &Site, purpose: &str) -> Result<DirLock, O
     if Db::find(&own_dir)?.is_some() {
         heal(context, site, &mut Db::open(&own_dir)?, &held)?;
     }
-    // What a killed run had staged is of no use to anyone.
+    // A run that was killed while it staged has nothing to undo, only files to leave.
     fs::remove_all(&own_dir.join("tmp"))?;
     Ok(held)
 }
@@ -325,7 +325,10 @@ pub fn heal(context: &Context, site: &Site, db: &mut Db, held: &DirLock) -> Resu
         .begin(&format!("undoing an interrupted {}", operation.kind), None);
     let undone = undo(context, site, db, held, &operation);
     context.progress.end();
-    undone.map(|()| true)
+    undone?;
+    // What the killed run had staged is of no use to anyone.
+    fs::remove_all(&site.installation.own_dir().join("tmp"))?;
+    Ok(true)
 }
 
 /// Undoes the steps of an operation in reverse and proves that the state before is

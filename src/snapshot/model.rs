@@ -175,7 +175,8 @@ impl State {
             // The digest tells whether the content is the same; where it came
             // from matters only if nothing else does.
             source: None,
-            digest: package.digest.clone(),
+            // Without a RECORD there is no digest, and that differs from having one.
+            digest: Some(package.digest.clone().unwrap_or_default()),
         };
         self.packages
             .iter()

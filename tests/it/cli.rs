@@ -4,6 +4,7 @@ mod add;
 mod check;
 mod demo;
 mod diff;
+mod faults;
 mod help;
 mod lock;
 mod place;
@@ -13,3 +14,5 @@ mod rollback;
 mod snapshot;
 mod status;
 mod sync;
+#[cfg(unix)]
+mod together;

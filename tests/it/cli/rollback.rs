@@ -71,6 +71,26 @@ fn another_build_of_one_version_is_replaced() {
 }
 
 #[test]
+fn a_package_that_lost_its_metadata_is_drift_and_is_made_whole() {
+    for mend in [&["rollback", "--yes"], &["sync", "--yes"]] {
+        let place = Place::synced();
+        let clean = place.installed_digests();
+        for file in place
+            .site_packages()
+            .join("beta-1.0.dist-info")
+            .read_dir_utf8()
+            .unwrap()
+        {
+            std::fs::remove_file(file.unwrap().path()).unwrap();
+        }
+        let status = place.json(0, &["status"]);
+        assert_eq!(changes(&status["drift"]), ["replace beta 1.0 1.0"]);
+        let _ = place.portenv(mend).success();
+        assert_eq!(place.installed_digests(), clean);
+    }
+}
+
+#[test]
 fn over_an_add_the_node_goes_to_the_trash_and_comes_back() {
     let place = Place::synced();
     let before = place.state();
