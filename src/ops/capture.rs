@@ -110,8 +110,9 @@ fn source_of(
         }
         Ok(_) => {}
         Err(IndexError::Interrupted) => return Err(OpError::Interrupted),
-        // Without the network nothing proves that a wheel must be kept.
-        Err(_) => return Ok(None),
+        // Without the network nothing proves that a package of an index must be kept.
+        Err(_) if wheel.is_none() => return Ok(None),
+        Err(_) => {}
     }
     if site.installation.settings.policy.store == Some(StoreMode::None)
         || !distribution.lacks.is_empty()

@@ -15,7 +15,7 @@ use crate::plan::{Goal, Plan, Removal, between};
 use crate::snapshot::{SourceRecord, State};
 use crate::sync::run::RunSource;
 use crate::sync::{RunEntry, RunLock, verify};
-use crate::uv::{SyncCall, Uv};
+use crate::uv::{SyncCall, Uv, UvError};
 
 /// One package that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -278,19 +278,29 @@ pub fn apply(
     context
         .progress
         .begin(&format!("installing {} packages", changed.len()), None);
-    let synced = uv.pip_sync(
-        &SyncCall {
+    let reinstall = plan.reinstalls();
+    let sync = |offline: bool| -> Result<Result<_, UvError>, OpError> {
+        let call = SyncCall {
             python: &site.interpreter.path,
             lock: &path,
-            reinstall: &plan.reinstalls(),
-            offline: context.offline,
+            reinstall: &reinstall,
+            offline,
             build: lock.needs_build(&changed),
             break_system: site.interpreter.managed,
             cache_dir: None,
             netrc: None,
-        },
-        Some(held.share()?),
-    );
+        };
+        Ok(uv.pip_sync(&call, Some(held.share()?)))
+    };
+    let mut synced = sync(context.offline)?;
+    // uv asks again for what it keeps. Where nobody answers, what it keeps will do, for the
+    // hashes are known; and it fetches everything before it changes anything.
+    if matches!(synced, Err(UvError::Failed { network: true, .. })) && !context.offline {
+        let kept = sync(true)?;
+        if kept.is_ok() {
+            synced = kept;
+        }
+    }
     context.progress.end();
     synced?;
     let stays: Vec<_> = plan

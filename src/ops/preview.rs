@@ -229,31 +229,20 @@ impl<'a> World<'a> {
                 .collect::<Vec<_>>()
         };
         let mut lines = self.set.lines.clone();
-        let mut conflicts = Vec::new();
         let mut status = PreviewStatus::Ok;
-        let mut answer = self.resolve(&with_protection(&lines), index)?;
-        // What contradicts without the new nodes is old: it is reported, and its
-        // lines are left out. That may bring others to light.
-        while let Outcome::Conflicts(found) = &answer {
-            let (new, old): (Vec<_>, Vec<_>) =
-                (found.iter().cloned()).partition(|conflict| is_of(conflict, &names));
-            let kept = lines.len();
-            lines.retain(|line| !old.iter().any(|conflict| may_go(line, conflict)));
-            if lines.len() == kept {
-                // Without protection there may be an answer: then it is a block.
-                conflicts.extend(if new.is_empty() { old } else { new });
-                answer = self.resolve(&lines, index)?;
-                status = match &answer {
-                    Outcome::Resolved(_) => PreviewStatus::Blocked,
-                    Outcome::Conflicts(_) => PreviewStatus::Conflict,
-                };
-                break;
-            }
-            conflicts.extend(old.into_iter().map(|conflict| Conflict {
-                new: false,
-                ..conflict
-            }));
-            answer = self.resolve(&with_protection(&lines), index)?;
+        let (mut answer, mut conflicts) = leave_out_old(&mut lines, &names, |lines| {
+            self.resolve(&with_protection(lines), index)
+        })?;
+        if let Outcome::Conflicts(found) = answer {
+            let (new, rest): (Vec<_>, Vec<_>) =
+                (found.into_iter()).partition(|conflict| is_of(conflict, &names));
+            conflicts.extend(if new.is_empty() { rest } else { new });
+            // Without protection there may be an answer: then it is a block.
+            answer = self.resolve(&lines, index)?;
+            status = match &answer {
+                Outcome::Resolved(_) => PreviewStatus::Blocked,
+                Outcome::Conflicts(_) => PreviewStatus::Conflict,
+            };
         }
         let nodes: Vec<Node> = staged.iter().map(|new| new.node.clone()).collect();
         let mut preview = Preview {
@@ -372,6 +361,39 @@ impl<'a> World<'a> {
         let mut digest = digest::sha256(text.as_bytes());
         digest.truncate(16);
         digest
+    }
+}
+
+/// Resolves, and leaves out the lines of conflicts in which none of these nodes takes
+/// part: such a conflict is old. Leaving one out may bring others to light.
+///
+/// Returns the answer for the lines left, and the old conflicts.
+///
+/// # Errors
+///
+/// Fails if resolving does.
+pub fn leave_out_old(
+    lines: &mut Vec<Line>,
+    nodes: &BTreeSet<&str>,
+    resolve: impl Fn(&[Line]) -> Result<Outcome, OpError>,
+) -> Result<(Outcome, Vec<Conflict>), OpError> {
+    let mut conflicts = Vec::new();
+    loop {
+        let found = match resolve(lines)? {
+            Outcome::Conflicts(found) => found,
+            answer @ Outcome::Resolved(_) => return Ok((answer, conflicts)),
+        };
+        let mut old = found.clone();
+        old.retain(|conflict| !is_of(conflict, nodes));
+        let before = lines.len();
+        lines.retain(|line| !old.iter().any(|conflict| may_go(line, conflict)));
+        if lines.len() == before {
+            return Ok((Outcome::Conflicts(found), conflicts));
+        }
+        conflicts.extend(old.into_iter().map(|conflict| Conflict {
+            new: false,
+            ..conflict
+        }));
     }
 }
 

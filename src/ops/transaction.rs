@@ -204,10 +204,31 @@ impl<'a> Transaction<'a> {
         )?;
         git::fetch_commit(&path, to)?;
         git::checkout(&path, to)?;
-        if let Some(branch) = &now.branch {
+        // A branch is never moved, but attached again where its tip is the commit.
+        let recorded = self.branch_at(dir, to)?;
+        for branch in now.branch.iter().chain(&recorded) {
             git::change::attach(&path, branch);
         }
         Ok(())
+    }
+
+    /// Returns the branch that was attached when a checkout was last taken away from
+    /// this commit.
+    fn branch_at(&self, dir: &str, commit: &str) -> Result<Option<String>, OpError> {
+        for operation in self.db.operations()? {
+            for step in self.db.steps(operation.number)? {
+                match step {
+                    Step::Checkout {
+                        dir: at,
+                        from,
+                        branch: Some(branch),
+                        ..
+                    } if at == dir && from == commit => return Ok(Some(branch)),
+                    _ => {}
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Makes the environment what is wanted, noted first.

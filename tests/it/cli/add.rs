@@ -1,6 +1,9 @@
 //! `add`.
 
+use std::io::{Cursor, Write};
+
 use super::place::{Place, assert_error, assert_fields, changes, strings};
+use crate::support::Wheel;
 
 #[test]
 fn a_git_node_keeps_its_repository_commit_and_remote() {
@@ -157,4 +160,73 @@ fn a_conflict_adds_nothing() {
         "conflict"
     );
     assert_eq!((place.state(), place.history()), (before, history));
+}
+
+#[test]
+fn drift_found_before_is_a_snapshot_of_its_own() {
+    let place = Place::synced();
+    place.install_behind_its_back(&Wheel::new("mine", "1.0").build());
+    let node = place.offered("some-node", "gamma\n");
+    let document = place.json(0, &["add", &node, "--yes"]);
+    assert_eq!(changes(&document), ["add delta - 2.0", "add gamma - 1.0"]);
+    let history = place.history();
+    assert_eq!(
+        (history.len(), &document["before"]),
+        (4, &history[1].as_str().into())
+    );
+    let _ = place.portenv(&["rollback", "--yes"]).success();
+    assert_eq!(place.shown(), "alpha 1.1, beta 1.0, mine 1.0");
+    let _ = place.portenv(&["rollback", "@~3", "--yes"]).success();
+    assert_eq!(place.shown(), "alpha 1.1, beta 1.0");
+}
+
+#[test]
+fn an_archive_at_an_address_is_fetched_and_unpacked() {
+    let place = Place::synced();
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, text) in [
+        ("top/__init__.py", ""),
+        ("top/requirements.txt", "delta<2\n"),
+    ] {
+        zip.start_file(name, zip::write::SimpleFileOptions::default())
+            .unwrap();
+        zip.write_all(text.as_bytes()).unwrap();
+    }
+    let bytes = zip.finish().unwrap().into_inner();
+    place
+        .server
+        .route("/packed-node.zip", "application/zip", bytes);
+    let url = format!("{}/packed-node.zip", place.server.base());
+    let _ = place.portenv(&["add", &url, "--yes"]).success();
+    assert_eq!(
+        place.read("custom_nodes/packed-node/requirements.txt"),
+        "delta<2\n"
+    );
+    assert_eq!(place.installed()["delta"], "1.0");
+}
+
+#[test]
+fn an_archive_that_climbs_out_is_refused() {
+    let place = Place::synced();
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for name in ["top/__init__.py", "../../climbed.py"] {
+        zip.start_file(name, zip::write::SimpleFileOptions::default())
+            .unwrap();
+    }
+    let path = place.dir().join("climber.zip");
+    std::fs::write(&path, zip.finish().unwrap().into_inner()).unwrap();
+    let before = place.state();
+    let run = place
+        .portenv(&["add", path.as_str(), "--yes", "--format", "json"])
+        .expect_code(2);
+    assert_error(&run, "not-found");
+    assert_eq!(place.state(), before);
+    for dir in [
+        place.dir(),
+        place.root(),
+        &place.root().join(".portenv"),
+        &place.dir().join("tmp"),
+    ] {
+        assert!(!dir.join("climbed.py").exists());
+    }
 }

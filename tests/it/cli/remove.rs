@@ -81,3 +81,20 @@ fn an_unknown_node_is_not_found() {
         .expect_code(2);
     assert_error(&run, "not-found");
 }
+
+#[test]
+fn what_contradicted_before_does_not_keep_a_node() {
+    let place = with_node();
+    place.node("old-conflict", "beta>=2\n");
+    let document = place.json(0, &["remove", "some-node", "--yes"]);
+    assert_eq!(
+        changes(&document),
+        ["remove delta 2.0 -", "remove gamma 1.0 -"]
+    );
+    let conflicts = document["conflicts"].as_array().unwrap();
+    assert_eq!((conflicts.len(), &conflicts[0]["new"]), (1, &false.into()));
+    let _ = place
+        .portenv(&["remove", "old-conflict", "--yes"])
+        .success();
+    let _ = place.portenv(&["lock", "--check"]).success();
+}

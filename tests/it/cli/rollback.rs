@@ -165,6 +165,10 @@ fn a_node_and_the_core_go_back_to_their_commits() {
     assert_eq!(place.git(&node, &["rev-parse", "main"]), new.0);
     let _ = place.portenv(&["rollback", "--yes"]).success();
     assert_eq!((head(&node), head(place.root())), new);
+    // Where its tip is the commit, the branch is attached again.
+    for dir in [node.as_path(), place.root()] {
+        assert_eq!(place.git(dir, &["symbolic-ref", "--short", "HEAD"]), "main");
+    }
 }
 
 #[test]
@@ -355,6 +359,21 @@ fn it_works_with_the_index_gone() {
     assert_eq!(sandbox.installed()["gamma"], "1.0");
     let _ = sandbox.portenv(&["rollback", "--yes"]).success();
     assert_eq!(sandbox.installed_digests(), clean);
+}
+
+#[test]
+fn a_local_wheel_is_kept_even_if_no_index_can_be_asked() {
+    let Place { server, sandbox } = Place::synced();
+    drop(server);
+    sandbox.install_behind_its_back(&unknown().build());
+    let _ = sandbox.portenv(&["rollback", "--yes"]).success();
+    assert_eq!(sandbox.installed()["beta"], "1.0");
+    std::fs::remove_dir_all(sandbox.dir().join("downloads")).unwrap();
+    let _ = sandbox.portenv(&["rollback", "--yes"]).success();
+    assert_eq!(
+        sandbox.python("import beta; print(beta.__version__)"),
+        "mine"
+    );
 }
 
 #[test]

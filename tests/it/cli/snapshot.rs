@@ -1,7 +1,7 @@
 //! `snapshot create | list | show | label`.
 
 use super::place::{Place, assert_error, assert_fields, assert_tree, strings, tree};
-use crate::support::Wheel;
+use crate::support::{IndexServer, Sandbox, Wheel};
 
 const FIELDS: &str =
     "id parent time label command state core python platform packages nodes unrestorable";
@@ -136,4 +136,21 @@ fn an_unknown_snapshot_is_not_found_and_an_empty_list_is_no_error() {
         .expect_code(2);
     assert_error(&run, "not-found");
     assert!(!place.root().join(".portenv").exists());
+}
+
+#[test]
+fn sources_are_looked_for_on_the_index_that_the_environment_names() {
+    let server = IndexServer::start([Wheel::new("alpha", "1.1").build()]);
+    let sandbox = Sandbox::new().with_index(&server);
+    sandbox.comfyui("");
+    sandbox.venv();
+    sandbox.install_behind_its_back(&Wheel::new("alpha", "1.1").build());
+    let run = sandbox
+        .portenv(&["snapshot", "create", "--format", "json"])
+        .success();
+    let source = &run.json()["snapshots"][0]["packages"][0]["source"];
+    assert_eq!(
+        (&source["kind"], &source["index"]),
+        (&"index".into(), &"http://[INDEX]/simple".into())
+    );
 }
