@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
 use super::args::{Cli, Command, PartArg, SnapshotCommand};
-use super::failure::{Exit, Failure};
+use super::failure::{Exit, Failure, Next};
 use super::screen::{Format, Screen};
 use super::{settings, view};
 use crate::ops::changes::{ChangeInfo, NodeChange};
@@ -45,6 +45,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
             context: &context,
             screen: &screen,
             line: line.join(" "),
+            words: &line,
         }
         .command()
     });
@@ -114,6 +115,7 @@ struct Run<'a> {
     context: &'a Context,
     screen: &'a Screen,
     line: String,
+    words: &'a [String],
 }
 
 impl Run<'_> {
@@ -298,10 +300,20 @@ impl Run<'_> {
             self.screen.note(&view::changes::to_text(changes, nodes));
             self.screen.ask("Go on?")
         };
-        Ok(work(&Consent {
+        work(&Consent {
             yes: self.cli.global.yes,
             plan,
             ask: &ask,
-        })?)
+        })
+        .map_err(|error| {
+            let failure = Failure::from(error);
+            let Some(plan) = failure.plan.clone() else {
+                return failure;
+            };
+            let mut next = Next::new("portenv", true, "applies exactly this plan");
+            next.argv.extend(self.words.iter().cloned());
+            next.argv.extend(["--plan".to_owned(), plan]);
+            failure.next(next)
+        })
     }
 }

@@ -108,11 +108,10 @@ fn source_of(
         Ok(Some(record)) if !is_another(&record, distribution, wheel, knowledge) => {
             return Ok(Some(record));
         }
-        Ok(_) => {}
         Err(IndexError::Interrupted) => return Err(OpError::Interrupted),
         // Without the network nothing proves that a package of an index must be kept.
         Err(_) if wheel.is_none() => return Ok(None),
-        Err(_) => {}
+        _ => {}
     }
     if site.installation.settings.policy.store == Some(StoreMode::None)
         || !distribution.lacks.is_empty()

@@ -4,6 +4,7 @@ mod add;
 mod check;
 mod demo;
 mod diff;
+#[cfg(unix)]
 mod faults;
 mod help;
 mod lock;

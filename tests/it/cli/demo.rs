@@ -1,5 +1,7 @@
 //! `demo`.
 
+use std::collections::BTreeMap;
+
 use super::place::tree;
 use crate::support::Sandbox;
 
@@ -24,8 +26,8 @@ fn the_tour_ends_well_prints_every_command_and_leaves_nothing() {
         "snapshot list",
     ];
     assert_eq!(typed, tour, "{run}");
-    assert_eq!(tree(&sandbox.dir().join("tmp")), Default::default());
-    assert_eq!(tree(sandbox.root()), Default::default());
+    assert_eq!(tree(&sandbox.dir().join("tmp")), BTreeMap::new());
+    assert_eq!(tree(sandbox.root()), BTreeMap::new());
 }
 
 #[test]

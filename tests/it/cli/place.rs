@@ -182,6 +182,16 @@ pub(super) fn strings(array: &Value, field: &str) -> Vec<String> {
         .collect()
 }
 
+/// Returns an array of texts, such as a command to run next.
+#[track_caller]
+pub(super) fn strings_of(array: &Value) -> Vec<&str> {
+    let elements = array
+        .as_array()
+        .unwrap_or_else(|| panic!("no array: {array}"))
+        .iter();
+    elements.map(|value| value.as_str().unwrap()).collect()
+}
+
 /// Demands that an object has at least these fields, given with spaces between them.
 #[track_caller]
 pub(super) fn assert_fields(object: &Value, fields: &str) {

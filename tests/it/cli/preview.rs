@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::place::{Place, assert_fields, assert_tree, changes, strings, tree};
+use super::place::{Place, assert_fields, assert_tree, changes, strings, strings_of, tree};
 use crate::support::Wheel;
 
 #[test]
@@ -291,8 +291,7 @@ fn a_node_that_would_move_torch_is_blocked_until_that_is_allowed() {
     assert_eq!(document["changes"][2]["protected"], true);
     assert!(run.stderr().contains("--allow-change torch"), "{run}");
     // The way out is a command that works as it stands.
-    let argv = document["next"][0]["argv"].as_array().unwrap();
-    let argv: Vec<&str> = argv.iter().map(|word| word.as_str().unwrap()).collect();
+    let argv = strings_of(&document["next"][0]["argv"]);
     let allowed = place.json(0, &argv[1..]);
     assert_eq!(
         (&allowed["status"], changes(&allowed)),

@@ -1,6 +1,6 @@
 //! `sync`.
 
-use super::place::{Place, assert_tree, changes, tree};
+use super::place::{Place, assert_tree, changes, strings_of, tree};
 use crate::support::Wheel;
 
 #[test]
@@ -115,7 +115,12 @@ fn without_a_yes_it_stops_with_a_plan_that_can_be_named() {
     let stale = place.json(1, &["sync", "--plan", "0123456789abcdef"]);
     assert_eq!(stale["error"]["code"], "plan-stale");
     assert_eq!(place.state(), before);
-    let _ = place.portenv(&["sync", "--plan", &plan]).success();
+    let argv = strings_of(&document["next"][0]["argv"]);
+    assert_eq!(
+        argv,
+        ["portenv", "sync", "--format", "json", "--plan", &plan]
+    );
+    let _ = place.portenv(&argv[1..]).success();
     assert_eq!(place.shown(), "alpha 1.1, beta 1.0");
 }
 
