@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
 use super::args::{Cli, Command, PartArg, SnapshotCommand};
-use super::failure::{Exit, Failure};
+use super::failure::{Exit, Failure, Next};
 use super::screen::{ColorChoice, Format, Screen};
 use super::{settings, view};
 use crate::ops::changes::{ChangeInfo, NodeChange};
@@ -49,6 +49,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
             context,
             screen: &screen,
             line: line.join(" "),
+            words: &line,
         }
         .command()
     });
@@ -189,6 +190,7 @@ struct Run<'a> {
     context: &'a Context,
     screen: &'a Screen,
     line: String,
+    words: &'a [String],
 }
 
 impl Run<'_> {
@@ -240,7 +242,6 @@ impl Run<'_> {
                 view::preview::show_preview(
                     screen,
                     "preview",
-                    &args.nodes,
                     &ops::preview::run(context, &request)?,
                     verbose,
                 )
@@ -263,7 +264,7 @@ impl Run<'_> {
                         view::applied::show_applied(screen, "add", &applied)
                     }
                     ops::add::AddOutcome::No(preview) => {
-                        view::preview::show_preview(screen, "add", &args.nodes, &preview, verbose)
+                        view::preview::show_preview(screen, "add", &preview, verbose)
                     }
                 }
             }
@@ -364,10 +365,20 @@ impl Run<'_> {
             self.screen.note(&view::changes::to_text(changes, nodes));
             self.screen.ask("Go on?")
         };
-        Ok(work(&Consent {
+        work(&Consent {
             yes: self.cli.global.yes,
             plan,
             ask: &ask,
-        })?)
+        })
+        .map_err(|error| {
+            let failure = Failure::from(error);
+            let Some(plan) = failure.plan.clone() else {
+                return failure;
+            };
+            let mut next = Next::new("portenv", true, "applies exactly this plan");
+            next.argv.extend(self.words.iter().cloned());
+            next.argv.extend(["--plan".to_owned(), plan]);
+            failure.next(next)
+        })
     }
 }

@@ -73,6 +73,8 @@ pub struct Failure {
     pub hints: Vec<String>,
     /// Commands to run next.
     pub next: Vec<Next>,
+    /// The plan that needs a yes.
+    pub plan: Option<String>,
 }
 
 impl Failure {
@@ -85,6 +87,7 @@ impl Failure {
             origin: None,
             hints: Vec::new(),
             next: Vec::new(),
+            plan: None,
         }
     }
 
@@ -195,9 +198,12 @@ impl From<OpError> for Failure {
             OpError::PlanStale => {
                 Self::new("plan-stale", Exit::No, message).hint("look at the preview again")
             }
-            OpError::Confirm { plan } => Self::new("confirm", Exit::Usage, message).hint(format!(
-                "--yes answers, --plan {plan} applies exactly this plan"
-            )),
+            OpError::Confirm { plan } => Self {
+                plan: Some(plan.clone()),
+                ..Self::new("confirm", Exit::Usage, message).hint(format!(
+                    "--yes answers, --plan {plan} applies exactly this plan"
+                ))
+            },
             OpError::PythonMismatch { .. } => Self::new("python-mismatch", Exit::Usage, message)
                 .hint("name the Python of the snapshot with --python PATH"),
             OpError::ManagedPython(_) => Self::new("refused", Exit::No, message)

@@ -72,7 +72,13 @@ pub fn context(global: &GlobalArgs, cancel: Cancel) -> Result<Context, String> {
             .flatten(),
         netrc: netrc.and_then(|path| fs::find_text(&path).ok().flatten()),
         offline: global.offline,
-        index_urls: Vec::new(),
+        // Commands without resolver options look for sources there too.
+        index_urls: variables
+            .get("PORTENV_INDEX_URL")
+            .filter(|url| !url.is_empty())
+            .cloned()
+            .into_iter()
+            .collect(),
         clock,
         cancel,
         progress,

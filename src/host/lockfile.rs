@@ -26,6 +26,19 @@ pub struct Busy {
     pub holder: String,
 }
 
+impl Busy {
+    fn read(file: &mut File) -> Self {
+        let mut holder = String::new();
+        // Only a courtesy: Windows refuses to read a locked range.
+        let _ = file.read_to_string(&mut holder);
+        let holder = match holder.trim() {
+            "" => "another process".to_owned(),
+            text => text.chars().filter(|c| !c.is_control()).take(120).collect(),
+        };
+        Self { holder }
+    }
+}
+
 /// The outcome of one try to take the lock.
 #[derive(Debug)]
 pub enum LockAttempt {
@@ -60,14 +73,7 @@ impl DirLock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                // Only a courtesy: Windows refuses to read a locked range.
-                let _ = file.read_to_string(&mut holder);
-                let holder = match holder.trim() {
-                    "" => "another process".to_owned(),
-                    text => text.chars().filter(|c| !c.is_control()).take(120).collect(),
-                };
-                return Ok(LockAttempt::Busy(Busy { holder }));
+                return Ok(LockAttempt::Busy(Busy::read(&mut file)));
             }
             Err(TryLockError::Error(error)) => return Err(fail("lock", error)),
         }
@@ -81,6 +87,15 @@ impl DirLock {
             file,
             path: path.to_owned(),
         }))
+    }
+
+    /// Tells who holds the lock at `path`, without taking it or writing anything.
+    pub fn holder(path: &Utf8Path) -> Option<Busy> {
+        let mut file = File::open(path).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Some(Busy::read(&mut file)),
+            _ => None,
+        }
     }
 
     /// Returns a handle for a child's standard input: the lock then outlives us

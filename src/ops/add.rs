@@ -6,7 +6,7 @@ use super::error::OpError;
 use super::outcome::{Applied, Consent};
 use super::packages::PackageGoal;
 use super::preview::{Preview, PreviewRequest, PreviewStatus, brought, preview_in};
-use super::transaction::{Transaction, scratch_dir};
+use super::transaction::{Transaction, scratch_dir, start};
 use crate::host::fs;
 use crate::lock::Lock;
 use crate::nodes::trash::free_place;
@@ -32,7 +32,7 @@ pub fn run(
     consent: &Consent<'_>,
 ) -> Result<AddOutcome, OpError> {
     let site = context.site()?;
-    fs::create_dir_all(&site.installation.own_dir())?;
+    let held = start(context, &site, "add")?;
     let (_guard, scratch) = scratch_dir(&site)?;
     let preview = preview_in(context, &site, request, &scratch)?;
     let (PreviewStatus::Ok, Some(lock)) = (preview.status, preview.lock.as_ref()) else {
@@ -60,13 +60,13 @@ pub fn run(
         });
     }
     consent.get(&preview.plan, &preview.changes, &nodes)?;
-    let transaction = Transaction::prepare(context, &site, "add")?;
+    let transaction = Transaction::prepare(context, &site, held)?;
     let old_lock = Lock::find(&site.installation.lock_path())?;
     let goal = PackageGoal::of_lock(
         lock,
         &site.target,
         &site.installation.root,
-        brought(old_lock.as_ref()),
+        brought(&site, old_lock.as_ref())?,
     );
     let finished = transaction.run(|change| {
         change.open("add", command)?;

@@ -3,7 +3,7 @@
 use super::context::{Context, Site};
 use super::error::OpError;
 use crate::environment::{Distribution, Installed, Origination};
-use crate::host::fs;
+use crate::host::{digest, fs};
 use crate::index::{Index, IndexError};
 use crate::lock::Lock;
 use crate::package::{DistFile, FileKind, Source, Target};
@@ -42,8 +42,9 @@ pub fn capture(
     }
     let mut packages = Vec::new();
     for (done, distribution) in (0u64..).zip(installed.iter()) {
-        context.check_cancel()?;
+        // Without an index it is quick, and the proof of an undoing.
         if asks {
+            context.check_cancel()?;
             context.progress.at(done, distribution.name.as_str());
         }
         packages.push(PackageState {
@@ -84,11 +85,15 @@ fn source_of(
             return Ok(known.source.clone());
         }
     }
+    let mut wheel = None;
     if let Origination::Direct(source) = &distribution.origination {
         // A wheel by path may be gone tomorrow; a commit or address stays.
-        let is_file = matches!(source, Source::Path { editable: false, path } if fs::is_file(path.as_str().into()));
-        if !is_file {
-            return Ok(SourceRecord::of_direct(source));
+        match source {
+            Source::Path {
+                editable: false,
+                path,
+            } if fs::is_file(path.as_str().into()) => wheel = Some(path.as_str()),
+            _ => return Ok(SourceRecord::of_direct(source)),
         }
     } else if let Some(record) = knowledge
         .lock
@@ -100,11 +105,13 @@ fn source_of(
         return Ok(None);
     };
     match from_index(index, distribution, &site.target) {
-        Ok(Some(record)) => return Ok(Some(record)),
-        Ok(None) => {}
+        Ok(Some(record)) if !is_another(&record, distribution, wheel, knowledge) => {
+            return Ok(Some(record));
+        }
         Err(IndexError::Interrupted) => return Err(OpError::Interrupted),
-        // Without the network nothing proves that a wheel must be kept.
-        Err(_) => return Ok(None),
+        // Without the network nothing proves that a package of an index must be kept.
+        Err(_) if wheel.is_none() => return Ok(None),
+        _ => {}
     }
     if site.installation.settings.policy.store == Some(StoreMode::None)
         || !distribution.lacks.is_empty()
@@ -117,6 +124,28 @@ fn source_of(
         Err(crate::store::StoreError::File(error)) if error.is_full() => Err(error.into()),
         Err(_) => Ok(None),
     }
+}
+
+/// Reports whether a distribution is known to come from another file than this one of
+/// the same name: the wheel it was installed from is still there and differs, or this
+/// one is known to hold other files.
+fn is_another(
+    record: &SourceRecord,
+    distribution: &Distribution,
+    wheel: Option<&str>,
+    knowledge: &Knowledge<'_>,
+) -> bool {
+    let differs = wheel.is_some_and(|path| {
+        let here = digest::sha256_of_file(path.into()).ok();
+        !matches!(record, SourceRecord::Index { hashes, .. } if hashes.get("sha256") == here.as_ref())
+    });
+    let known = (knowledge.states.iter()).filter_map(|state| state.package(&distribution.name));
+    differs
+        || known.into_iter().any(|known| {
+            known.version == distribution.version
+                && known.digest != distribution.digest
+                && known.source.as_ref() == Some(record)
+        })
 }
 
 fn record(index: &str, file: &DistFile) -> SourceRecord {

@@ -125,7 +125,7 @@ pub fn run(
                 lock,
                 &site.target,
                 &site.installation.root,
-                brought(Some(lock)),
+                brought(&site, Some(lock))?,
             );
             for step in goal.plan(&site.installed()?).steps {
                 let change = ChangeInfo::new(&step.change);

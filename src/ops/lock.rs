@@ -8,6 +8,7 @@ use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::ResolveFlags;
 use super::resolve::{add_role, refuse_invalid};
+use super::transaction::start;
 use crate::environment::Installed;
 use crate::index::{Index, RemoteIndex};
 use crate::lock::{Lock, StaleReason, check_freshness};
@@ -174,6 +175,9 @@ pub fn preferences(lock: Option<&Lock>, installed: &Installed) -> Preferences {
 /// be written.
 pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpError> {
     let site = context.site()?;
+    let _held = (!request.check)
+        .then(|| start(context, &site, "lock"))
+        .transpose()?;
     let flags = &request.flags;
     let inputs = inputs(context, &site, flags)?;
     let path = site.installation.lock_path();

@@ -15,7 +15,7 @@ use crate::plan::{Goal, Plan, Removal, between};
 use crate::snapshot::{SourceRecord, State};
 use crate::sync::run::RunSource;
 use crate::sync::{RunEntry, RunLock, verify};
-use crate::uv::{SyncCall, Uv};
+use crate::uv::{SyncCall, Uv, UvError};
 
 /// One package that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -274,25 +274,35 @@ pub fn apply(
     let (_guard, dir) = scratch_dir(site)?;
     let path = dir.join("pylock.toml");
     fs::write_atomic(&path, lock.to_toml().as_bytes())?;
+    clear_hollow(&installed, &plan)?;
     context
         .progress
         .begin(&format!("installing {} packages", changed.len()), None);
-    let synced = uv.pip_sync(
-        &SyncCall {
+    let reinstall = plan.reinstalls();
+    let sync = |offline: bool| -> Result<Result<_, UvError>, OpError> {
+        let call = SyncCall {
             python: &site.interpreter.path,
             lock: &path,
-            reinstall: &plan.reinstalls(),
-            offline: context.offline,
+            reinstall: &reinstall,
+            offline,
             build: lock.needs_build(&changed),
             break_system: site.interpreter.managed,
             cache_dir: None,
             netrc: None,
-        },
-        Some(held.share()?),
-    );
+        };
+        Ok(uv.pip_sync(&call, Some(held.share()?)))
+    };
+    let mut synced = sync(context.offline)?;
+    // uv asks again for what it keeps. Where nobody answers, what it keeps will do, for the
+    // hashes are known; and it fetches everything before it changes anything.
+    if matches!(synced, Err(UvError::Failed { network: true, .. })) && !context.offline {
+        let kept = sync(true)?;
+        if kept.is_ok() {
+            synced = kept;
+        }
+    }
     context.progress.end();
     synced?;
-    context.check_cancel()?;
     let stays: Vec<_> = plan
         .extra
         .iter()
@@ -311,6 +321,21 @@ pub fn apply(
     } else {
         Err(OpError::NotAsWanted(faults))
     }
+}
+
+/// Takes away metadata directories without a RECORD of packages that change: uv neither
+/// removes nor replaces these, and would leave two of one name.
+fn clear_hollow(installed: &Installed, plan: &Plan) -> Result<(), OpError> {
+    let listed = installed.iter().map(|found| (&found.name, &found.dir));
+    let doubled = installed.doubled.iter().map(|(name, dir)| (name, dir));
+    for (name, dir) in listed.chain(doubled) {
+        let changes = plan.steps.iter().any(|step| step.change.name == *name);
+        let hollow = dir.extension() == Some("dist-info") && !fs::is_file(&dir.join("RECORD"));
+        if changes && hollow {
+            fs::remove_all(dir)?;
+        }
+    }
+    Ok(())
 }
 
 /// uv removes what its file does not name, so everything that stays is named.

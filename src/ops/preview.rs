@@ -24,6 +24,7 @@ use crate::plan::Removal;
 use crate::requirements::set::gather_with;
 use crate::requirements::{Line, OriginKind, Problem, RequirementSet, Role};
 use crate::resolve::{Conflict, Outcome, Preferences, RequiredBy, Resolution};
+use crate::snapshot::Db;
 use crate::workspace::node::Node;
 use crate::workspace::settings::BuildMode;
 
@@ -58,6 +59,8 @@ pub struct Preview {
     pub status: PreviewStatus,
     /// The digest of the state before and after.
     pub plan: String,
+    /// The nodes as they were named.
+    pub asked: Vec<String>,
     /// The nodes that would come or change.
     pub nodes: Vec<Node>,
     /// What would change.
@@ -226,55 +229,26 @@ impl<'a> World<'a> {
                 .collect::<Vec<_>>()
         };
         let mut lines = self.set.lines.clone();
-        let mut conflicts = Vec::new();
         let mut status = PreviewStatus::Ok;
-        let mut answer = self.resolve(&with_protection(&lines), index)?;
+        let (mut answer, mut conflicts) = leave_out_old(&mut lines, &names, |lines| {
+            self.resolve(&with_protection(lines), index)
+        })?;
         if let Outcome::Conflicts(found) = answer {
-            // What contradicts without the new nodes is old: it is reported, and
-            // its lines are left out.
-            let is_new = |conflict: &Conflict| {
-                conflict.requirements.iter().any(|line| {
-                    line.origin.kind == OriginKind::Node
-                        && line
-                            .origin
-                            .name
-                            .as_deref()
-                            .is_some_and(|name| names.contains(name))
-                })
+            let (new, rest): (Vec<_>, Vec<_>) =
+                (found.into_iter()).partition(|conflict| is_of(conflict, &names));
+            conflicts.extend(if new.is_empty() { rest } else { new });
+            // Without protection there may be an answer: then it is a block.
+            answer = self.resolve(&lines, index)?;
+            status = match &answer {
+                Outcome::Resolved(_) => PreviewStatus::Blocked,
+                Outcome::Conflicts(_) => PreviewStatus::Conflict,
             };
-            let (new, old): (Vec<_>, Vec<_>) = found.into_iter().partition(is_new);
-            for conflict in old {
-                lines.retain(|line| {
-                    line.origin.kind == OriginKind::Core
-                        || !conflict
-                            .requirements
-                            .iter()
-                            .any(|bad| bad.origin == line.origin && bad.requirement == line.text)
-                });
-                conflicts.push(Conflict {
-                    new: false,
-                    ..conflict
-                });
-            }
-            answer = self.resolve(&with_protection(&lines), index)?;
-            if let Outcome::Conflicts(rest) = answer {
-                // Without protection there may be an answer: then it is a block.
-                answer = self.resolve(&lines, index)?;
-                match &answer {
-                    Outcome::Resolved(_) => status = PreviewStatus::Blocked,
-                    Outcome::Conflicts(_) => status = PreviewStatus::Conflict,
-                }
-                if new.is_empty() {
-                    conflicts.extend(rest);
-                } else {
-                    conflicts.extend(new);
-                }
-            }
         }
         let nodes: Vec<Node> = staged.iter().map(|new| new.node.clone()).collect();
         let mut preview = Preview {
             status,
             plan: String::new(),
+            asked: self.request.nodes.clone(),
             nodes,
             changes: Vec::new(),
             conflicts,
@@ -288,7 +262,7 @@ impl<'a> World<'a> {
             let pending = self.pending(&with_protection(&self.base.lines), index)?;
             let all_protected =
                 super::lock::protected(&self.site.installation.settings, &self.installed, &[]);
-            self.fill(&mut preview, &resolution, &names, &all_protected, &pending);
+            self.fill(&mut preview, &resolution, &names, &all_protected, &pending)?;
             complete_hashes(&mut resolution, index)?;
             preview.warnings.clone_from(&resolution.warnings);
             preview.lock = Some(make_lock(
@@ -326,13 +300,13 @@ impl<'a> World<'a> {
         names: &BTreeSet<&str>,
         protected: &[Name],
         pending: &BTreeSet<(Name, String)>,
-    ) {
+    ) -> Result<(), OpError> {
         let lock = Lock::from_resolution(resolution, &self.set.lines, Vec::new(), None);
         let goal = PackageGoal::of_lock(
             &lock,
             &self.site.target,
             &self.site.installation.root,
-            self.removal(),
+            brought(self.site, self.lock.as_ref())?,
         );
         for step in goal.plan(&self.installed).steps {
             let mut change = ChangeInfo::new(&step.change);
@@ -352,10 +326,7 @@ impl<'a> World<'a> {
             }
             preview.changes.push(change);
         }
-    }
-
-    fn removal(&self) -> Removal {
-        brought(self.lock.as_ref())
+        Ok(())
     }
 
     /// The digest of the state before and after: the same words, the same plan.
@@ -393,6 +364,54 @@ impl<'a> World<'a> {
     }
 }
 
+/// Resolves, and leaves out the lines of conflicts in which none of these nodes takes
+/// part: such a conflict is old. Leaving one out may bring others to light.
+///
+/// Returns the answer for the lines left, and the old conflicts.
+///
+/// # Errors
+///
+/// Fails if resolving does.
+pub fn leave_out_old(
+    lines: &mut Vec<Line>,
+    nodes: &BTreeSet<&str>,
+    resolve: impl Fn(&[Line]) -> Result<Outcome, OpError>,
+) -> Result<(Outcome, Vec<Conflict>), OpError> {
+    let mut conflicts = Vec::new();
+    loop {
+        let found = match resolve(lines)? {
+            Outcome::Conflicts(found) => found,
+            answer @ Outcome::Resolved(_) => return Ok((answer, conflicts)),
+        };
+        let mut old = found.clone();
+        old.retain(|conflict| !is_of(conflict, nodes));
+        let before = lines.len();
+        lines.retain(|line| !old.iter().any(|conflict| may_go(line, conflict)));
+        if lines.len() == before {
+            return Ok((Outcome::Conflicts(found), conflicts));
+        }
+        conflicts.extend(old.into_iter().map(|conflict| Conflict {
+            new: false,
+            ..conflict
+        }));
+    }
+}
+
+/// Reports whether a line of the new nodes takes part in a conflict.
+fn is_of(conflict: &Conflict, nodes: &BTreeSet<&str>) -> bool {
+    conflict.requirements.iter().any(|line| {
+        let name = line.origin.name.as_deref();
+        line.origin.kind == OriginKind::Node && name.is_some_and(|name| nodes.contains(name))
+    })
+}
+
+/// Reports whether a line is left out for an old conflict: a node's, never the core's.
+fn may_go(line: &Line, conflict: &Conflict) -> bool {
+    line.origin.kind != OriginKind::Core
+        && (conflict.requirements.iter())
+            .any(|bad| bad.origin == line.origin && bad.requirement == line.text)
+}
+
 /// Returns the digest of a directory's files and names.
 fn tree_digest(path: &camino::Utf8Path) -> String {
     let mut text = String::new();
@@ -406,17 +425,25 @@ fn tree_digest(path: &camino::Utf8Path) -> String {
     digest::sha256(text.as_bytes())
 }
 
-/// Names that an earlier lock of this installation brought: only these may go.
-pub fn brought(lock: Option<&Lock>) -> Removal {
-    Removal::Brought(
-        lock.map(|lock| {
-            lock.packages
-                .iter()
-                .map(|package| package.name.clone())
-                .collect()
-        })
-        .unwrap_or_default(),
-    )
+/// Names that a lock of this installation brought, today's or an earlier one: only
+/// these may go.
+///
+/// # Errors
+///
+/// Fails if the history cannot be read.
+pub fn brought(site: &Site, lock: Option<&Lock>) -> Result<Removal, OpError> {
+    let earlier = match Db::find(&site.installation.own_dir())? {
+        Some(db) => db.locks()?,
+        None => Vec::new(),
+    };
+    let at = camino::Utf8Path::new("a lock of the history");
+    let earlier: Vec<Lock> = (earlier.iter())
+        // One of another portenv, or edited by hand, tells nothing.
+        .filter_map(|text| Lock::parse(text, at).ok())
+        .collect();
+    let packages = (earlier.iter().chain(lock)).flat_map(|lock| &lock.packages);
+    let names = packages.map(|package| package.name.clone()).collect();
+    Ok(Removal::Brought(names))
 }
 
 /// The shortest chain from a line of the new nodes to a package.

@@ -23,7 +23,10 @@ pub fn run(context: &Context) -> Result<Applied, OpError> {
     };
     let held = take_lock(context, &site, "recover")?;
     let mut db = Db::open(&own)?;
-    heal(context, &site, &mut db, &held)?;
+    if !heal(context, &site, &mut db, &held)? {
+        // Another run ended it while this one waited.
+        return Ok(Applied::still(AppliedStatus::Nothing));
+    }
     let head = db.head()?.map(|head| head.id);
     Ok(Applied {
         operation: Some(operation.number),

@@ -1,6 +1,8 @@
 //! `remove`: nodes to the trash, and what only they asked for out of the
 //! environment.
 
+use std::collections::BTreeSet;
+
 use camino::Utf8PathBuf;
 
 use super::changes::{ChangeInfo, NodeChange, NodeChangeKind};
@@ -13,10 +15,11 @@ use super::lock::{
 };
 use super::outcome::{Applied, Consent, plan_digest};
 use super::packages::PackageGoal;
-use super::preview::brought;
-use super::transaction::Transaction;
+use super::preview::{brought, leave_out_old};
+use super::transaction::{Transaction, start};
 use crate::lock::Lock;
 use crate::nodes::trash::free_place;
+use crate::requirements::Line;
 use crate::requirements::set::gather_with;
 use crate::resolve::{Conflict, Outcome};
 use crate::workspace::node::Node;
@@ -43,6 +46,7 @@ pub fn run(
     consent: &Consent<'_>,
 ) -> Result<RemoveOutcome, OpError> {
     let site = context.site()?;
+    let held = start(context, &site, "remove")?;
     let here = site.installation.nodes()?;
     let mut going: Vec<Node> = Vec::new();
     for name in names {
@@ -74,21 +78,25 @@ pub fn run(
     let old_lock = Lock::find(&site.installation.lock_path())?;
     let targets = flags.targets(&site.installation.settings, Some(&site.target))?;
     let index = open_index(context, &site, flags, &targets, BuildMode::Allow)?;
-    let mut lines = set.lines.clone();
-    lines.extend(protection_lines(
+    let protections = protection_lines(
         &protected(&site.installation.settings, &installed, &[]),
         &installed,
-    ));
+    );
     let preferences = preferences(old_lock.as_ref(), &installed);
-    let mut resolution = match resolve_lines(
-        context,
-        &lines,
-        &targets,
-        flags,
-        &site.installation.settings,
-        &preferences,
-        &index,
-    )? {
+    // Taking a node out breaks nothing anew: what contradicts did so before.
+    let (answer, conflicts) = leave_out_old(&mut set.lines.clone(), &BTreeSet::new(), |lines| {
+        let lines: Vec<Line> = lines.iter().chain(&protections).cloned().collect();
+        resolve_lines(
+            context,
+            &lines,
+            &targets,
+            flags,
+            &site.installation.settings,
+            &preferences,
+            &index,
+        )
+    })?;
+    let mut resolution = match answer {
         Outcome::Resolved(resolution) => resolution,
         Outcome::Conflicts(conflicts) => return Ok(RemoveOutcome::No(conflicts)),
     };
@@ -104,7 +112,7 @@ pub fn run(
         &lock,
         &site.target,
         &site.installation.root,
-        brought(old_lock.as_ref()),
+        brought(&site, old_lock.as_ref())?,
     );
     let changes: Vec<ChangeInfo> = goal
         .plan(&installed)
@@ -127,7 +135,7 @@ pub fn run(
         &changes,
         &nodes,
     )?;
-    let finished = Transaction::prepare(context, &site, "remove")?.run(|change| {
+    let finished = Transaction::prepare(context, &site, held)?.run(|change| {
         change.open("remove", command)?;
         let stamp = context.clock.now().to_string();
         for node in &going {
@@ -140,5 +148,7 @@ pub fn run(
         change.write_lock(Some(&lock.to_toml()))?;
         change.finish(Some(&lock), None, None)
     })?;
-    Ok(RemoveOutcome::Done(Box::new(Applied::done(finished))))
+    let mut applied = Applied::done(finished);
+    applied.conflicts = conflicts;
+    Ok(RemoveOutcome::Done(Box::new(applied)))
 }

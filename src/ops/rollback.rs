@@ -1,17 +1,19 @@
 //! `rollback`: back to a recorded state, packages, nodes and core, as one more
 //! operation.
 
+use std::collections::BTreeMap;
+
 use super::changes::{ChangeInfo, Difference, NodeChange, NodeChangeKind};
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::outcome::{Applied, AppliedStatus, Consent, plan_digest};
 use super::packages::PackageGoal;
-use super::transaction::{Transaction, scratch_dir};
+use super::transaction::{Transaction, scratch_dir, start};
 use crate::git::{CloneSpec, clone};
 use crate::host::fs;
 use crate::lock::Lock;
 use crate::nodes::trash;
-use crate::snapshot::{Db, Resolved, Snapshot, State, find_snapshot};
+use crate::snapshot::{Db, Outcome, Resolved, Snapshot, State, Step, find_snapshot};
 use crate::workspace::node::Node;
 
 /// Which parts go back.
@@ -83,7 +85,8 @@ pub fn run(
         let back = if drifted { "@" } else { "@~1" };
         let target = find(&snapshots, request.snapshot.as_deref().unwrap_or(back))?;
         let wanted = narrowed(&db.state_of(target)?, &now, request.parts);
-        let difference = Difference::between(&now, &wanted);
+        let places = places_of(&site, &db, target, &wanted)?;
+        let difference = difference(&now, &wanted, &places);
         let status = if difference.is_empty() {
             AppliedStatus::Nothing
         } else {
@@ -95,21 +98,33 @@ pub fn run(
             ..Applied::still(status)
         });
     }
-    if Db::find(&site.installation.own_dir())?
-        .is_none_or(|db| db.head().is_ok_and(|head| head.is_none()))
-    {
+    let known = match Db::find(&site.installation.own_dir())? {
+        Some(db) => db.snapshots()?,
+        None => Vec::new(),
+    };
+    if known.is_empty() {
         return Err(no_history());
     }
-    let mut transaction = Transaction::prepare(context, &site, "rollback")?;
-    // Drift is a snapshot of its own by now, so `@~1` goes back over it too.
-    let snapshots = transaction.db.snapshots()?;
-    let target = find(&snapshots, request.snapshot.as_deref().unwrap_or("@~1"))?.clone();
+    // A name means what it meant before drift became a snapshot of its own.
+    let named = request
+        .snapshot
+        .as_deref()
+        .map(|name| find(&known, name).cloned())
+        .transpose()?;
+    let held = start(context, &site, "rollback")?;
+    let mut transaction = Transaction::prepare(context, &site, held)?;
+    let target = match named {
+        Some(named) => named,
+        // Over drift too, for that is the newest change by now.
+        None => find(&transaction.db.snapshots()?, "@~1")?.clone(),
+    };
     let wanted = narrowed(
         &transaction.db.state_of(&target)?,
         &transaction.before,
         request.parts,
     );
-    let difference = Difference::between(&transaction.before, &wanted);
+    let places = places_of(&site, &transaction.db, &target, &wanted)?;
+    let difference = difference(&transaction.before, &wanted, &places);
     if difference.is_empty() && wanted.lock == transaction.before.lock {
         return Ok(Applied::still(AppliedStatus::Nothing));
     }
@@ -150,11 +165,11 @@ pub fn run(
         .lock
         .as_deref()
         .and_then(|text| Lock::parse(text, camino::Utf8Path::new("pylock.toml")).ok());
+    let (_guard, scratch) = scratch_dir(&site)?;
     transaction.open("rollback", command)?;
     let finished = transaction.run(|change| {
-        let (_guard, scratch) = scratch_dir(&site)?;
         // Everything that may need the network comes before the first change.
-        let fetched = fetch_nodes(&site, &difference, &scratch)?;
+        let fetched = fetch_nodes(&site, &difference, &places, &scratch)?;
         for (node, from) in difference.nodes.iter().zip(&fetched) {
             restore_node(context, &site, change, node, from.as_deref())?;
         }
@@ -195,6 +210,56 @@ fn narrowed(recorded: &State, now: &State, parts: Parts) -> State {
     state
 }
 
+/// Where nodes without history lie now that lay elsewhere, by directory.
+type Places = BTreeMap<String, String>;
+
+/// Follows nodes without history through the moves since a snapshot: nothing else
+/// tells what such a node was, for one and its successor look alike.
+fn places_of(site: &Site, db: &Db, target: &Snapshot, wanted: &State) -> Result<Places, OpError> {
+    let mut places: Places = (wanted.nodes.iter())
+        .filter(|node| node.commit.is_none())
+        .map(|node| (node.dir.clone(), node.dir.clone()))
+        .collect();
+    let mut since = db.operations()?;
+    since.retain(|operation| {
+        operation.number > target.operation.number && operation.outcome == Outcome::Done
+    });
+    for operation in since.iter().rev() {
+        for step in db.steps(operation.number)? {
+            let Step::Move { from, to } = step else {
+                continue;
+            };
+            if let Some(place) = places.values_mut().find(|place| **place == from) {
+                *place = to;
+            }
+        }
+    }
+    let root = &site.installation.root;
+    places.retain(|dir, place| dir != place && fs::exists(&root.join(place)));
+    Ok(places)
+}
+
+/// Compares two states; a node without history that lies elsewhere now was replaced.
+fn difference(now: &State, wanted: &State, places: &Places) -> Difference {
+    let mut difference = Difference::between(now, wanted);
+    for node in wanted
+        .nodes
+        .iter()
+        .filter(|node| places.contains_key(&node.dir))
+    {
+        if let Some(here) = now.nodes.iter().find(|here| *here == node) {
+            difference.nodes.push(NodeChange {
+                dir: node.dir.clone(),
+                kind: NodeChangeKind::Update,
+                from: Some(here.clone()),
+                to: Some(node.clone()),
+            });
+        }
+    }
+    difference.nodes.sort_by(|a, b| a.dir.cmp(&b.dir));
+    difference
+}
+
 fn refuse_dirty(difference: &Difference, before: &State) -> Result<(), OpError> {
     for change in &difference.nodes {
         if let Some(node) = change.from.as_ref().filter(|node| node.dirty) {
@@ -214,6 +279,7 @@ fn refuse_dirty(difference: &Difference, before: &State) -> Result<(), OpError> 
 fn fetch_nodes(
     site: &Site,
     difference: &Difference,
+    places: &Places,
     scratch: &camino::Utf8Path,
 ) -> Result<Vec<Option<String>>, OpError> {
     let trash_dir = site.installation.own_dir().join("trash");
@@ -231,6 +297,9 @@ fn fetch_nodes(
             }
             if change.kind != NodeChangeKind::Add && change.kind != NodeChangeKind::Update {
                 return Ok(None);
+            }
+            if let Some(place) = places.get(&wanted.dir) {
+                return Ok(Some(place.clone()));
             }
             if let Some(place) = trash::find(&trash_dir, wanted) {
                 return Ok(Some(format!(".portenv/trash/{place}")));

@@ -6,6 +6,7 @@ use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::ResolveFlags;
 use super::lock::inputs;
+use crate::host::DirLock;
 use crate::lock::StaleReason;
 use crate::lock::check_freshness;
 use crate::snapshot::{Db, Operation, State};
@@ -92,9 +93,17 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
         Some(lock) => check_freshness(Some(lock), &inputs.set.lines, &inputs.targets),
         None => Vec::new(),
     };
-    let interrupted = db.as_ref().map(Db::open_operation).transpose()?.flatten();
+    let busy = DirLock::holder(&site.installation.own_dir().join("lock"));
+    // What a running process has open is not interrupted.
+    let interrupted = match (&db, &busy) {
+        (Some(db), None) => db.open_operation()?,
+        _ => None,
+    };
     let startup_scripts = site.installation.startup_scripts();
     let mut hints = Vec::new();
+    if let Some(busy) = busy {
+        hints.push(format!("another portenv is at work here: {}", busy.holder));
+    }
     if interrupted.is_some() {
         hints.push("portenv recover puts back what an interrupted operation left".to_owned());
     }

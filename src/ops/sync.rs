@@ -5,11 +5,10 @@ use super::context::Context;
 use super::error::OpError;
 use super::outcome::{Applied, AppliedStatus, Consent, plan_digest};
 use super::packages::PackageGoal;
-use super::transaction::Transaction;
+use super::preview::brought;
+use super::transaction::{Transaction, start};
 use crate::lock::Lock;
-use crate::package::Name;
 use crate::plan::Removal;
-use crate::snapshot::Db;
 
 /// How to sync.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,6 +31,9 @@ pub fn run(
     consent: &Consent<'_>,
 ) -> Result<Applied, OpError> {
     let site = context.site()?;
+    let held = (!request.dry_run)
+        .then(|| start(context, &site, "sync"))
+        .transpose()?;
     let path = site.installation.lock_path();
     let lock = Lock::find(&path)?
         .ok_or_else(|| OpError::NotFound(format!("there is no lock at `{path}`")))?;
@@ -39,7 +41,7 @@ pub fn run(
     let removal = if request.prune {
         Removal::Others
     } else {
-        brought_before(&site.installation.own_dir(), &lock)?
+        brought(&site, Some(&lock))?
     };
     let goal = PackageGoal::of_lock(&lock, &site.target, &site.installation.root, removal);
     let installed = site.installed()?;
@@ -63,18 +65,21 @@ pub fn run(
             format!("not in the lock, and left alone: {}", extra.join(", ")),
         ));
     }
-    if request.dry_run || changes.is_empty() {
-        let status = if request.dry_run && !changes.is_empty() {
-            AppliedStatus::DryRun
-        } else {
-            AppliedStatus::Nothing
-        };
-        return Ok(Applied {
-            changes,
-            warnings,
-            ..Applied::still(status)
-        });
-    }
+    let held = match held {
+        Some(held) if !changes.is_empty() => held,
+        held => {
+            let status = if held.is_none() && !changes.is_empty() {
+                AppliedStatus::DryRun
+            } else {
+                AppliedStatus::Nothing
+            };
+            return Ok(Applied {
+                changes,
+                warnings,
+                ..Applied::still(status)
+            });
+        }
+    };
     let shown: Vec<String> = changes
         .iter()
         .map(|change| format!("{} {:?} {:?}", change.name, change.from, change.to))
@@ -84,7 +89,7 @@ pub fn run(
         &changes,
         &[],
     )?;
-    let finished = Transaction::prepare(context, &site, "sync")?.run(|change| {
+    let finished = Transaction::prepare(context, &site, held)?.run(|change| {
         change.open("sync", command)?;
         change.packages(&goal)?;
         change.finish(Some(&lock), None, None)
@@ -114,25 +119,4 @@ pub fn check_target(lock: &Lock, target: &crate::package::Target) -> Result<(), 
             lock.targets.join(", ")
         )))
     }
-}
-
-/// Names that earlier locks of this installation brought: the newest snapshot's
-/// lock, and this one, whose packages stay wanted.
-fn brought_before(own_dir: &camino::Utf8Path, lock: &Lock) -> Result<Removal, OpError> {
-    let mut names: std::collections::BTreeSet<Name> = lock
-        .packages
-        .iter()
-        .map(|package| package.name.clone())
-        .collect();
-    if let Some(db) = Db::find(own_dir)?
-        && let Some(head) = db.head()?
-        && let Some(text) = db.state_of(&head)?.lock
-        && let Ok(old) = Lock::parse(
-            &text,
-            camino::Utf8Path::new("the lock of the newest snapshot"),
-        )
-    {
-        names.extend(old.packages.into_iter().map(|package| package.name));
-    }
-    Ok(Removal::Brought(names))
 }

@@ -19,7 +19,7 @@ use crate::git;
 use crate::host::{DirLock, LockAttempt, fs};
 use crate::index::RemoteIndex;
 use crate::lock::Lock;
-use crate::snapshot::{Db, Operation, Outcome, State, Step};
+use crate::snapshot::{AS_FOUND, Db, Operation, Outcome, State, Step};
 use crate::uv::{Search, Uv, find_uv};
 
 /// How long a rival or an orphaned child is waited for.
@@ -115,19 +115,34 @@ pub fn plain_index(context: &Context, site: &Site) -> Result<RemoteIndex, OpErro
     ResolveFlags::default().open_index(context, &site.installation.settings, &[], None)
 }
 
+/// Takes the directory lock and undoes what a killed run left, so that what is
+/// planned from here on is planned on a whole state that nobody else changes.
+///
+/// # Errors
+///
+/// Fails if another run works here, or an earlier one cannot be healed.
+pub fn start(context: &Context, site: &Site, purpose: &str) -> Result<DirLock, OpError> {
+    let own_dir = site.installation.own_dir();
+    fs::create_dir_all(&own_dir)?;
+    fs::check_writable(&own_dir)?;
+    let held = take_lock(context, site, purpose)?;
+    if Db::find(&own_dir)?.is_some() {
+        heal(context, site, &mut Db::open(&own_dir)?, &held)?;
+    }
+    // A run that was killed while it staged has nothing to undo, only files to leave.
+    fs::remove_all(&own_dir.join("tmp"))?;
+    Ok(held)
+}
+
 impl<'a> Transaction<'a> {
-    /// Makes the installation ready for a change: lock, healing, drift, first
-    /// snapshot. No operation is open yet.
+    /// Makes the installation ready for a change: drift, first snapshot. No
+    /// operation is open yet.
     ///
     /// # Errors
     ///
-    /// Fails if another run works here, or an earlier one cannot be healed.
-    pub fn prepare(context: &'a Context, site: &'a Site, purpose: &str) -> Result<Self, OpError> {
-        fs::create_dir_all(&site.installation.own_dir())?;
-        fs::check_writable(&site.installation.own_dir())?;
-        let held = take_lock(context, site, purpose)?;
+    /// Fails if the state cannot be read or written.
+    pub fn prepare(context: &'a Context, site: &'a Site, held: DirLock) -> Result<Self, OpError> {
         let mut db = Db::open(&site.installation.own_dir())?;
-        heal(context, site, &mut db, &held)?;
         let (before, before_id) = record_present(context, site, &mut db)?;
         Ok(Self {
             context,
@@ -189,10 +204,31 @@ impl<'a> Transaction<'a> {
         )?;
         git::fetch_commit(&path, to)?;
         git::checkout(&path, to)?;
-        if let Some(branch) = &now.branch {
+        // A branch is never moved, but attached again where its tip is the commit.
+        let recorded = self.branch_at(dir, to)?;
+        for branch in now.branch.iter().chain(&recorded) {
             git::change::attach(&path, branch);
         }
         Ok(())
+    }
+
+    /// Returns the branch that was attached when a checkout was last taken away from
+    /// this commit.
+    fn branch_at(&self, dir: &str, commit: &str) -> Result<Option<String>, OpError> {
+        for operation in self.db.operations()? {
+            for step in self.db.steps(operation.number)? {
+                match step {
+                    Step::Checkout {
+                        dir: at,
+                        from,
+                        branch: Some(branch),
+                        ..
+                    } if at == dir && from == commit => return Ok(Some(branch)),
+                    _ => {}
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Makes the environment what is wanted, noted first.
@@ -203,7 +239,8 @@ impl<'a> Transaction<'a> {
     pub fn packages(&mut self, goal: &PackageGoal) -> Result<(), OpError> {
         self.db.note_step(self.operation, &Step::Packages)?;
         let uv = uv_for(self.context, self.site)?;
-        apply(self.context, self.site, &uv, &self.held, goal)
+        apply(self.context, self.site, &uv, &self.held, goal)?;
+        self.context.check_cancel()
     }
 
     /// Replaces the lock, noted first; `None` removes it.
@@ -309,7 +346,10 @@ pub fn heal(context: &Context, site: &Site, db: &mut Db, held: &DirLock) -> Resu
         .begin(&format!("undoing an interrupted {}", operation.kind), None);
     let undone = undo(context, site, db, held, &operation);
     context.progress.end();
-    undone.map(|()| true)
+    undone?;
+    // What the killed run had staged is of no use to anyone.
+    fs::remove_all(&site.installation.own_dir().join("tmp"))?;
+    Ok(true)
 }
 
 /// Undoes the steps of an operation in reverse and proves that the state before is
@@ -463,7 +503,7 @@ pub fn record_present(
     let operation = db.begin(kind, command, &digest, &started)?;
     let id = db.finish(operation, &present, &context.clock.now().to_string(), None)?;
     if head.is_none() {
-        db.label(&id, "as found")?;
+        db.label(&id, AS_FOUND)?;
     }
     Ok((present, id))
 }

@@ -52,6 +52,21 @@ pub enum SnapshotError {
 pub struct Db {
     connection: Connection,
     path: Utf8PathBuf,
+    writes: bool,
+}
+
+impl Drop for Db {
+    /// A reader of a database in WAL mode makes files beside it, and reading must write
+    /// nothing: so at rest it is in the other mode.
+    fn drop(&mut self) {
+        if self.writes {
+            // Best effort: it fails while another connection reads, and either mode is whole.
+            let _ = self.connection.busy_timeout(Duration::ZERO);
+            let _ = self
+                .connection
+                .pragma_update(None, "journal_mode", "DELETE");
+        }
+    }
 }
 
 /// Opens the file for reading, and returns the schema found.
@@ -138,7 +153,11 @@ impl Db {
                 known: schema::CURRENT,
             });
         }
-        Ok(Self { connection, path })
+        Ok(Self {
+            connection,
+            path,
+            writes: true,
+        })
     }
 
     /// Opens the history for reading; `None` if there is none. Writes nothing.
@@ -163,7 +182,11 @@ impl Db {
                 known: schema::CURRENT,
             });
         }
-        Ok((found > 0).then_some(Self { connection, path }))
+        Ok((found > 0).then_some(Self {
+            connection,
+            path,
+            writes: false,
+        }))
     }
 
     fn fail(&self, source: rusqlite::Error) -> SnapshotError {
@@ -250,21 +273,7 @@ impl Db {
             .map_err(|error| self.fail(error))?;
         let (dists, nodes, core, python, python_path, platform, lock) =
             row.ok_or_else(|| self.damaged(format!("it lacks the state {digest}")))?;
-        let lock = lock
-            .map(|ids| -> Result<String, SnapshotError> {
-                let mut text = String::new();
-                for id in unpack(&ids) {
-                    let bytes: Vec<u8> = self
-                        .connection
-                        .query_row("SELECT bytes FROM chunk WHERE id = ?1", [id], |row| {
-                            row.get(0)
-                        })
-                        .map_err(|error| self.fail(error))?;
-                    text.push_str(&String::from_utf8_lossy(&bytes));
-                }
-                Ok(text)
-            })
-            .transpose()?;
+        let lock = lock.map(|ids| self.lock_text(&ids)).transpose()?;
         Ok(State {
             packages: self.bodies::<PackageState>("dist", &unpack(&dists))?,
             nodes: self.bodies("node", &unpack(&nodes))?,
@@ -277,6 +286,38 @@ impl Db {
             platform,
             lock,
         })
+    }
+
+    fn lock_text(&self, ids: &[u8]) -> Result<String, SnapshotError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT bytes FROM chunk WHERE id = ?1")
+            .map_err(|error| self.fail(error))?;
+        let mut text = String::new();
+        for id in unpack(ids) {
+            let bytes: Vec<u8> = statement
+                .query_row([id], |row| row.get(0))
+                .map_err(|error| self.fail(error))?;
+            text.push_str(&String::from_utf8_lossy(&bytes));
+        }
+        Ok(text)
+    }
+
+    /// Reads every lock that a state has held, each once.
+    ///
+    /// # Errors
+    ///
+    /// Fails if they cannot be read.
+    pub fn locks(&self) -> Result<Vec<String>, SnapshotError> {
+        let mut statement = self
+            .connection
+            .prepare("SELECT DISTINCT lock FROM state WHERE lock IS NOT NULL")
+            .map_err(|error| self.fail(error))?;
+        let rows = statement
+            .query_map([], |row| row.get::<_, Vec<u8>>(0))
+            .map_err(|error| self.fail(error))?;
+        rows.map(|ids| self.lock_text(&ids.map_err(|error| self.fail(error))?))
+            .collect()
     }
 
     fn bodies<T: serde::de::DeserializeOwned>(
@@ -468,14 +509,15 @@ impl Db {
             .into_iter()
             .filter_map(|operation| {
                 let id = operation.id.clone()?;
-                let label = labels
+                let labels = labels
                     .iter()
-                    .find(|(snapshot, _)| *snapshot == id)
-                    .map(|(_, name)| name.clone());
+                    .filter(|(snapshot, _)| *snapshot == id)
+                    .map(|(_, name)| name.clone())
+                    .collect();
                 Some(Snapshot {
                     id,
                     operation,
-                    label,
+                    labels,
                 })
             })
             .collect())

@@ -20,7 +20,7 @@ pub enum Resolved<'a> {
 pub fn find_snapshot<'a>(snapshots: &'a [Snapshot], name: &str) -> Resolved<'a> {
     if let Some(found) = snapshots
         .iter()
-        .find(|snapshot| snapshot.label.as_deref() == Some(name))
+        .find(|snapshot| snapshot.labels.iter().any(|label| label == name))
     {
         return Resolved::One(found);
     }

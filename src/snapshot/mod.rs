@@ -20,4 +20,4 @@ pub mod schema;
 
 pub use db::{Db, SnapshotError};
 pub use history::{Resolved, find_snapshot};
-pub use model::{Operation, Outcome, PackageState, Snapshot, SourceRecord, State, Step};
+pub use model::{AS_FOUND, Operation, Outcome, PackageState, Snapshot, SourceRecord, State, Step};

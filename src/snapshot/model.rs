@@ -175,7 +175,8 @@ impl State {
             // The digest tells whether the content is the same; where it came
             // from matters only if nothing else does.
             source: None,
-            digest: package.digest.clone(),
+            // Without a RECORD there is no digest, and that differs from having one.
+            digest: Some(package.digest.clone().unwrap_or_default()),
         };
         self.packages
             .iter()
@@ -311,8 +312,19 @@ pub struct Snapshot {
     pub id: String,
     /// The operation that left it.
     pub operation: Operation,
-    /// Its label.
-    pub label: Option<String>,
+    /// Its labels, by name.
+    pub labels: Vec<String>,
+}
+
+/// The label of an installation's first snapshot.
+pub const AS_FOUND: &str = "as found";
+
+impl Snapshot {
+    /// Returns the label to show: one that somebody gave, if there is one.
+    pub fn label(&self) -> Option<&str> {
+        let given = self.labels.iter().find(|label| *label != AS_FOUND);
+        given.or(self.labels.first()).map(String::as_str)
+    }
 }
 
 /// Makes a snapshot's id of its state, its parent and its time.

@@ -117,11 +117,10 @@ pub fn show_failure(screen: &Screen, command: &str, failure: &Failure) {
     if screen.format == Format::Json {
         let message = crate::package::artifact::printable(&failure.message);
         let error = json!({"code": failure.code, "message": message, "origin": failure.origin});
-        show_json(
-            screen,
-            command,
-            json!({"status": "error", "error": error}),
-            &failure.next,
-        );
+        let mut body = json!({"status": "error", "error": error});
+        if let Some(plan) = &failure.plan {
+            body["plan"] = json!(plan);
+        }
+        show_json(screen, command, body, &failure.next);
     }
 }

@@ -11,13 +11,7 @@ use crate::package::artifact::{printable, show_bytes};
 use crate::package::redact;
 
 /// Shows a preview, or why `add` stops.
-pub fn show_preview(
-    screen: &Screen,
-    command: &str,
-    asked: &[String],
-    preview: &Preview,
-    verbose: u8,
-) -> Exit {
+pub fn show_preview(screen: &Screen, command: &str, preview: &Preview, verbose: u8) -> Exit {
     let mut warnings: Vec<WarningView> = preview
         .problems
         .iter()
@@ -46,7 +40,8 @@ pub fn show_preview(
                     "shows the change of protected packages as allowed",
                 );
                 // A path may hold spaces: words of their own, never split.
-                next.argv.extend(asked.iter().map(|node| redact(node)));
+                next.argv
+                    .extend(preview.asked.iter().map(|node| redact(node)));
                 for name in names {
                     next.argv
                         .extend(["--allow-change", name].map(str::to_owned));
@@ -100,11 +95,9 @@ pub fn show_preview(
 fn text(preview: &Preview) -> String {
     let mut text = String::new();
     for node in &preview.nodes {
-        text.push_str(&format!(
-            "node {} {}\n",
-            printable(&node.dir),
-            version_of(node)
-        ));
+        let line = format!("node {} {}", printable(&node.dir), version_of(node));
+        text.push_str(line.trim_end());
+        text.push('\n');
     }
     if preview.status == PreviewStatus::Conflict {
         return text;

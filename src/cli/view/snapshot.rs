@@ -32,7 +32,7 @@ fn to_json(shown: &Shown, full: bool) -> Value {
         "id": shown.snapshot.id,
         "parent": shown.snapshot.operation.parent,
         "time": shown.snapshot.operation.ended,
-        "label": shown.snapshot.label,
+        "label": shown.snapshot.label(),
         "command": shown.snapshot.operation.command,
         "state": shown.snapshot.operation.after,
         "core": state.core,
@@ -61,8 +61,7 @@ pub fn show_list(screen: &Screen, list: &[Shown]) -> Exit {
         let state = &shown.state;
         let label = shown
             .snapshot
-            .label
-            .as_deref()
+            .label()
             .map_or(String::new(), |label| format!(" ({})", printable(label)));
         rows.add_row(vec![
             shown.snapshot.id.clone(),
@@ -92,7 +91,7 @@ pub fn show_one(screen: &Screen, shown: &Shown) -> Exit {
         shown.snapshot.id,
         local_time(shown.snapshot.operation.ended.as_deref())
     );
-    if let Some(label) = &shown.snapshot.label {
+    if let Some(label) = shown.snapshot.label() {
         text.push_str(&format!("label     {}\n", printable(label)));
     }
     text.push_str(&format!(
@@ -145,8 +144,7 @@ pub fn show_created(screen: &Screen, shown: &Shown) -> Exit {
     }
     let label = shown
         .snapshot
-        .label
-        .as_ref()
+        .label()
         .map_or(String::new(), |label| format!(" ({})", printable(label)));
     screen.result(&format!("snapshot {}{label}", shown.snapshot.id));
     for (name, reason) in shown.state.unrestorable() {

@@ -6,7 +6,7 @@ mod run;
 mod tools;
 
 use std::{
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
@@ -222,8 +222,12 @@ impl Sandbox {
 
     /// Waits for a command and normalises what it printed.
     pub(crate) fn finish(&self, mut command: Command) -> Run {
-        let output = command.output().unwrap();
-        Run::new(&output, |text| self.normalised(text), Arc::clone(&self.ids))
+        self.run_of(&command.output().unwrap())
+    }
+
+    /// Normalises what a command printed that the test started itself.
+    pub(crate) fn run_of(&self, output: &Output) -> Run {
+        Run::new(output, |text| self.normalised(text), Arc::clone(&self.ids))
     }
 
     /// Replaces what differs from run to run: the root, the sandbox, and addresses of servers.

@@ -1,0 +1,114 @@
+//! `lock` and `lock --check`.
+
+use super::place::{Place, assert_fields, strings};
+use crate::support::{Wheel, uv};
+
+#[test]
+fn check_names_the_line_that_made_the_lock_stale() {
+    let place = Place::new();
+    place.node("some-node", "gamma\n");
+    let _ = place.portenv(&["lock", "--check"]).expect_code(1);
+    let _ = place.portenv(&["lock"]).success();
+    let _ = place.portenv(&["lock", "--check"]).success();
+
+    place.write(
+        "custom_nodes/some-node/requirements.txt",
+        "gamma\ndelta<2\n",
+    );
+    let document = place.json(1, &["lock", "--check"]);
+    assert_eq!(document["schema"], "portenv.lock/1");
+    assert_fields(
+        &document,
+        "status targets packages conflicts warnings stats lock written stale next",
+    );
+    let stale = document["stale"].to_string();
+    assert!(
+        stale.contains("custom_nodes/some-node/requirements.txt"),
+        "{stale}"
+    );
+    assert_eq!(document["written"], false);
+}
+
+#[test]
+fn a_second_lock_leaves_the_file_untouched() {
+    let place = Place::new();
+    let first = place.json(0, &["lock"]);
+    assert_eq!(
+        (&first["written"], strings(&first["packages"], "name")),
+        (&true.into(), vec!["alpha".into(), "beta".into()])
+    );
+    let path = place.root().join("pylock.toml");
+    let before = path.metadata().unwrap().modified().unwrap();
+    let text = place.read("pylock.toml");
+    let second = place.json(0, &["lock"]);
+    assert_eq!(second["written"], false);
+    assert_eq!(path.metadata().unwrap().modified().unwrap(), before);
+    assert_eq!(place.read("pylock.toml"), text);
+}
+
+#[test]
+fn what_is_locked_is_kept_until_an_upgrade_is_asked_for() {
+    let place = Place::new();
+    let _ = place.portenv(&["lock"]).success();
+    place.server.add(Wheel::new("alpha", "1.2").build());
+    place.server.add(Wheel::new("beta", "1.5").build());
+    let versions = |arguments: &[&str]| strings(&place.json(0, arguments)["packages"], "version");
+    place.write("requirements.txt", "alpha\nbeta<2\ndelta\n");
+    assert_eq!(versions(&["lock", "--refresh"]), ["1.1", "1.0", "2.0"]);
+    assert_eq!(
+        versions(&["lock", "--refresh", "--upgrade-package", "beta"]),
+        ["1.1", "1.5", "2.0"]
+    );
+    assert_eq!(
+        versions(&["lock", "--refresh", "--upgrade"]),
+        ["1.2", "1.5", "2.0"]
+    );
+}
+
+#[test]
+fn uv_installs_the_lock_as_it_is() {
+    let place = Place::new();
+    place.node("some-node", "gamma\n");
+    let _ = place.portenv(&["lock"]).success();
+    let python = place.venv_python();
+    let output = std::process::Command::new(uv())
+        .args([
+            "pip",
+            "sync",
+            "--no-config",
+            "--preview-features",
+            "pylock",
+            "--python",
+        ])
+        .args([python.as_str(), "pylock.toml"])
+        .env("UV_CACHE_DIR", place.dir().join("cache/uv"))
+        .current_dir(place.root())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(place.shown(), "alpha 1.1, beta 1.0, delta 2.0, gamma 1.0");
+}
+
+#[test]
+fn a_conflict_leaves_the_lock_and_names_both_lines() {
+    let place = Place::new();
+    let _ = place.portenv(&["lock"]).success();
+    let text = place.read("pylock.toml");
+    place.node("old-beta", "beta<1.5\n");
+    place.node("new-beta", "beta>=2\n");
+    let run = place.portenv(&["lock", "--format", "json"]).expect_code(1);
+    let document = run.json();
+    assert_eq!(document["status"], "conflict");
+    let lines = strings(&document["conflicts"][0]["requirements"], "requirement");
+    assert!(
+        lines.contains(&"beta>=2".to_owned()) && lines.len() == 2,
+        "{lines:?}"
+    );
+    assert_eq!(document["conflicts"][0]["new"], true);
+    assert!(run.stderr().contains("new-beta"), "{run}");
+    assert_eq!(place.read("pylock.toml"), text);
+}

@@ -1,0 +1,156 @@
+//! `snapshot create | list | show | label`.
+
+use super::place::{Place, assert_error, assert_fields, assert_tree, strings, tree};
+use crate::support::{IndexServer, Sandbox, Wheel};
+
+const FIELDS: &str =
+    "id parent time label command state core python platform packages nodes unrestorable";
+
+#[test]
+fn list_is_newest_first_and_show_holds_the_whole_state() {
+    let place = Place::synced();
+    let node = place.offered("some-node", "gamma\n");
+    let _ = place.portenv(&["add", &node, "--yes"]).success();
+    let before = tree(place.root());
+    let list = place.json(0, &["snapshot", "list"]);
+    assert_eq!(list["schema"], "portenv.snapshot/1");
+    let snapshots = list["snapshots"].as_array().unwrap();
+    let commands: Vec<&str> = snapshots
+        .iter()
+        .map(|one| one["command"].as_str().unwrap())
+        .collect();
+    assert!(
+        commands[0].starts_with("add ") && commands[1].starts_with("sync ") && commands.len() == 3,
+        "{commands:?}"
+    );
+    assert_eq!(
+        (&snapshots[0]["parent"], &snapshots[2]["parent"]),
+        (&snapshots[1]["id"], &serde_json::Value::Null)
+    );
+    assert_eq!(snapshots[2]["label"], "as found");
+    for one in snapshots {
+        assert_fields(one, FIELDS);
+        assert_eq!(
+            (&one["packages"], &one["nodes"]),
+            (&serde_json::json!([]), &serde_json::json!([]))
+        );
+    }
+    assert!(snapshots[0]["time"].as_str().unwrap().ends_with('Z'));
+
+    let shown = place.json(0, &["snapshot", "show", "@"]);
+    let one = &shown["snapshots"][0];
+    assert_fields(one, FIELDS);
+    assert_eq!(
+        strings(&one["packages"], "name"),
+        ["alpha", "beta", "delta", "gamma"]
+    );
+    assert_eq!(strings(&one["nodes"], "dir"), ["custom_nodes/some-node"]);
+    let source = &one["packages"][0]["source"];
+    assert_fields(source, "kind index url commit subdirectory");
+    assert_eq!(
+        (&source["kind"], &source["index"]),
+        (&"index".into(), &place.server.url().into())
+    );
+    assert_tree(place.root(), &before);
+}
+
+#[test]
+fn create_records_what_is_there_once() {
+    let place = Place::new();
+    let first = place.json(0, &["snapshot", "create", "--label", "good"]);
+    assert_eq!(first["snapshots"][0]["label"], "good");
+    let _ = place.portenv(&["snapshot", "create"]).success();
+    assert_eq!(place.history().len(), 1);
+    place.install_behind_its_back(&Wheel::new("mine", "1.0").build());
+    let second = place.json(0, &["snapshot", "create"]);
+    assert_eq!(
+        strings(&second["snapshots"][0]["packages"], "name"),
+        ["mine"]
+    );
+    // Nothing has it, so it was kept.
+    assert_eq!(
+        second["snapshots"][0]["unrestorable"],
+        serde_json::json!([])
+    );
+    assert_eq!(place.history().len(), 2);
+    let _ = place.portenv(&["status", "--exit-code"]).success();
+}
+
+#[test]
+fn a_snapshot_answers_to_all_its_labels_and_a_label_moves() {
+    let place = Place::synced();
+    for label in ["zebra", "apple"] {
+        let _ = place
+            .portenv(&["snapshot", "label", "as found", label])
+            .success();
+    }
+    let first = place.history().last().unwrap().clone();
+    for name in ["zebra", "apple", "as found"] {
+        assert_eq!(
+            place.json(0, &["snapshot", "show", name])["snapshots"][0]["id"],
+            first.as_str(),
+            "{name}"
+        );
+    }
+    let _ = place
+        .portenv(&["snapshot", "label", "@", "zebra"])
+        .success();
+    assert_eq!(
+        place.json(0, &["snapshot", "show", "zebra"])["snapshots"][0]["id"],
+        place.history()[0].as_str()
+    );
+    for label in ["", "@", "-x", "a\nb"] {
+        let run = place.portenv(&["snapshot", "label", "--format", "json", "@", "--", label]);
+        assert_eq!(run.code(), 2, "{label:?}: {run}");
+    }
+}
+
+#[test]
+fn what_no_rollback_could_bring_back_is_named_when_it_is_recorded() {
+    let place = Place::new();
+    place.node("plain-node", "");
+    place.git_node("no-remote", "");
+    let run = place
+        .portenv(&["snapshot", "create", "--format", "json"])
+        .success();
+    assert_eq!(
+        strings(&run.json()["snapshots"][0]["unrestorable"], "name"),
+        ["no-remote", "plain-node"]
+    );
+    let text = place.portenv(&["snapshot", "show"]).success();
+    assert!(
+        text.stdout().contains("cannot be brought back: plain-node"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_unknown_snapshot_is_not_found_and_an_empty_list_is_no_error() {
+    let place = Place::new();
+    assert_eq!(
+        place.json(0, &["snapshot", "list"])["snapshots"],
+        serde_json::json!([])
+    );
+    let run = place
+        .portenv(&["snapshot", "show", "--format", "json"])
+        .expect_code(2);
+    assert_error(&run, "not-found");
+    assert!(!place.root().join(".portenv").exists());
+}
+
+#[test]
+fn sources_are_looked_for_on_the_index_that_the_environment_names() {
+    let server = IndexServer::start([Wheel::new("alpha", "1.1").build()]);
+    let sandbox = Sandbox::new().with_index(&server);
+    sandbox.comfyui("");
+    sandbox.venv();
+    sandbox.install_behind_its_back(&Wheel::new("alpha", "1.1").build());
+    let run = sandbox
+        .portenv(&["snapshot", "create", "--format", "json"])
+        .success();
+    let source = &run.json()["snapshots"][0]["packages"][0]["source"];
+    assert_eq!(
+        (&source["kind"], &source["index"]),
+        (&"index".into(), &"http://[INDEX]/simple".into())
+    );
+}

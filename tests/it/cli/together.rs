@@ -1,0 +1,175 @@
+//! Two runs at once, and a run that is asked to stop.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{BufRead, BufReader, Write},
+    process::{Command, Output, Stdio},
+    thread::JoinHandle,
+};
+
+use camino::Utf8PathBuf;
+
+use super::place::Place;
+use crate::support::uv;
+
+/// A uv that says when it is about to change something, and waits to be let go.
+struct Gate {
+    here: BufReader<File>,
+    go: File,
+    armed: Utf8PathBuf,
+}
+
+/// A run of portenv that came as far as the gate.
+struct Waiting {
+    pid: u32,
+    ended: JoinHandle<Output>,
+}
+
+impl Gate {
+    fn install(place: &mut Place) -> Self {
+        let dir = place.dir().join("gate");
+        std::fs::create_dir(&dir).unwrap();
+        for name in ["here", "go"] {
+            let made = Command::new("mkfifo").arg(dir.join(name)).status().unwrap();
+            assert!(made.success());
+        }
+        let script = format!(
+            "#!/bin/sh\ncase \" $* \" in *' pip sync '*)\n\
+             if mv '{dir}/armed' '{dir}/passed' 2>/dev/null; then\n\
+             echo here > '{dir}/here'; read line < '{dir}/go'; fi;;\nesac\nexec '{}' \"$@\"\n",
+            uv()
+        );
+        let launcher = dir.join("uv");
+        place.write_executable(&launcher, &script);
+        place.sandbox.set_env("PORTENV_UV", launcher.as_str());
+        // Both ways, so that opening does not wait for the other side, and the end of the test
+        // is the end of the waiting.
+        let open = |name| {
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open(dir.join(name))
+                .unwrap()
+        };
+        Self {
+            here: BufReader::new(open("here")),
+            go: open("go"),
+            armed: dir.join("armed"),
+        }
+    }
+
+    /// Starts a command and returns when it is at the gate.
+    fn start(&mut self, place: &Place, arguments: &[&str]) -> Waiting {
+        std::fs::write(&self.armed, "").unwrap();
+        let mut command = place.command(arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        let pid = child.id();
+        let mut told = self.here.get_ref().try_clone().unwrap();
+        let ended = std::thread::spawn(move || {
+            let output = child.wait_with_output().unwrap();
+            // One that ends before the gate must not let the test wait for ever.
+            told.write_all(b"ended\n").unwrap();
+            output
+        });
+        let mut line = String::new();
+        self.here.read_line(&mut line).unwrap();
+        assert_eq!(line, "here\n", "it ended before it came to uv");
+        Waiting { pid, ended }
+    }
+
+    fn open(&mut self) {
+        self.go.write_all(b"go\n").unwrap();
+    }
+}
+
+#[test]
+fn the_second_run_is_told_who_is_at_work_and_readers_are_not_hindered() {
+    let mut place = Place::new();
+    let _ = place.portenv(&["lock"]).success();
+    let mut gate = Gate::install(&mut place);
+    let first = gate.start(&place, &["sync", "--yes"]);
+
+    let status = place.json(0, &["status"]);
+    assert_eq!(
+        status["interrupted"],
+        serde_json::Value::Null,
+        "it is at work, not interrupted"
+    );
+    assert!(
+        status["hints"][0]
+            .as_str()
+            .unwrap()
+            .contains(&format!("PID {}, sync", first.pid)),
+        "{status}"
+    );
+    let second = place
+        .portenv(&["rollback", "--yes", "--format", "json"])
+        .expect_code(4);
+    assert_eq!(second.json()["error"]["code"], "busy");
+    assert!(
+        second
+            .stderr()
+            .contains(&format!("PID {}, sync", first.pid)),
+        "{second}"
+    );
+
+    gate.open();
+    let _ = place.run_of(&first.ended.join().unwrap()).success();
+    assert_eq!(place.shown(), "alpha 1.1, beta 1.0");
+}
+
+#[test]
+fn a_run_that_waited_plans_on_what_the_first_left() {
+    let mut place = Place::synced();
+    let [one, two] = ["one", "two"].map(|name| place.offered(name, "gamma\n"));
+    let mut gate = Gate::install(&mut place);
+    let first = gate.start(&place, &["add", &one, "--yes"]);
+    let mut command = place.command(&["add", &two, "--yes", "--progress", "json"]);
+    let mut second = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(second.stderr.take().unwrap()).lines();
+    let waiting = lines.find(|line| line.as_ref().unwrap().contains("waiting for"));
+    assert!(waiting.is_some(), "the second never waited");
+    gate.open();
+    let _ = place.run_of(&first.ended.join().unwrap()).success();
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert!(second.wait().unwrap().success(), "{rest:#?}");
+    let _ = place.portenv(&["lock", "--check"]).success();
+    let _ = place.portenv(&["check"]).success();
+    let state = place.json(0, &["snapshot", "show"]);
+    assert_eq!(state["snapshots"][0]["nodes"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn ctrl_c_while_uv_works_ends_with_the_state_before() {
+    for command in ["sync", "add", "rollback"] {
+        let mut place = Place::synced();
+        let node = place.offered("some-node", "gamma\n");
+        let arguments: Vec<&str> = match command {
+            "add" => vec!["add", &node, "--yes"],
+            command => vec![command, "--yes"],
+        };
+        place.uninstall_behind_its_back("beta");
+        let _ = place.portenv(&["snapshot", "create"]).success();
+        let (before, history) = (place.state(), place.history());
+        let mut gate = Gate::install(&mut place);
+        let run = gate.start(&place, &arguments);
+        let sent = Command::new("kill")
+            .args(["-INT", &run.pid.to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+        gate.open();
+        let run = place.run_of(&run.ended.join().unwrap()).expect_code(130);
+        assert_eq!((place.state(), place.history()), (before, history), "{run}");
+        assert_eq!(
+            place.json(0, &["status"])["interrupted"],
+            serde_json::Value::Null
+        );
+        let _ = place.portenv(&arguments).success();
+    }
+}
