@@ -60,6 +60,16 @@ pub struct Cache {
     dir: Option<Utf8PathBuf>,
 }
 
+/// The columns of a kept page.
+type Columns = (
+    i64,
+    Option<String>,
+    Option<String>,
+    Option<Vec<u8>>,
+    Option<i64>,
+    Option<bool>,
+);
+
 /// The cold part of a page, read record by record.
 #[derive(Debug)]
 struct KeptCold {
@@ -110,14 +120,6 @@ impl Cache {
         let shared = self.connection.as_ref()?;
         let connection = shared.lock().ok()?;
         let mut statement = connection.prepare_cached("SELECT p.fresh_until, p.etag, p.last_modified, p.hot, c.id, p.cold_size = length(c.bytes) FROM page p LEFT JOIN cold c ON c.id = p.cold WHERE p.index_url = ?1 AND p.name = ?2").ok()?;
-        type Columns = (
-            i64,
-            Option<String>,
-            Option<String>,
-            Option<Vec<u8>>,
-            Option<i64>,
-            Option<bool>,
-        );
         let row: Columns = statement
             .query_row(params![index, name], |row| {
                 Ok((

@@ -1,12 +1,14 @@
 //! What an installation looks like now, and where each part can be had again.
 
+use std::sync::Arc;
+
 use super::context::{Context, Site};
 use super::error::OpError;
 use crate::environment::{Distribution, Installed, Origination};
 use crate::host::{digest, fs};
-use crate::index::{Index, IndexError};
+use crate::index::{Index, IndexError, Page, Scout, Want};
 use crate::lock::Lock;
-use crate::package::{DistFile, FileKind, Source, Target};
+use crate::package::{DistFile, FileKind, Metadata, Name, Source, Target, Version};
 use crate::snapshot::{PackageState, SourceRecord, State};
 use crate::store::repack;
 use crate::workspace::settings::StoreMode;
@@ -40,6 +42,21 @@ pub fn capture(
             .progress
             .begin("recording what is installed", Some(installed.len() as u64));
     }
+    if let Some(index) = knowledge.index {
+        // All pages at once: one after the other is a wait per package.
+        let unknown: Vec<Name> = installed
+            .iter()
+            .filter(|distribution| known_source(distribution, knowledge).is_none())
+            .filter(|distribution| {
+                let locked = knowledge.lock.and_then(|lock| lock.get(&distribution.name));
+                locked.is_none_or(|locked| locked.version.as_ref() != Some(&distribution.version))
+            })
+            .map(|distribution| distribution.name.clone())
+            .collect();
+        if !unknown.is_empty() {
+            index.begin(&unknown, Arc::new(NoGuess));
+        }
+    }
     let mut packages = Vec::new();
     for (done, distribution) in (0u64..).zip(installed.iter()) {
         // Without an index it is quick, and the proof of an undoing.
@@ -71,19 +88,35 @@ pub fn capture(
     })
 }
 
+/// Only the pages themselves are wanted; nothing follows from one.
+struct NoGuess;
+
+impl Scout for NoGuess {
+    fn page_arrived(&self, _: &Name, _: &Arc<Page>) -> Vec<Want> {
+        Vec::new()
+    }
+
+    fn metadata_arrived(&self, _: &Name, _: &Version, _: &Metadata) -> Vec<Want> {
+        Vec::new()
+    }
+}
+
+/// The source that an earlier state knows of an unchanged distribution.
+fn known_source(distribution: &Distribution, knowledge: &Knowledge<'_>) -> Option<SourceRecord> {
+    knowledge.states.iter().find_map(|state| {
+        let known = state.package(&distribution.name)?;
+        let same = known.version == distribution.version && known.digest == distribution.digest;
+        same.then(|| known.source.clone()).flatten()
+    })
+}
+
 fn source_of(
     site: &Site,
     distribution: &Distribution,
     knowledge: &Knowledge<'_>,
 ) -> Result<Option<SourceRecord>, OpError> {
-    for state in &knowledge.states {
-        if let Some(known) = state.package(&distribution.name)
-            && known.version == distribution.version
-            && known.digest == distribution.digest
-            && known.source.is_some()
-        {
-            return Ok(known.source.clone());
-        }
+    if let Some(known) = known_source(distribution, knowledge) {
+        return Ok(Some(known));
     }
     let mut wheel = None;
     if let Origination::Direct(source) = &distribution.origination {

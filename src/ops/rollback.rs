@@ -74,30 +74,19 @@ pub fn run(
 ) -> Result<Applied, OpError> {
     let site = context.site()?;
     if request.dry_run {
-        let db = Db::find(&site.installation.own_dir())?.ok_or_else(no_history)?;
-        let now = super::status::present(context, &site, &db)?;
-        let drifted = db
-            .head()?
-            .map(|head| db.state_of(&head))
-            .transpose()?
-            .is_some_and(|head| !Difference::between(&head, &now).is_empty());
-        let snapshots = db.snapshots()?;
-        let back = if drifted { "@" } else { "@~1" };
-        let target = find(&snapshots, request.snapshot.as_deref().unwrap_or(back))?;
-        let wanted = narrowed(&db.state_of(target)?, &now, request.parts);
-        let places = places_of(&site, &db, target, &wanted)?;
-        let difference = difference(&now, &wanted, &places);
-        let status = if difference.is_empty() {
+        let aim = aim(context, &site, request)?;
+        let status = if aim.difference.is_empty() {
             AppliedStatus::Nothing
         } else {
             AppliedStatus::DryRun
         };
         return Ok(Applied {
-            changes: difference.changes,
-            nodes: difference.nodes,
+            changes: aim.difference.changes,
+            nodes: aim.difference.nodes,
             ..Applied::still(status)
         });
     }
+    // Nothing is written for a name that means nothing.
     let known = match Db::find(&site.installation.own_dir())? {
         Some(db) => db.snapshots()?,
         None => Vec::new(),
@@ -105,36 +94,27 @@ pub fn run(
     if known.is_empty() {
         return Err(no_history());
     }
-    // A name means what it meant before drift became a snapshot of its own.
-    let named = request
-        .snapshot
-        .as_deref()
-        .map(|name| find(&known, name).cloned())
-        .transpose()?;
+    if let Some(name) = &request.snapshot {
+        find(&known, name)?;
+    }
     let held = start(context, &site, "rollback")?;
-    let mut transaction = Transaction::prepare(context, &site, held)?;
-    let target = match named {
-        Some(named) => named,
-        // Over drift too, for that is the newest change by now.
-        None => find(&transaction.db.snapshots()?, "@~1")?.clone(),
-    };
-    let wanted = narrowed(
-        &transaction.db.state_of(&target)?,
-        &transaction.before,
-        request.parts,
-    );
-    let places = places_of(&site, &transaction.db, &target, &wanted)?;
-    let difference = difference(&transaction.before, &wanted, &places);
-    if difference.is_empty() && wanted.lock == transaction.before.lock {
+    let Aim {
+        target,
+        now,
+        wanted,
+        places,
+        difference,
+    } = aim(context, &site, request)?;
+    if difference.is_empty() && wanted.lock == now.lock {
         return Ok(Applied::still(AppliedStatus::Nothing));
     }
-    if wanted.python != transaction.before.python {
+    if wanted.python != now.python {
         return Err(OpError::PythonMismatch {
             recorded: wanted.python,
-            found: transaction.before.python.clone(),
+            found: now.python,
         });
     }
-    refuse_dirty(&difference, &transaction.before)?;
+    refuse_dirty(&difference, &now)?;
     let goal = PackageGoal::of_state(&wanted, &site.installation.own_dir());
     let installed = site.installed()?;
     let lacking = goal.lacking(&installed);
@@ -153,14 +133,15 @@ pub fn run(
         .map(|step| ChangeInfo::new(&step.change))
         .collect();
     consent.get(
-        &plan_digest(&[
-            &transaction.before_id,
-            &target.id,
-            &format!("{:?}", request.parts),
-        ]),
+        &plan_digest(&[&now.digest(), &target.id, &format!("{:?}", request.parts)]),
         &changes,
         &difference.nodes,
     )?;
+    // Drift is recorded only now that there will be a change.
+    let mut transaction = Transaction::prepare(context, &site, held)?;
+    if !Difference::between(&now, &transaction.before).is_empty() {
+        return Err(OpError::PlanStale);
+    }
     let lock = wanted
         .lock
         .as_deref()
@@ -187,6 +168,36 @@ pub fn run(
         change.finish(lock.as_ref(), Some(&wanted), Some(&target.id))
     })?;
     Ok(Applied::done(finished))
+}
+
+/// Where a rollback goes, worked out without writing anything.
+struct Aim {
+    target: Snapshot,
+    now: State,
+    wanted: State,
+    places: Places,
+    difference: Difference,
+}
+
+fn aim(context: &Context, site: &Site, request: &RollbackRequest) -> Result<Aim, OpError> {
+    let db = Db::find(&site.installation.own_dir())?.ok_or_else(no_history)?;
+    let snapshots = db.snapshots()?;
+    let head = snapshots.first().ok_or_else(no_history)?;
+    let now = super::status::present(context, site, &db)?;
+    let drifted = !Difference::between(&db.state_of(head)?, &now).is_empty();
+    // Without a name: over the newest change, whoever made it.
+    let back = if drifted { "@" } else { "@~1" };
+    let target = find(&snapshots, request.snapshot.as_deref().unwrap_or(back))?.clone();
+    let wanted = narrowed(&db.state_of(&target)?, &now, request.parts);
+    let places = places_of(site, &db, &target, &wanted)?;
+    let difference = difference(&now, &wanted, &places);
+    Ok(Aim {
+        target,
+        now,
+        wanted,
+        places,
+        difference,
+    })
 }
 
 fn no_history() -> OpError {

@@ -126,7 +126,10 @@ pub fn start(context: &Context, site: &Site, purpose: &str) -> Result<DirLock, O
     fs::create_dir_all(&own_dir)?;
     fs::check_writable(&own_dir)?;
     let held = take_lock(context, site, purpose)?;
-    if Db::find(&own_dir)?.is_some() {
+    let open = Db::find(&own_dir)?
+        .map(|db| db.open_operation())
+        .transpose()?;
+    if open.flatten().is_some() {
         heal(context, site, &mut Db::open(&own_dir)?, &held)?;
     }
     // A run that was killed while it staged has nothing to undo, only files to leave.

@@ -54,7 +54,7 @@ fn a_read_only_or_full_disk_is_told_and_nothing_changes() {
                 place.around = Some(READ_ONLY);
                 "init".to_owned()
             };
-        "a read-only root and a lock to be written": lock 4 "permission" ["[ROOT]/pylock.toml"] "writable"
+        "a read-only root and a lock to be written": lock 4 "permission" ["[ROOT]/.portenv"] "writable"
             => |place| {
                 with_environment(place);
                 place.around = Some(READ_ONLY);
