@@ -194,6 +194,8 @@ impl From<OpError> for Failure {
                 .hint("wait for it to end, then run the command again"),
             OpError::Dirty(_) => Self::new("dirty", Exit::No, message)
                 .hint("commit or stash the changes, then run the command again"),
+            OpError::InTheWay(_) => Self::new("in-use", Exit::NotApplied, message)
+                .hint("move it away and run the command again"),
             OpError::Refused(_) => Self::new("refused", Exit::No, message),
             OpError::PlanStale => {
                 Self::new("plan-stale", Exit::No, message).hint("look at the preview again")

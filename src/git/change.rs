@@ -50,6 +50,11 @@ pub fn clone(spec: &CloneSpec<'_>, dir: &Utf8Path) -> Result<(), GitError> {
         "clone",
     )
     .map_err(|error| about(error, url))?;
+    let bare = crate::package::artifact::without_credentials(url);
+    if bare != url {
+        // Git would keep the password in the node's own configuration.
+        set_remote(dir, &bare)?;
+    }
     if let Some(rev) = spec.rev {
         fetch_commit(dir, rev)?;
         checkout(dir, rev)?;

@@ -123,7 +123,9 @@ pub(super) fn run(call: Call, action: &str) -> Result<Finished, GitError> {
 /// Reads what a checkout is at, with two calls of git and none of its filters.
 ///
 /// `git status` may pass changed files through content filters, which are programs
-/// that the repository's own configuration names: each is switched off by name.
+/// that the repository's own configuration names: each is switched off by name. Names
+/// and values are the repository's, so they are read as whole entries and handed back
+/// where nothing in them is parsed.
 ///
 /// # Errors
 ///
@@ -132,25 +134,33 @@ pub fn read_checkout(dir: &Utf8Path) -> Result<Checkout, GitError> {
     let pattern = r"^(remote\..*\.url|filter\..*\.(clean|smudge|process|required))$";
     // Nothing configured is an exit code of its own; a broken repository shows below.
     let config = run(
-        git(Some(dir)).args(["config", "--get-regexp", pattern]),
+        git(Some(dir)).args(["config", "-z", "--get-regexp", pattern]),
         "config",
     )
     .map(|out| out.text())
     .unwrap_or_default();
     let mut urls = Vec::new();
     let mut status = git(Some(dir));
-    for (key, value) in config.lines().filter_map(|line| line.split_once(' ')) {
+    let mut filters = 0;
+    for (key, value) in config
+        .split('\0')
+        .filter_map(|entry| entry.split_once('\n'))
+    {
         if key.starts_with("remote.") {
             urls.push((key, value));
-        } else {
-            let off = if key.ends_with(".required") {
-                "false"
-            } else {
-                ""
-            };
-            status = status.args(["-c", &format!("{key}={off}")]);
+            continue;
         }
+        let off = if key.ends_with(".required") {
+            "false"
+        } else {
+            ""
+        };
+        status = status
+            .env(&format!("GIT_CONFIG_KEY_{filters}"), key)
+            .env(&format!("GIT_CONFIG_VALUE_{filters}"), off);
+        filters += 1;
     }
+    status = status.env("GIT_CONFIG_COUNT", filters.to_string());
     urls.sort_by_key(|(key, _)| *key != "remote.origin.url");
     let status = status.args([
         "status",

@@ -123,6 +123,9 @@ pub fn create_dir_all(path: &Utf8Path) -> Result<(), FsError> {
     with("create directory", path, fs::create_dir_all(path))
 }
 
+/// The ending of a directory that is still being copied.
+pub const PART: &str = ".portenv-part";
+
 /// Moves a file or directory within one file system, and across two by copying.
 pub fn rename(from: &Utf8Path, to: &Utf8Path) -> Result<(), FsError> {
     if let Some(parent) = to.parent() {
@@ -130,7 +133,11 @@ pub fn rename(from: &Utf8Path, to: &Utf8Path) -> Result<(), FsError> {
     }
     match fs::rename(from, to) {
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-            copy_tree(from, to)?;
+            // `to` appears whole or not at all, so that a cut-short move can be told.
+            let part = Utf8PathBuf::from(format!("{to}{PART}"));
+            remove_all(&part)?;
+            copy_tree(from, &part)?;
+            with("move", &part, fs::rename(&part, to))?;
             remove_all(from)
         }
         result => with("move", from, result),
@@ -237,6 +244,12 @@ pub fn is_dir(path: &Utf8Path) -> bool {
 /// Reports whether a file is there (links are followed).
 pub fn is_file(path: &Utf8Path) -> bool {
     fs::metadata(path).is_ok_and(|kind| kind.is_file())
+}
+
+/// Returns what a link points to; `None` if the path is no link.
+pub fn link_target(path: &Utf8Path) -> Option<String> {
+    let target = fs::read_link(path).ok()?;
+    Some(target.to_string_lossy().into_owned())
 }
 
 /// Reports whether anything is there, a dangling link included.

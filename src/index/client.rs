@@ -202,6 +202,8 @@ impl Client {
             match response.status() {
                 StatusCode::NOT_MODIFIED => return Ok(PageAnswer::Unchanged(fresh)),
                 StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(PageAnswer::Missing),
+                // PyTorch's index forbids what it does not have; uv reads it so too.
+                StatusCode::FORBIDDEN if is_pytorch(url) => return Ok(PageAnswer::Missing),
                 status if !status.is_success() => {
                     return Err(unreachable_error(url, refusal(status)));
                 }
@@ -349,6 +351,11 @@ pub enum Want {
     Last(u64),
     /// From, to (exclusive).
     Between(u64, u64),
+}
+
+fn is_pytorch(url: &Url) -> bool {
+    url.host_str()
+        .is_some_and(|host| host == "pytorch.org" || host.ends_with(".pytorch.org"))
 }
 
 fn refusal(status: StatusCode) -> String {

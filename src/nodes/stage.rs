@@ -65,6 +65,11 @@ pub fn stage(
         ))
     })?;
     let path = scratch.join(&name);
+    if fs::exists(&path) {
+        return Err(NodeError::NotANode(format!(
+            "two of the nodes would both be `{name}`"
+        )));
+    }
     match source {
         NodeSource::Directory(dir) if fs::exists(&dir.join(".git")) => {
             let from = read_checkout(dir)?;

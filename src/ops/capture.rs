@@ -119,6 +119,8 @@ fn source_of(
         return Ok(Some(known));
     }
     let mut wheel = None;
+    // What was built here can be had again only as it is: a second build would differ.
+    let mut built = None;
     if let Origination::Direct(source) = &distribution.origination {
         // A wheel by path may be gone tomorrow; a commit or address stays.
         match source {
@@ -132,14 +134,21 @@ fn source_of(
         .lock
         .and_then(|lock| from_lock(lock, distribution, &site.target))
     {
-        return Ok(Some(record));
+        if !is_built(&record) {
+            return Ok(Some(record));
+        }
+        built = Some(record);
     }
     let Some(index) = knowledge.index else {
-        return Ok(None);
+        return Ok(built);
     };
     match from_index(index, distribution, &site.target) {
+        _ if built.is_some() => {}
         Ok(Some(record)) if !is_another(&record, distribution, wheel, knowledge) => {
-            return Ok(Some(record));
+            if !is_built(&record) {
+                return Ok(Some(record));
+            }
+            built = Some(record);
         }
         Err(IndexError::Interrupted) => return Err(OpError::Interrupted),
         // Without the network nothing proves that a package of an index must be kept.
@@ -149,14 +158,19 @@ fn source_of(
     if site.installation.settings.policy.store == Some(StoreMode::None)
         || !distribution.lacks.is_empty()
     {
-        return Ok(None);
+        return Ok(built);
     }
     let store = site.installation.own_dir().join("store");
     match repack(distribution, &store) {
         Ok((file, sha256)) => Ok(Some(SourceRecord::Store { file, sha256 })),
         Err(crate::store::StoreError::File(error)) if error.is_full() => Err(error.into()),
-        Err(_) => Ok(None),
+        Err(_) => Ok(built),
     }
+}
+
+/// Reports whether a source has to be built.
+fn is_built(record: &SourceRecord) -> bool {
+    matches!(record, SourceRecord::Index { filename, .. } if !filename.ends_with(".whl"))
 }
 
 /// Reports whether a distribution is known to come from another file than this one of

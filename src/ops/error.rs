@@ -74,6 +74,9 @@ pub enum OpError {
     /// A checkout has changed files.
     #[error("`{0}` has uncommitted changes, which are never overwritten")]
     Dirty(String),
+    /// Something lies where a node is to go.
+    #[error("`{0}` is in the way")]
+    InTheWay(String),
     /// A policy refuses.
     #[error("{0}")]
     Refused(String),

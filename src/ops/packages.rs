@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::context::{Context, Site};
 use super::error::OpError;
+use super::inputs::ResolveFlags;
 use super::transaction::scratch_dir;
 use crate::environment::Installed;
 use crate::host::{DirLock, fs, volume};
@@ -274,11 +275,13 @@ pub fn apply(
     let (_guard, dir) = scratch_dir(site)?;
     let path = dir.join("pylock.toml");
     fs::write_atomic(&path, lock.to_toml().as_bytes())?;
-    clear_hollow(&installed, &plan)?;
+    let aside = set_hollow_aside(&installed, &plan, &dir)?;
     context
         .progress
         .begin(&format!("installing {} packages", changed.len()), None);
     let reinstall = plan.reinstalls();
+    let indexes =
+        ResolveFlags::default().index_config(context, &site.installation.settings, &[])?;
     let sync = |offline: bool| -> Result<Result<_, UvError>, OpError> {
         let call = SyncCall {
             python: &site.interpreter.path,
@@ -287,8 +290,7 @@ pub fn apply(
             offline,
             build: lock.needs_build(&changed),
             break_system: site.interpreter.managed,
-            cache_dir: None,
-            netrc: None,
+            indexes: &indexes,
         };
         Ok(uv.pip_sync(&call, Some(held.share()?)))
     };
@@ -302,6 +304,11 @@ pub fn apply(
         }
     }
     context.progress.end();
+    if synced.is_err() {
+        for (from, to) in aside.iter().rev().filter(|(from, _)| !fs::exists(from)) {
+            fs::rename(to, from)?;
+        }
+    }
     synced?;
     let stays: Vec<_> = plan
         .extra
@@ -323,19 +330,27 @@ pub fn apply(
     }
 }
 
-/// Takes away metadata directories without a RECORD of packages that change: uv neither
-/// removes nor replaces these, and would leave two of one name.
-fn clear_hollow(installed: &Installed, plan: &Plan) -> Result<(), OpError> {
+/// Moves aside metadata directories without a RECORD of packages that change: uv neither
+/// removes nor replaces these, and would leave two of one name. Returns where each was
+/// and is.
+fn set_hollow_aside(
+    installed: &Installed,
+    plan: &Plan,
+    scratch: &Utf8Path,
+) -> Result<Vec<(Utf8PathBuf, Utf8PathBuf)>, OpError> {
     let listed = installed.iter().map(|found| (&found.name, &found.dir));
     let doubled = installed.doubled.iter().map(|(name, dir)| (name, dir));
+    let mut aside = Vec::new();
     for (name, dir) in listed.chain(doubled) {
         let changes = plan.steps.iter().any(|step| step.change.name == *name);
         let hollow = dir.extension() == Some("dist-info") && !fs::is_file(&dir.join("RECORD"));
-        if changes && hollow {
-            fs::remove_all(dir)?;
+        if changes && hollow && fs::exists(dir) {
+            let to = scratch.join(format!("hollow-{}", aside.len()));
+            fs::rename(dir, &to)?;
+            aside.push((dir.clone(), to));
         }
     }
-    Ok(())
+    Ok(aside)
 }
 
 /// uv removes what its file does not name, so everything that stays is named.

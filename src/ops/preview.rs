@@ -415,7 +415,10 @@ fn may_go(line: &Line, conflict: &Conflict) -> bool {
 /// Returns the digest of a directory's files and names.
 fn tree_digest(path: &camino::Utf8Path) -> String {
     let mut text = String::new();
-    if fs::is_dir(path) {
+    if let Some(target) = fs::link_target(path) {
+        // What a link points to may be anything, and endless.
+        text = target;
+    } else if fs::is_dir(path) {
         for name in fs::find_dir(path).unwrap_or_default() {
             text.push_str(&format!("{name} {}\n", tree_digest(&path.join(&name))));
         }

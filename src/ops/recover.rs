@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::error::OpError;
 use super::outcome::{Applied, AppliedStatus};
-use super::transaction::{heal, take_lock};
+use super::transaction::{heal_operation, take_lock};
 use crate::snapshot::Db;
 
 /// Undoes an interrupted operation, if there is one.
@@ -15,7 +15,7 @@ pub fn run(context: &Context) -> Result<Applied, OpError> {
     let site = context.site()?;
     let own = site.installation.own_dir();
     let open = Db::find(&own)?
-        .map(|db| db.open_operation())
+        .map(|db| db.unfinished_operation())
         .transpose()?
         .flatten();
     let Some(operation) = open else {
@@ -23,10 +23,12 @@ pub fn run(context: &Context) -> Result<Applied, OpError> {
     };
     let held = take_lock(context, &site, "recover")?;
     let mut db = Db::open(&own)?;
-    if !heal(context, &site, &mut db, &held)? {
-        // Another run ended it while this one waited.
+    // Another run may have ended it while this one waited.
+    let still = db.unfinished_operation()?;
+    if still.is_none_or(|still| still.number != operation.number) {
         return Ok(Applied::still(AppliedStatus::Nothing));
     }
+    heal_operation(context, &site, &mut db, &held, &operation)?;
     let head = db.head()?.map(|head| head.id);
     Ok(Applied {
         operation: Some(operation.number),

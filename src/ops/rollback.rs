@@ -115,6 +115,7 @@ pub fn run(
         });
     }
     refuse_dirty(&difference, &now)?;
+    refuse_foreign_core(&difference)?;
     let goal = PackageGoal::of_state(&wanted, &site.installation.own_dir());
     let installed = site.installed()?;
     let lacking = goal.lacking(&installed);
@@ -271,6 +272,21 @@ fn difference(now: &State, wanted: &State, places: &Places) -> Difference {
     difference
 }
 
+/// A core that another program owns is recorded and never changed, and one without
+/// history cannot be taken back.
+fn refuse_foreign_core(difference: &Difference) -> Result<(), OpError> {
+    let Some(NodeChange { to: Some(core), .. }) = &difference.core else {
+        return Ok(());
+    };
+    if core.commit.is_some() && !camino::Utf8Path::new(&core.dir).is_absolute() {
+        return Ok(());
+    }
+    Err(OpError::Refused(format!(
+        "ComfyUI itself at `{}` is not ours to take back; name the parts that are with --only",
+        core.dir
+    )))
+}
+
 fn refuse_dirty(difference: &Difference, before: &State) -> Result<(), OpError> {
     for change in &difference.nodes {
         if let Some(node) = change.from.as_ref().filter(|node| node.dirty) {
@@ -355,7 +371,11 @@ fn restore_node(
     match (node.kind, &node.from, &node.to) {
         (NodeChangeKind::Remove, Some(old), _) => throw_away(change, old),
         (NodeChangeKind::Enable | NodeChangeKind::Disable, Some(old), Some(new)) => {
-            change.move_path(&old.dir, &new.dir)
+            change.move_path(&old.dir, &new.dir)?;
+            match &new.commit {
+                Some(commit) if new.commit != old.commit => change.checkout(&new.dir, commit),
+                _ => Ok(()),
+            }
         }
         (NodeChangeKind::Update, Some(_), Some(new)) if from.is_none() => match &new.commit {
             Some(commit) => change.checkout(&new.dir, commit),

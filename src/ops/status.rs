@@ -96,7 +96,7 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
     let busy = DirLock::holder(&site.installation.own_dir().join("lock"));
     // What a running process has open is not interrupted.
     let interrupted = match (&db, &busy) {
-        (Some(db), None) => db.open_operation()?,
+        (Some(db), None) => db.unfinished_operation()?,
         _ => None,
     };
     let startup_scripts = site.installation.startup_scripts();

@@ -176,6 +176,10 @@ impl<'a> Transaction<'a> {
     ///
     /// Fails if it cannot be moved.
     pub fn move_path(&mut self, from: &str, to: &str) -> Result<(), OpError> {
+        let root = &self.site.installation.root;
+        if fs::exists(&root.join(to)) {
+            return Err(OpError::InTheWay(to.to_owned()));
+        }
         self.db.note_step(
             self.operation,
             &Step::Move {
@@ -183,7 +187,6 @@ impl<'a> Transaction<'a> {
                 to: to.to_owned(),
             },
         )?;
-        let root = &self.site.installation.root;
         Ok(fs::rename(&root.join(from), &root.join(to))?)
     }
 
@@ -341,22 +344,41 @@ fn put_lock(site: &Site, text: Option<&str>) -> Result<(), OpError> {
 ///
 /// Fails if it cannot be undone whole.
 pub fn heal(context: &Context, site: &Site, db: &mut Db, held: &DirLock) -> Result<bool, OpError> {
-    let Some(operation) = db.open_operation()? else {
-        return Ok(false);
-    };
+    match db.open_operation()? {
+        Some(operation) => heal_operation(context, site, db, held, &operation).map(|()| true),
+        None => Ok(false),
+    }
+}
+
+/// Undoes one operation that was cut short, or could not be undone before.
+///
+/// # Errors
+///
+/// Fails if it cannot be undone whole.
+pub fn heal_operation(
+    context: &Context,
+    site: &Site,
+    db: &mut Db,
+    held: &DirLock,
+    operation: &Operation,
+) -> Result<(), OpError> {
     context
         .progress
         .begin(&format!("undoing an interrupted {}", operation.kind), None);
-    let undone = undo(context, site, db, held, &operation);
+    let undone = undo(context, site, db, held, operation);
     context.progress.end();
     undone?;
     // What the killed run had staged is of no use to anyone.
-    fs::remove_all(&site.installation.own_dir().join("tmp"))?;
-    Ok(true)
+    Ok(fs::remove_all(&site.installation.own_dir().join("tmp"))?)
 }
 
 /// Undoes the steps of an operation in reverse and proves that the state before is
 /// back.
+///
+/// # Errors
+///
+/// Fails with what is not as it was; the operation then counts as broken, and later
+/// changes build on what is there.
 fn undo(
     context: &Context,
     site: &Site,
@@ -374,11 +396,17 @@ fn undo(
         let undone = match step {
             Step::Move { from, to } => {
                 let (from, to) = (root.join(from), root.join(to));
-                if fs::exists(&to) && !fs::exists(&from) {
-                    fs::rename(&to, &from).map_err(OpError::from)
-                } else {
+                let part = Utf8PathBuf::from(format!("{to}{}", fs::PART));
+                let back = || {
+                    fs::remove_all(&part)?;
+                    // What is at `to` is whole; what is left at `from` beside it is not.
+                    if fs::exists(&to) {
+                        fs::remove_all(&from)?;
+                        fs::rename(&to, &from)?;
+                    }
                     Ok(())
-                }
+                };
+                back()
             }
             Step::Checkout {
                 dir, from, branch, ..
@@ -412,7 +440,9 @@ fn undo(
     )?;
     let difference = Difference::between(&before, &now);
     let ended = context.clock.now().to_string();
-    if difference.is_empty() {
+    if now.lock != before.lock {
+        left.push("pylock.toml is not what it was".to_owned());
+    } else if difference.is_empty() {
         db.close(operation.number, Outcome::Undone, &ended)?;
         return Ok(());
     }
@@ -473,7 +503,9 @@ pub fn record_present(
                 index: None,
             },
         )?;
-        if Difference::between(known, &quick).is_empty() {
+        // A snapshot made while the index was away lacks sources: they are looked for again.
+        let whole = context.offline || known.packages.iter().all(|found| found.source.is_some());
+        if whole && Difference::between(known, &quick).is_empty() {
             // Same content: sources known before count, and the lock of today.
             return Ok((
                 State {
@@ -496,6 +528,11 @@ pub fn record_present(
             index: Some(&index),
         },
     )?;
+    if let (Some(head), Some(known)) = (&head, &known)
+        && Difference::between(known, &present).is_empty()
+    {
+        return Ok((present, head.id.clone()));
+    }
     let (kind, command) = if head.is_some() {
         ("drift", "changes made by others")
     } else {

@@ -1,7 +1,7 @@
 //! What is asked for: requirement files of every kind, each line with its origin.
 //!
-//! Text becomes logical lines ([`line`]), lines become statements ([`statement`]),
-//! a file with its includes becomes entries ([`file`]), and all files of an
+//! Text becomes logical lines ([`mod@line`]), lines become statements ([`statement`]),
+//! a file with its includes becomes entries ([`mod@file`]), and all files of an
 //! installation become one [`RequirementSet`] ([`set`]). Readers never fail on a
 //! stranger's text: they return what they understood and the [`Problem`]s, and
 //! the caller decides what is fatal. Nothing is dropped without one of the two.

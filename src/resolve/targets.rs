@@ -313,8 +313,12 @@ fn packages(
                 package.files.push(cold.file.clone());
             }
         }
-        if let Some((url, _)) = world.url_of(number) {
+        if let Some((url, line)) = world.url_of(number) {
             package.source = crate::index::direct_source(&url);
+            // A relative path is meant from the file that its line stands in.
+            if let Source::Path { path, .. } = &mut package.source {
+                *path = world.lines[line as usize].base.join(&*path).into_string();
+            }
         }
         packages.push(package);
     }

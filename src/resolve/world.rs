@@ -158,6 +158,18 @@ impl<'a> World<'a> {
                 Role::Override { .. } => {}
             }
         }
+        // An override decides where its package comes from too.
+        let overrides: Vec<(u32, u32)> = world.overrides.iter().map(|(&n, &at)| (n, at)).collect();
+        for (name, at) in overrides {
+            match &lines[at as usize].requirement.url {
+                Some(url) => {
+                    world.urls.insert(name, (url.clone(), at));
+                }
+                None => {
+                    world.urls.remove(&name);
+                }
+            }
+        }
         world
     }
 

@@ -482,7 +482,22 @@ impl Db {
         Ok(self
             .operations()?
             .into_iter()
-            .find(|operation| matches!(operation.outcome, Outcome::Open | Outcome::Broken)))
+            .find(|operation| operation.outcome == Outcome::Open))
+    }
+
+    /// Returns the operation that is open, else the newest one if it could not be undone
+    /// whole: what came after such a one was built on what is there, and stands.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be read.
+    pub fn unfinished_operation(&self) -> Result<Option<Operation>, SnapshotError> {
+        let operations = self.operations()?;
+        let open = operations
+            .iter()
+            .position(|operation| operation.outcome == Outcome::Open);
+        let found = operations.into_iter().nth(open.unwrap_or(0));
+        Ok(found.filter(|operation| matches!(operation.outcome, Outcome::Open | Outcome::Broken)))
     }
 
     /// Reads all snapshots, newest first.
@@ -589,7 +604,9 @@ fn put_chunks(connection: &Connection, text: &str) -> rusqlite::Result<Vec<i64>>
     let mut ids = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
-        let end = rest[1..].find("\n[").map_or(rest.len(), |at| at + 1);
+        let first = rest.chars().next().map_or(0, char::len_utf8);
+        let next = rest[first..].find("\n[");
+        let end = next.map_or(rest.len(), |at| first + at);
         let (chunk, after) = rest.split_at(end);
         let key = digest::sha256(chunk.as_bytes());
         insert.execute(params![key, chunk.as_bytes()])?;

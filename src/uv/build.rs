@@ -7,7 +7,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use flate2::read::GzDecoder;
 
-use super::call::{Uv, failure};
+use super::call::{Uv, failure, with_indexes};
 use super::locate::{Search, find_uv};
 use crate::host::fs;
 use crate::host::process::Bounds;
@@ -130,21 +130,7 @@ impl UvBuilder {
         for requirement in &plan.requires {
             call = call.args(["--with", requirement]);
         }
-        let mut general = self
-            .config
-            .indexes
-            .iter()
-            .filter(|index| index.packages.is_empty())
-            .rev();
-        if let Some(default) = general.next() {
-            call = call.args(["--default-index", &default.url]);
-        }
-        for index in general {
-            call = call.args(["--index", &index.url]);
-        }
-        for link in &self.config.find_links {
-            call = call.args(["--find-links", link]);
-        }
+        call = with_indexes(call, &self.config);
         if self.config.offline {
             call = call.arg("--offline");
         }

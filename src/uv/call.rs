@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::host::FsError;
 use crate::host::process::{Call, Finished, ProcessError};
-use crate::index::IndexError;
+use crate::index::{IndexConfig, IndexError};
 use crate::package::artifact::printable;
 use crate::package::{Name, Version, redact};
 
@@ -67,10 +67,31 @@ pub struct SyncCall<'a> {
     pub build: bool,
     /// The Python is managed by another program and the user allows the change.
     pub break_system: bool,
-    /// Where uv keeps its cache, if not where it likes.
-    pub cache_dir: Option<&'a Utf8Path>,
-    /// The text of a netrc is found by uv at this path.
-    pub netrc: Option<&'a Utf8Path>,
+    /// Where what a build needs comes from.
+    pub indexes: &'a IndexConfig,
+}
+
+/// Tells uv where packages come from, by variables: an address may hold a password,
+/// and a command line can be read by everyone on the machine.
+pub fn with_indexes(mut call: Call, config: &IndexConfig) -> Call {
+    let mut general = config
+        .indexes
+        .iter()
+        .filter(|index| index.packages.is_empty())
+        .map(|index| index.url.as_str())
+        .rev();
+    match general.next() {
+        Some(default) => call = call.env("UV_DEFAULT_INDEX", default),
+        None => call = call.env("UV_NO_INDEX", "1"),
+    }
+    let further: Vec<&str> = general.rev().collect();
+    if !further.is_empty() {
+        call = call.env("UV_INDEX", further.join(" "));
+    }
+    if !config.find_links.is_empty() {
+        call = call.env("UV_FIND_LINKS", config.find_links.join(" "));
+    }
+    call
 }
 
 impl Uv {
@@ -114,12 +135,7 @@ impl Uv {
         for name in sync.reinstall {
             call = call.args(["--reinstall-package", name.as_str()]);
         }
-        if let Some(dir) = sync.cache_dir {
-            call = call.env("UV_CACHE_DIR", dir.as_str());
-        }
-        if let Some(path) = sync.netrc {
-            call = call.env("NETRC", path.as_str());
-        }
+        call = with_indexes(call, sync.indexes);
         // An empty lock empties the environment only if that is said.
         call = call
             .arg("--allow-empty-requirements")

@@ -114,6 +114,11 @@ fn fetch(search: &Search<'_>, into: &Utf8Path) -> Result<(), UvError> {
         .map(|(_, file)| *file)
         .and_then(|file| page.cold(file))
         .ok_or_else(lacking)?;
+    if best.file.sha256().is_none() {
+        return Err(UvError::missing(format!(
+            "the index states no hash for uv {version}, so it is not fetched"
+        )));
+    }
     let wheel = search.index.download(&best.file)?;
     let bytes = fs::read_bytes(&wheel.path)?;
     let damaged =

@@ -50,6 +50,7 @@ fn is_no_node(name: &str) -> bool {
         || name == ".disabled"
         || name.starts_with(".git")
         || name.starts_with(".portenv")
+        || name.ends_with(fs::PART)
         || matches!(
             name,
             "example_node.py.example" | "websocket_image_save.py" | ".DS_Store"

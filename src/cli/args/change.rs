@@ -7,7 +7,7 @@ use super::resolve::ResolveOptions;
 /// `portenv preview`.
 #[derive(Debug, Args)]
 pub struct PreviewArgs {
-    /// A directory, git URL[@rev] or archive.
+    /// A directory, an archive, or a git URL with an optional @rev.
     #[arg(required = true, value_name = "NODE")]
     pub nodes: Vec<String>,
     /// Let a protected package change.
@@ -32,7 +32,7 @@ pub struct CheckArgs {
 /// `portenv add`.
 #[derive(Debug, Args)]
 pub struct AddArgs {
-    /// A directory, git URL[@rev] or archive.
+    /// A directory, an archive, or a git URL with an optional @rev.
     #[arg(required = true, value_name = "NODE")]
     pub nodes: Vec<String>,
     /// Let a protected package change.
