@@ -220,6 +220,8 @@ fn from_lock(lock: &Lock, distribution: &Distribution, target: &Target) -> Optio
                 .map(|file| file.hashes.clone())
                 .unwrap_or_default(),
         }),
+        // A wheel by path may be gone tomorrow: it is kept as it is installed.
+        Source::Path { .. } if !locked.files.is_empty() => None,
         source => SourceRecord::of_direct(source),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::context::{Context, Site};
 use super::error::OpError;
@@ -12,7 +12,8 @@ use super::transaction::start;
 use crate::environment::Installed;
 use crate::index::{Index, RemoteIndex};
 use crate::lock::{Lock, StaleReason, check_freshness};
-use crate::package::{Name, Requirement, Specifiers, Target};
+use crate::nodes::Staged;
+use crate::package::{Name, Requirement, Source, Specifiers, Target};
 use crate::requirements::set::gather;
 use crate::requirements::{Line, Origin, Problem, RequirementSet, Role};
 use crate::resolve::targets::Task;
@@ -218,7 +219,8 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
     let outcome = match outcome {
         Outcome::Resolved(mut resolution) => {
             complete_hashes(&mut resolution, &index)?;
-            let lock = make_lock(context, &resolution, &inputs.set.lines, flags, settings)?;
+            let mut lock = make_lock(context, &resolution, &inputs.set.lines, flags, settings)?;
+            settle_paths(&mut lock, &site.installation.root, &[]);
             written = lock.write(&path)?;
             Outcome::Resolved(resolution)
         }
@@ -357,6 +359,24 @@ pub fn make_lock(
         indexes,
         options.exclude_newer,
     ))
+}
+
+/// Writes paths of local files as the lock has them: relative to the root, and where a
+/// staged node will lie.
+pub fn settle_paths(lock: &mut Lock, root: &Utf8Path, staged: &[Staged]) {
+    for package in &mut lock.packages {
+        let Source::Path { path, .. } = &mut package.source else {
+            continue;
+        };
+        // By components, so that `./wheels` and `wheels` are one text.
+        let mut settled: Utf8PathBuf = Utf8Path::new(&*path).components().collect();
+        for node in staged {
+            if let Ok(rest) = settled.strip_prefix(&node.path) {
+                settled = root.join(&node.node.dir).join(rest);
+            }
+        }
+        *path = crate::requirements::origin::show_path(root, &settled);
+    }
 }
 
 /// Returns the counters of the network.

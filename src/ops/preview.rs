@@ -11,7 +11,7 @@ use super::error::OpError;
 use super::inputs::ResolveFlags;
 use super::lock::{
     complete_hashes, finish_inputs, make_lock, open_index, preferences, protected,
-    protection_lines, resolve_lines,
+    protection_lines, resolve_lines, settle_paths,
 };
 use super::packages::PackageGoal;
 use crate::environment::Installed;
@@ -265,13 +265,15 @@ impl<'a> World<'a> {
             self.fill(&mut preview, &resolution, &names, &all_protected, &pending)?;
             complete_hashes(&mut resolution, index)?;
             preview.warnings.clone_from(&resolution.warnings);
-            preview.lock = Some(make_lock(
+            let mut lock = make_lock(
                 self.context,
                 &resolution,
                 &self.set.lines,
                 &self.request.flags,
                 &self.site.installation.settings,
-            )?);
+            )?;
+            settle_paths(&mut lock, &self.site.installation.root, &preview.staged);
+            preview.lock = Some(lock);
         }
         preview.plan = self.plan_digest(&preview);
         Ok(preview)

@@ -11,7 +11,7 @@ use super::error::OpError;
 use super::inputs::ResolveFlags;
 use super::lock::{
     complete_hashes, finish_inputs, make_lock, open_index, preferences, protected,
-    protection_lines, resolve_lines,
+    protection_lines, resolve_lines, settle_paths,
 };
 use super::outcome::{Applied, Consent, plan_digest};
 use super::packages::PackageGoal;
@@ -101,13 +101,14 @@ pub fn run(
         Outcome::Conflicts(conflicts) => return Ok(RemoveOutcome::No(conflicts)),
     };
     complete_hashes(&mut resolution, &index)?;
-    let lock = make_lock(
+    let mut lock = make_lock(
         context,
         &resolution,
         &set.lines,
         flags,
         &site.installation.settings,
     )?;
+    settle_paths(&mut lock, &site.installation.root, &[]);
     let goal = PackageGoal::of_lock(
         &lock,
         &site.target,

@@ -230,3 +230,31 @@ fn an_archive_that_climbs_out_is_refused() {
         assert!(!dir.join("climbed.py").exists());
     }
 }
+
+#[test]
+fn a_wheel_that_a_node_brings_is_locked_where_it_will_lie_and_survives_the_node() {
+    let place = Place::synced();
+    let wheel = Wheel::new("brought", "1.0").build();
+    let line = format!("./wheels/{}\n", wheel.filename);
+    let node = place.offered("Bringer", &line);
+    let dir = camino::Utf8Path::new(&node).join("wheels");
+    std::fs::create_dir(&dir).unwrap();
+    std::fs::write(dir.join(&wheel.filename), &wheel.bytes).unwrap();
+
+    let _ = place.portenv(&["add", &node, "--yes"]).success();
+    let lock = place.sandbox.read("pylock.toml");
+    let path = format!("\"custom_nodes/Bringer/wheels/{}\"", wheel.filename);
+    assert!(lock.contains(&path), "{lock}");
+    let _ = place.portenv(&["lock"]).success();
+    assert_eq!(
+        place.sandbox.read("pylock.toml"),
+        lock,
+        "lock says the same"
+    );
+
+    let _ = place.portenv(&["rollback", "--yes"]).success();
+    assert!(!place.shown().contains("brought"));
+    std::fs::remove_dir_all(&node).unwrap();
+    let _ = place.portenv(&["rollback", "--yes"]).success();
+    assert!(place.shown().contains("brought 1.0"));
+}
