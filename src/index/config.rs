@@ -54,9 +54,6 @@ pub struct IndexConfig {
     pub refresh: bool,
     /// The text of a netrc file.
     pub netrc: Option<String>,
-    /// The network may build metadata of sdists through a [`super::Builder`];
-    /// else older evidence is taken as it is.
-    pub builds: bool,
 }
 
 /// Credentials in addresses are never printed, not even for the programmer.
@@ -79,7 +76,6 @@ impl fmt::Debug for IndexConfig {
             .field("offline", &self.offline)
             .field("cache_dir", &self.cache_dir)
             .field("refresh", &self.refresh)
-            .field("builds", &self.builds)
             .finish_non_exhaustive()
     }
 }

@@ -43,6 +43,25 @@ pub struct Stats {
     pub builds: AtomicU64,
 }
 
+impl Stats {
+    /// Returns the counts by name.
+    pub fn counts(&self) -> Vec<(&'static str, u64)> {
+        [
+            ("page_requests", &self.pages),
+            ("metadata_requests", &self.metadata),
+            ("range_requests", &self.ranges),
+            ("file_requests", &self.files),
+            ("bytes_received", &self.bytes),
+            ("cache_hits", &self.hits),
+            ("blocked_ms", &self.blocked),
+            ("builds", &self.builds),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name, value.load(Ordering::Relaxed)))
+        .collect()
+    }
+}
+
 type PageResult = Result<Option<Arc<Page>>, IndexError>;
 
 #[derive(Debug, Clone)]

@@ -1,7 +1,6 @@
 //! Does a lock still answer what is asked? If not, why.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::str::FromStr;
 
 use super::model::{Lock, input_digest};
 use crate::package::{Requirement, Target};
@@ -155,13 +154,4 @@ pub fn check_freshness(
         reasons.push(StaleReason::Policy);
     }
     reasons
-}
-
-/// Reads a locked target back: platform and Python.
-pub fn parse_target(text: &str) -> Option<(crate::package::Platform, crate::package::Version)> {
-    let (triple, python) = text.split_once('@')?;
-    Some((
-        triple.parse().ok()?,
-        crate::package::Version::from_str(python).ok()?,
-    ))
 }

@@ -3,18 +3,19 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use url::Url;
 
 use super::context::Context;
 use super::error::OpError;
-use crate::host::fs;
 use crate::index::config::PYPI;
 use crate::index::{Builder, IndexConfig, IndexLocation, RemoteIndex};
 use crate::package::target::MachineFacts;
 use crate::package::{Name, Platform, Target, Version};
-use crate::requirements::Statement;
-use crate::requirements::file::IndexOption;
+use crate::requirements::file::{IndexOption, Reading};
+use crate::requirements::{
+    Origin, OriginKind, Problem, RequirementSet, Role, Statement, read_requirements,
+};
 use crate::resolve::{NamesOrAll, Options};
 use crate::uv::UvBuilder;
 use crate::uv::build::BuildContext;
@@ -205,7 +206,6 @@ impl ResolveFlags {
             cache_dir: context.cache_dir.clone(),
             refresh: self.refresh,
             netrc: context.netrc.clone(),
-            builds: true,
         })
     }
 
@@ -396,11 +396,64 @@ pub fn parse_instant(text: &str, now: jiff::Timestamp) -> Result<i64, OpError> {
         })
 }
 
-/// Reads a small text file named by a person.
+/// Adds the files that flags name, and refuses what cannot be read.
 ///
 /// # Errors
 ///
-/// Fails if it is not there or not text.
-pub fn read_named(context: &Context, path: &Utf8PathBuf) -> Result<String, OpError> {
-    Ok(fs::read_text(&context.dir.join(path))?)
+/// Fails on bad input.
+pub fn finish_inputs(
+    context: &Context,
+    set: &mut RequirementSet,
+    flags: &ResolveFlags,
+) -> Result<(), OpError> {
+    for file in &flags.constraints {
+        add_role(context, set, file, &Role::Constrain);
+    }
+    for file in &flags.overrides {
+        add_role(
+            context,
+            set,
+            file,
+            &Role::Override {
+                reason: None,
+                only_for: Vec::new(),
+            },
+        );
+    }
+    refuse_invalid(set, flags.skip_invalid)
+}
+
+/// Adds a file whose lines all have one role: `--constraint`, `--override`.
+fn add_role(context: &Context, set: &mut RequirementSet, file: &Utf8Path, role: &Role) {
+    let owner = Origin {
+        kind: OriginKind::Policy,
+        name: None,
+        file: Some(file.to_string()),
+        line: None,
+        column: None,
+    };
+    let reading = Reading {
+        root: &context.dir,
+        owner: &owner,
+        variables: &context.variables,
+    };
+    let before = set.lines.len();
+    set.add_file(read_requirements(&context.dir.join(file), &reading));
+    for line in &mut set.lines[before..] {
+        line.role = role.clone();
+    }
+}
+
+/// A line that cannot be read stops the work unless invalid ones are skipped.
+///
+/// # Errors
+///
+/// Fails with all such lines.
+fn refuse_invalid(set: &RequirementSet, skip: bool) -> Result<(), OpError> {
+    let errors: Vec<Problem> = set.errors().cloned().collect();
+    if errors.is_empty() || skip {
+        Ok(())
+    } else {
+        Err(OpError::Problems(errors))
+    }
 }

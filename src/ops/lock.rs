@@ -1,13 +1,10 @@
 //! `lock`: everything asked for → one answer → `pylock.toml`.
 
-use std::sync::atomic::Ordering;
-
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::context::{Context, Site};
 use super::error::OpError;
-use super::inputs::ResolveFlags;
-use super::resolve::{add_role, refuse_invalid};
+use super::inputs::{ResolveFlags, finish_inputs};
 use super::transaction::start;
 use crate::environment::Installed;
 use crate::index::{Index, RemoteIndex};
@@ -17,7 +14,7 @@ use crate::package::{Name, Requirement, Source, Specifiers, Target};
 use crate::requirements::set::gather;
 use crate::requirements::{Line, Origin, Problem, RequirementSet, Role};
 use crate::resolve::targets::Task;
-use crate::resolve::{Kept, Outcome, Preferences, resolve};
+use crate::resolve::{Kept, Outcome, Preferences, Resolution, resolve};
 use crate::workspace::Settings;
 use crate::workspace::settings::BuildMode;
 
@@ -75,33 +72,6 @@ pub fn inputs(context: &Context, site: &Site, flags: &ResolveFlags) -> Result<In
     let targets = flags.targets(&site.installation.settings, Some(&site.target))?;
     let lock = Lock::find(&site.installation.lock_path())?;
     Ok(Inputs { set, targets, lock })
-}
-
-/// Adds the files that flags name, and refuses what cannot be read.
-///
-/// # Errors
-///
-/// Fails on bad input.
-pub fn finish_inputs(
-    context: &Context,
-    set: &mut RequirementSet,
-    flags: &ResolveFlags,
-) -> Result<(), OpError> {
-    for file in &flags.constraints {
-        add_role(context, set, file, &Role::Constrain);
-    }
-    for file in &flags.overrides {
-        add_role(
-            context,
-            set,
-            file,
-            &Role::Override {
-                reason: None,
-                only_for: Vec::new(),
-            },
-        );
-    }
-    refuse_invalid(set, flags.skip_invalid)
 }
 
 /// Returns the names that must keep version, local tag and index.
@@ -218,15 +188,13 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
     let mut written = false;
     let outcome = match outcome {
         Outcome::Resolved(mut resolution) => {
-            complete_hashes(&mut resolution, &index)?;
-            let mut lock = make_lock(context, &resolution, &inputs.set.lines, flags, settings)?;
-            settle_paths(&mut lock, &site.installation.root, &[]);
+            let lock = make_lock(&site, &mut resolution, &inputs.set.lines, &[], &index)?;
             written = lock.write(&path)?;
             Outcome::Resolved(resolution)
         }
         conflicts @ Outcome::Conflicts(_) => conflicts,
     };
-    let stats = network_stats(&index);
+    let stats = index.stats().counts();
     Ok(LockOutcome {
         outcome: Some(outcome),
         path,
@@ -317,10 +285,7 @@ pub fn resolve_lines(
 /// # Errors
 ///
 /// Fails if a file could not be had.
-pub fn complete_hashes(
-    resolution: &mut crate::resolve::Resolution,
-    index: &dyn Index,
-) -> Result<(), OpError> {
+fn complete_hashes(resolution: &mut Resolution, index: &dyn Index) -> Result<(), OpError> {
     for file in resolution
         .packages
         .iter_mut()
@@ -335,35 +300,35 @@ pub fn complete_hashes(
     Ok(())
 }
 
-/// Makes the lock of an answer.
+/// Makes the lock of an answer: every digest known, paths as the lock has them.
 ///
 /// # Errors
 ///
-/// Fails on a cut-off that cannot be read.
+/// Fails if a file whose digest no index told could not be had.
 pub fn make_lock(
-    context: &Context,
-    resolution: &crate::resolve::Resolution,
+    site: &Site,
+    resolution: &mut Resolution,
     lines: &[Line],
-    flags: &ResolveFlags,
-    settings: &Settings,
+    staged: &[Staged],
+    index: &dyn Index,
 ) -> Result<Lock, OpError> {
-    let options = flags.options(settings, &[], context.clock.now())?;
-    let indexes = settings
+    complete_hashes(resolution, index)?;
+    let installation = &site.installation;
+    let indexes = installation
+        .settings
         .index
         .iter()
         .map(|index| (index.name.clone(), crate::package::redact(&index.url)))
         .collect();
-    Ok(Lock::from_resolution(
-        resolution,
-        lines,
-        indexes,
-        options.exclude_newer,
-    ))
+    let cut_off = resolution.exclude_newer;
+    let mut lock = Lock::from_resolution(resolution, lines, indexes, cut_off);
+    settle_paths(&mut lock, &installation.root, staged);
+    Ok(lock)
 }
 
 /// Writes paths of local files as the lock has them: relative to the root, and where a
 /// staged node will lie.
-pub fn settle_paths(lock: &mut Lock, root: &Utf8Path, staged: &[Staged]) {
+fn settle_paths(lock: &mut Lock, root: &Utf8Path, staged: &[Staged]) {
     for package in &mut lock.packages {
         let Source::Path { path, .. } = &mut package.source else {
             continue;
@@ -377,22 +342,4 @@ pub fn settle_paths(lock: &mut Lock, root: &Utf8Path, staged: &[Staged]) {
         }
         *path = crate::requirements::origin::show_path(root, &settled);
     }
-}
-
-/// Returns the counters of the network.
-pub fn network_stats(index: &RemoteIndex) -> Vec<(&'static str, u64)> {
-    let stats = index.stats();
-    [
-        ("page_requests", &stats.pages),
-        ("metadata_requests", &stats.metadata),
-        ("range_requests", &stats.ranges),
-        ("file_requests", &stats.files),
-        ("bytes_received", &stats.bytes),
-        ("cache_hits", &stats.hits),
-        ("blocked_ms", &stats.blocked),
-        ("builds", &stats.builds),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name, value.load(Ordering::Relaxed)))
-    .collect()
 }

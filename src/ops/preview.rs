@@ -8,11 +8,8 @@ use serde::Serialize;
 use super::changes::{ChangeInfo, StepInfo};
 use super::context::{Context, Site};
 use super::error::OpError;
-use super::inputs::ResolveFlags;
-use super::lock::{
-    complete_hashes, finish_inputs, make_lock, open_index, preferences, protected,
-    protection_lines, resolve_lines, settle_paths,
-};
+use super::inputs::{ResolveFlags, finish_inputs};
+use super::lock::{make_lock, open_index, preferences, protected, protection_lines, resolve_lines};
 use super::packages::PackageGoal;
 use crate::environment::Installed;
 use crate::host::{digest, fs};
@@ -22,7 +19,7 @@ use crate::nodes::{Staged, parse_node, stage};
 use crate::package::{Name, Target};
 use crate::plan::Removal;
 use crate::requirements::set::gather_with;
-use crate::requirements::{Line, OriginKind, Problem, RequirementSet, Role};
+use crate::requirements::{Line, OriginKind, Problem, RequirementSet};
 use crate::resolve::{Conflict, Outcome, Preferences, RequiredBy, Resolution};
 use crate::snapshot::Db;
 use crate::workspace::node::Node;
@@ -263,17 +260,10 @@ impl<'a> World<'a> {
             let all_protected =
                 super::lock::protected(&self.site.installation.settings, &self.installed, &[]);
             self.fill(&mut preview, &resolution, &names, &all_protected, &pending)?;
-            complete_hashes(&mut resolution, index)?;
             preview.warnings.clone_from(&resolution.warnings);
-            let mut lock = make_lock(
-                self.context,
-                &resolution,
-                &self.set.lines,
-                &self.request.flags,
-                &self.site.installation.settings,
-            )?;
-            settle_paths(&mut lock, &self.site.installation.root, &preview.staged);
-            preview.lock = Some(lock);
+            let lines = &self.set.lines;
+            let staged = &preview.staged;
+            preview.lock = Some(make_lock(self.site, &mut resolution, lines, staged, index)?);
         }
         preview.plan = self.plan_digest(&preview);
         Ok(preview)
@@ -494,9 +484,4 @@ fn because(resolution: &Resolution, name: &Name, nodes: &BTreeSet<&str>) -> Vec<
         }
     }
     Vec::new()
-}
-
-/// Reports whether a line is a protection.
-pub fn is_protection(line: &Line) -> bool {
-    line.role == Role::Protect
 }

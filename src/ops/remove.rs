@@ -8,11 +8,8 @@ use camino::Utf8PathBuf;
 use super::changes::{ChangeInfo, NodeChange, NodeChangeKind};
 use super::context::Context;
 use super::error::OpError;
-use super::inputs::ResolveFlags;
-use super::lock::{
-    complete_hashes, finish_inputs, make_lock, open_index, preferences, protected,
-    protection_lines, resolve_lines, settle_paths,
-};
+use super::inputs::{ResolveFlags, finish_inputs};
+use super::lock::{make_lock, open_index, preferences, protected, protection_lines, resolve_lines};
 use super::outcome::{Applied, Consent, plan_digest};
 use super::packages::PackageGoal;
 use super::preview::{brought, leave_out_old};
@@ -100,15 +97,7 @@ pub fn run(
         Outcome::Resolved(resolution) => resolution,
         Outcome::Conflicts(conflicts) => return Ok(RemoveOutcome::No(conflicts)),
     };
-    complete_hashes(&mut resolution, &index)?;
-    let mut lock = make_lock(
-        context,
-        &resolution,
-        &set.lines,
-        flags,
-        &site.installation.settings,
-    )?;
-    settle_paths(&mut lock, &site.installation.root, &[]);
+    let lock = make_lock(&site, &mut resolution, &set.lines, &[], &index)?;
     let goal = PackageGoal::of_lock(
         &lock,
         &site.target,

@@ -6,14 +6,14 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::context::Context;
 use super::error::OpError;
-use super::inputs::ResolveFlags;
+use super::inputs::{ResolveFlags, finish_inputs};
 use crate::environment::ask;
 use crate::host::fs;
 use crate::package::Target;
 use crate::requirements::file::{Reading, parse_requirements};
 use crate::requirements::pyproject::{read_project, read_pyproject};
 use crate::requirements::setupcfg::read_setup_cfg;
-use crate::requirements::{Origin, OriginKind, Problem, RequirementSet, Role, read_requirements};
+use crate::requirements::{Origin, OriginKind, Problem, RequirementSet, read_requirements};
 use crate::resolve::targets::Task;
 use crate::resolve::{Outcome, Preferences, resolve};
 use crate::workspace::Settings;
@@ -59,21 +59,7 @@ pub fn run(context: &Context, request: &ResolveRequest) -> Result<ResolveOutcome
             return Err(no_file(file));
         }
     }
-    for file in &flags.constraints {
-        add_role(context, &mut set, file, &Role::Constrain);
-    }
-    for file in &flags.overrides {
-        add_role(
-            context,
-            &mut set,
-            file,
-            &Role::Override {
-                reason: None,
-                only_for: Vec::new(),
-            },
-        );
-    }
-    refuse_invalid(&set, flags.skip_invalid)?;
+    finish_inputs(context, &mut set, flags)?;
     let settings = Settings::default();
     let own = own_target(context, flags)?;
     let targets = flags.targets(&settings, own.as_ref())?;
@@ -98,7 +84,7 @@ pub fn run(context: &Context, request: &ResolveRequest) -> Result<ResolveOutcome
         cancel: &context.cancel,
     });
     context.progress.end();
-    let stats = super::lock::network_stats(&index);
+    let stats = index.stats().counts();
     Ok(ResolveOutcome {
         outcome: outcome?,
         problems: set.problems,
@@ -199,39 +185,4 @@ fn add_file(
 
 fn no_file(file: &Utf8Path) -> OpError {
     OpError::NotFound(format!("there is no file `{file}`"))
-}
-
-/// Adds a file whose lines all have one role: `--constraint`, `--override`.
-pub fn add_role(context: &Context, set: &mut RequirementSet, file: &Utf8Path, role: &Role) {
-    let owner = Origin {
-        kind: OriginKind::Policy,
-        name: None,
-        file: Some(file.to_string()),
-        line: None,
-        column: None,
-    };
-    let reading = Reading {
-        root: &context.dir,
-        owner: &owner,
-        variables: &context.variables,
-    };
-    let before = set.lines.len();
-    set.add_file(read_requirements(&context.dir.join(file), &reading));
-    for line in &mut set.lines[before..] {
-        line.role = role.clone();
-    }
-}
-
-/// A line that cannot be read stops the work unless invalid ones are skipped.
-///
-/// # Errors
-///
-/// Fails with all such lines.
-pub fn refuse_invalid(set: &RequirementSet, skip: bool) -> Result<(), OpError> {
-    let errors: Vec<Problem> = set.errors().cloned().collect();
-    if errors.is_empty() || skip {
-        Ok(())
-    } else {
-        Err(OpError::Problems(errors))
-    }
 }

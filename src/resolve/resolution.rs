@@ -91,6 +91,8 @@ pub struct Resolution {
     pub packages: Vec<Package>,
     /// What is worth knowing.
     pub warnings: Vec<Warning>,
+    /// The instant after which nothing counted, in seconds since 1970.
+    pub exclude_newer: Option<i64>,
     /// Counters.
     pub stats: BTreeMap<&'static str, u64>,
 }

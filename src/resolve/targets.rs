@@ -138,6 +138,7 @@ pub fn resolve(task: &Task<'_>) -> Result<Outcome, ResolveError> {
         targets: task.targets.to_vec(),
         packages,
         warnings: warnings.into_iter().collect(),
+        exclude_newer: task.options.exclude_newer,
         stats,
     })))
 }
