@@ -59,7 +59,7 @@ pub fn resolve(task: &Task<'_>) -> Result<Outcome, ResolveError> {
             preferences: &preferences,
             ..*task
         };
-        let world = World::new(
+        let mut world = World::new(
             task.lines,
             target,
             task.options,
@@ -72,6 +72,7 @@ pub fn resolve(task: &Task<'_>) -> Result<Outcome, ResolveError> {
             .filter_map(|name| Some((name.clone(), task.preferences.of(name).next()?.clone())));
         task.index
             .begin(&names, Arc::new(Walker::new(task.lines, target, preferred)));
+        world.follow_addresses()?;
         let active = active_lines(&world);
         let picks = match solve(&world, &active, task.cancel, None)? {
             Solved::Picks(picks) => picks,
@@ -314,11 +315,16 @@ fn packages(
                 package.files.push(cold.file.clone());
             }
         }
-        if let Some((url, line)) = world.url_of(number) {
-            package.source = crate::index::direct_source(&url);
-            // A relative path is meant from the file that its line stands in.
-            if let Source::Path { path, .. } = &mut package.source {
-                *path = world.lines[line as usize].base.join(&*path).into_string();
+        if let Some(Ok(found)) = world.direct_of(number) {
+            if found.is_tree() {
+                // Its one file only stands for it in the page.
+                package.files.clear();
+            }
+            package.source = found.source;
+            if let Source::Path { editable, .. } = &mut package.source {
+                let of_name = |&&at: &&u32| world.lines[at as usize].requirement.name == name;
+                let mut lines = active.iter().filter(of_name);
+                *editable = lines.any(|&at| world.lines[at as usize].editable);
             }
         }
         packages.push(package);
