@@ -16,6 +16,7 @@ use crate::requirements::file::{IndexOption, Reading};
 use crate::requirements::{
     Origin, OriginKind, Problem, RequirementSet, Role, Statement, read_requirements,
 };
+use crate::resolve::families::Family;
 use crate::resolve::{NamesOrAll, Options};
 use crate::uv::UvBuilder;
 use crate::uv::build::BuildContext;
@@ -123,6 +124,7 @@ impl ResolveFlags {
                 _ => None,
             })?,
             exclude,
+            families: families(settings)?,
         })
     }
 
@@ -349,6 +351,28 @@ impl ResolveFlags {
             (None, None) => true,
         }
     }
+}
+
+/// Returns the families of the settings and those built in.
+///
+/// # Errors
+///
+/// Fails on a member that is no name.
+pub fn families(settings: &Settings) -> Result<Vec<Family>, OpError> {
+    let own = settings.family.iter().map(|table| {
+        let members = table.members.iter().map(|text| {
+            Name::parse(text).ok_or_else(|| {
+                OpError::Policy(format!(
+                    "portenv.toml: `{text}` in family.members is not a package name"
+                ))
+            })
+        });
+        Ok::<_, OpError>(Family {
+            members: members.collect::<Result<_, _>>()?,
+            mode: table.mode,
+        })
+    });
+    Ok(Family::all(own.collect::<Result<_, _>>()?))
 }
 
 /// The triple of the machine this program was made for.

@@ -12,6 +12,8 @@
 pub mod candidates;
 pub mod conflict;
 pub mod explain;
+pub mod families;
+mod keep;
 pub mod options;
 pub mod preferences;
 pub mod provider;

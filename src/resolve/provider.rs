@@ -39,18 +39,23 @@ pub struct Provider<'w, 'a> {
     order: RefCell<FxHashMap<Pkg, u32>>,
     tries: RefCell<FxHashMap<u32, u32>>,
     early: &'w RefCell<Vec<u32>>,
+    pins: &'w Pins,
     restart: Cell<bool>,
 }
 
+/// Versions that a trial holds packages to, where these are wanted at all.
+pub type Pins = FxHashMap<u32, Version>;
+
 impl<'w, 'a> Provider<'w, 'a> {
-    /// Prepares a solve over the lines `active`; `limit` bounds its steps, and
-    /// `early` names packages that earlier tries found troublesome.
+    /// Prepares a solve over the lines `active`; `limit` bounds its steps, `early`
+    /// names packages that earlier tries found troublesome, and `pins` are to hold.
     pub fn new(
         world: &'w World<'a>,
         active: &'w [u32],
         cancel: &'w Cancel,
         limit: Option<u64>,
         early: &'w RefCell<Vec<u32>>,
+        pins: &'w Pins,
     ) -> Self {
         Self {
             world,
@@ -61,6 +66,7 @@ impl<'w, 'a> Provider<'w, 'a> {
             order: RefCell::default(),
             tries: RefCell::default(),
             early,
+            pins,
             restart: Cell::new(false),
         }
     }
@@ -84,6 +90,10 @@ impl<'w, 'a> Provider<'w, 'a> {
                 Range::empty()
             }
             None => dep.range.clone(),
+        };
+        let range = match self.pins.get(&dep.name) {
+            Some(pin) => range.intersection(&Range::singleton(pin.clone())),
+            None => range,
         };
         for &policy in self.world.constraints_on(dep.name) {
             out.push((Pkg::Policy(policy), Range::full()));
@@ -112,6 +122,11 @@ impl<'w, 'a> Provider<'w, 'a> {
     }
 }
 
+/// The version of a family that stands for one of its members.
+fn place(at: usize) -> Version {
+    Version::new([at as u64])
+}
+
 fn only_version() -> Version {
     Version::new([0])
 }
@@ -135,7 +150,7 @@ impl DependencyProvider for Provider<'_, '_> {
         let place = *order.entry(*package).or_insert(next);
         let count = conflicts.conflict_count();
         let class = match *package {
-            Pkg::Root | Pkg::Line(_) | Pkg::Policy(_) => 6,
+            Pkg::Root | Pkg::Line(_) | Pkg::Policy(_) | Pkg::Family(_) => 6,
             Pkg::Name(name) | Pkg::Extra(name, _) => {
                 let known_trouble = self.early.borrow().contains(&name);
                 if count > TROUBLED && !known_trouble && matches!(package, Pkg::Name(_)) {
@@ -160,6 +175,10 @@ impl DependencyProvider for Provider<'_, '_> {
     }
 
     fn choose_version(&self, package: &Pkg, range: &Range) -> Result<Option<Version>, Stop> {
+        if let Pkg::Family(family) = *package {
+            let members = self.world.options.families[family as usize].members.len();
+            return Ok((0..members).map(place).find(|place| range.contains(place)));
+        }
         let (Pkg::Name(name) | Pkg::Extra(name, _)) = *package else {
             let version = only_version();
             return Ok(range.contains(&version).then_some(version));
@@ -200,8 +219,14 @@ impl DependencyProvider for Provider<'_, '_> {
                     .map(|&line| (Pkg::Line(line), Range::full())),
             ),
             Pkg::Line(at) | Pkg::Policy(at) => out = self.line_deps(at),
+            Pkg::Family(_) => {}
             Pkg::Name(name) => match self.world.deps(name, version)? {
-                Ok(deps) => deps.base.iter().for_each(|dep| self.emit(dep, &mut out)),
+                Ok(deps) => {
+                    deps.base.iter().for_each(|dep| self.emit(dep, &mut out));
+                    if let Some((family, at)) = self.world.exclusive_family(name) {
+                        out.push((Pkg::Family(family), Range::singleton(place(at))));
+                    }
+                }
                 Err(reason) => return Ok(Dependencies::Unavailable(reason)),
             },
             Pkg::Extra(name, extra) => {

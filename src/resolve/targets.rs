@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use super::candidates::Choice;
 use super::conflict::{Conflict, find_conflicts};
+use super::families::{family_warnings, solve_unified};
+use super::keep::keep_more;
 use super::options::Options;
 use super::preferences::Preferences;
 use super::resolution::{Dependency, Package, RequiredBy, Resolution, Warning};
 use super::scout::Walker;
-use super::solve::{Picks, Solved, solve};
+use super::solve::{Picks, Solved};
 use super::world::World;
 use crate::index::{Index, IndexError};
 use crate::package::{Name, Source, Target, Version};
@@ -74,8 +76,8 @@ pub fn resolve(task: &Task<'_>) -> Result<Outcome, ResolveError> {
             .begin(&names, Arc::new(Walker::new(task.lines, target, preferred)));
         world.follow_addresses()?;
         let active = active_lines(&world);
-        let picks = match solve(&world, &active, task.cancel, None)? {
-            Solved::Picks(picks) => picks,
+        let picks = match solve_unified(&mut world, &active, task.cancel)? {
+            Solved::Picks(picks) => keep_more(&world, &active, picks, task.cancel)?,
             Solved::Proof(proof) => {
                 return find_conflicts(&world, &active, *proof, task.cancel)
                     .map(Outcome::Conflicts);
@@ -188,7 +190,7 @@ fn packages(
     let mut required_by: BTreeMap<u32, Vec<RequiredBy>> = BTreeMap::new();
     for &at in active {
         let line = &world.lines[at as usize];
-        let name = world.number(&line.requirement.name);
+        let name = world.number_of(line);
         required_by.entry(name).or_default().push(RequiredBy::Line {
             origin: line.origin.clone(),
             requirement: line.text.clone(),
@@ -238,6 +240,7 @@ fn packages(
             warnings.insert(Warning::new("requires-python-upper", text));
         }
     }
+    family_warnings(world, picks, warnings);
     let mut packages = Vec::new();
     for (&number, version) in &picks.versions {
         let name = world.name(number);
@@ -337,7 +340,7 @@ fn note_extras(world: &World<'_>, picks: &Picks, line: &Line, warnings: &mut BTr
     if line.role != Role::Require || line.requirement.extras.is_empty() {
         return;
     }
-    let number = world.number(&line.requirement.name);
+    let number = world.number_of(line);
     let Some(version) = picks.versions.get(&number) else {
         return;
     };

@@ -20,6 +20,7 @@ use crate::package::{
     Extra, Marker, Metadata, Name, Range, Requirement, Specifiers, Target, Version,
 };
 use crate::requirements::{Line, Role};
+use crate::workspace::settings::FamilyMode;
 
 /// A package as the solver knows it: small numbers, cheap to copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -34,6 +35,8 @@ pub enum Pkg {
     Name(u32),
     /// A distribution with an extra.
     Extra(u32, u32),
+    /// A family of which only one member may be there; a version for each member.
+    Family(u32),
 }
 
 impl fmt::Display for Pkg {
@@ -104,6 +107,12 @@ pub struct World<'a> {
     urls: FxHashMap<u32, (String, u32)>,
     /// What these addresses led to.
     directs: RefCell<FxHashMap<u32, Result<Direct, Broken>>>,
+    /// The families of names, by place in the options and among the members.
+    families: FxHashMap<u32, (usize, usize)>,
+    /// Which member of a family answers for which others.
+    unified: FxHashMap<u32, u32>,
+    /// Which member answers for one that has no file for the target.
+    stand_ins: RefCell<FxHashMap<u32, u32>>,
     /// Counters.
     pub decisions: Cell<u64>,
     /// Solves made.
@@ -139,6 +148,9 @@ impl<'a> World<'a> {
             overrides: FxHashMap::default(),
             urls: FxHashMap::default(),
             directs: RefCell::default(),
+            families: FxHashMap::default(),
+            unified: FxHashMap::default(),
+            stand_ins: RefCell::default(),
             decisions: Cell::new(0),
             solves: Cell::new(0),
         };
@@ -161,6 +173,12 @@ impl<'a> World<'a> {
                     world.overrides.insert(name, at);
                 }
                 Role::Override { .. } => {}
+            }
+        }
+        for (at, family) in options.families.iter().enumerate() {
+            for (place, member) in family.members.iter().enumerate() {
+                let number = world.number(member);
+                world.families.insert(number, (at, place));
             }
         }
         // An override decides where its package comes from too.
@@ -243,21 +261,111 @@ impl<'a> World<'a> {
 
     /// Turns a requirement into what the solver needs.
     pub fn dep(&self, requirement: &Requirement, text: &str) -> Dep {
+        let range = if requirement.url.is_some() {
+            Range::full()
+        } else {
+            requirement.specifiers.range()
+        };
+        let number = self.number(&requirement.name);
+        let name = if requirement.url.is_some() {
+            number
+        } else {
+            self.answering(number, &range)
+        };
         Dep {
-            name: self.number(&requirement.name),
+            name,
             extras: requirement
                 .extras
                 .iter()
                 .map(|extra| self.extra_number(extra))
                 .collect(),
-            range: if requirement.url.is_some() {
-                Range::full()
-            } else {
-                requirement.specifiers.range()
-            },
+            range,
             text: text.to_owned(),
             url: requirement.url.clone(),
         }
+    }
+
+    /// Returns the name that answers a requirement: mostly the one asked for.
+    ///
+    /// A member of a family may be unified with another one; and one without any file
+    /// for the target is answered by the most capable member that has one in the range.
+    fn answering(&self, number: u32, range: &Range) -> u32 {
+        if let Some(&chosen) = self.unified.get(&number) {
+            return chosen;
+        }
+        let Some(&(family, _)) = self.families.get(&number) else {
+            return number;
+        };
+        if self.urls.contains_key(&number) || self.is_supplied(number, &Range::full()) {
+            return number;
+        }
+        let members = self.options.families[family].members.iter();
+        let stand_in = members
+            .map(|member| self.number(member))
+            .find(|&member| member != number && self.is_supplied(member, range));
+        if let Some(stand_in) = stand_in {
+            self.stand_ins.borrow_mut().insert(number, stand_in);
+        }
+        stand_in.unwrap_or(number)
+    }
+
+    /// Reports whether a name has a usable version in a range. What cannot be asked
+    /// counts as supplied: the question comes up again where errors are told.
+    fn is_supplied(&self, number: u32, range: &Range) -> bool {
+        match self.candidates(number) {
+            Ok(Some(candidates)) => candidates.choose(range).is_some(),
+            Ok(None) => false,
+            Err(_) => true,
+        }
+    }
+
+    /// Lets one member of a family answer for all others from now on.
+    pub fn unify(&mut self, members: &[Name], chosen: &Name) {
+        let chosen = self.number(chosen);
+        for member in members {
+            let member = self.number(member);
+            if member == chosen {
+                continue;
+            }
+            self.unified.insert(member, chosen);
+            if let Some(lines) = self.constraints.remove(&member) {
+                self.constraints.entry(chosen).or_default().extend(lines);
+            }
+            if let Some(line) = self.overrides.remove(&member) {
+                self.overrides.entry(chosen).or_insert(line);
+            }
+        }
+        // What was understood so far names the others.
+        self.deps.borrow_mut().clear();
+        self.candidates.borrow_mut().clear();
+    }
+
+    /// Returns the name that a line asks for, or the one that answers for it.
+    pub fn number_of(&self, line: &Line) -> u32 {
+        self.dep(&line.requirement, "").name
+    }
+
+    /// Lists which names were answered by others of their family, and why.
+    pub fn substitutes(&self) -> Vec<(u32, u32, &'static str)> {
+        let unified = self.unified.iter();
+        let unified = unified.map(|(&from, &to)| (from, to, "by the policy on their family"));
+        let stand_ins = self.stand_ins.borrow();
+        let stand_ins = stand_ins.iter();
+        let without = "which has no file for this platform and Python";
+        let mut all: Vec<_> = unified
+            .chain(stand_ins.map(|(&from, &to)| (from, to, without)))
+            .collect();
+        all.sort_unstable_by_key(|&(from, to, _)| (self.name(from), self.name(to)));
+        all
+    }
+
+    /// Returns the family of a name if only one member may be there, with the member's
+    /// place in it.
+    pub fn exclusive_family(&self, number: u32) -> Option<(u32, usize)> {
+        let &(family, place) = self.families.get(&number)?;
+        let exclusive = self.options.families[family].mode == FamilyMode::Error;
+        let family = u32::try_from(family).ok()?;
+        exclusive.then_some((family, place))
     }
 
     /// Returns the candidates of a name; `None` if nothing knows it.
