@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder};
 
@@ -132,7 +133,7 @@ pub struct Target {
     /// The full version of Python.
     pub python: Version,
     environment: MarkerEnvironment,
-    tags: Tags,
+    tags: Arc<Tags>,
 }
 
 /// What only a real machine knows and markers may ask for.
@@ -189,7 +190,7 @@ impl Target {
             sys_platform,
         })
         .expect("BUG: a parsed version must print as a version");
-        let tags = tags::of(&platform, &python);
+        let tags = Arc::new(tags::of(&platform, &python));
         Self {
             platform,
             python,
@@ -204,7 +205,7 @@ impl Target {
     }
 
     /// Returns the wheel tags that fit.
-    pub fn tags(&self) -> &Tags {
+    pub fn tags(&self) -> &Arc<Tags> {
         &self.tags
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::options::Options;
 use crate::index::page::SDIST;
 use crate::index::{FileRef, Page};
+use crate::package::tags::Tags;
 use crate::package::{Name, Range, Specifiers, Target, Version};
 use crate::workspace::settings::{Prerelease, Resolution as Order};
 
@@ -63,8 +64,12 @@ pub enum Choice {
 #[derive(Debug)]
 pub struct Candidates {
     page: Arc<Page>,
-    ranks: Vec<Option<u32>>,
-    pythons: Vec<bool>,
+    tags: Arc<Tags>,
+    python: Version,
+    /// How well each tag set of the page fits, where it was looked at.
+    ranks: RefCell<Vec<Option<Option<u32>>>>,
+    /// Whether each requires-python of the page admits ours, where it was looked at.
+    pythons: RefCell<Vec<Option<bool>>>,
     judged: RefCell<Vec<Option<Result<Choice, Unfit>>>>,
     /// Withdrawn versions that are pinned, locked or installed.
     allowed_yanked: Vec<Version>,
@@ -100,7 +105,7 @@ pub struct Wishes {
 }
 
 impl Candidates {
-    /// Judges the tags and Pythons of a page once, and versions when asked.
+    /// Judges nothing yet: tags, Pythons and versions are judged when asked for.
     pub fn new(
         name: &Name,
         page: Arc<Page>,
@@ -108,21 +113,6 @@ impl Candidates {
         options: &Options,
         wishes: Wishes,
     ) -> Self {
-        let ranks = page
-            .tag_sets()
-            .iter()
-            .map(|tags| target.tags().rank(tags))
-            .collect();
-        let pythons = page
-            .python_texts()
-            .iter()
-            .map(|text| {
-                // A text that cannot be read restricts nothing, as for pip.
-                let text = text.replace(".*", "");
-                Specifiers::parse(&text)
-                    .map_or(true, |specifiers| specifiers.admits_python(&target.python))
-            })
-            .collect();
         let order = match options.resolution {
             Order::LowestDirect if wishes.direct => Order::Lowest,
             Order::LowestDirect => Order::Highest,
@@ -132,9 +122,11 @@ impl Candidates {
         allowed_yanked.extend(wishes.preferred.iter().cloned());
         Self {
             judged: RefCell::new(vec![None; page.len()]),
+            ranks: RefCell::new(vec![None; page.tag_sets().len()]),
+            pythons: RefCell::new(vec![None; page.python_texts().len()]),
+            tags: Arc::clone(target.tags()),
+            python: target.python.clone(),
             page,
-            ranks,
-            pythons,
             allowed_yanked,
             names_prerelease: wishes.names_prerelease,
             no_binary: options.no_binary.has(name),
@@ -203,7 +195,7 @@ impl Candidates {
             let python_fits = file
                 .python
                 .checked_sub(1)
-                .is_none_or(|at| self.pythons[at as usize]);
+                .is_none_or(|at| self.admits_python(at as usize));
             if file.tags == SDIST {
                 if self.only_binary {
                     note(Unfit::OnlySdist);
@@ -218,7 +210,7 @@ impl Candidates {
             if self.no_binary {
                 continue;
             }
-            match self.ranks[file.tags as usize] {
+            match self.rank(file.tags as usize) {
                 None => note(Unfit::NoWheel),
                 Some(_) if !python_fits => note(Unfit::Python),
                 Some(rank) => {
@@ -244,6 +236,24 @@ impl Candidates {
             }),
             None => Err(unfit.unwrap_or(Unfit::NoWheel)),
         }
+    }
+
+    fn rank(&self, at: usize) -> Option<u32> {
+        let mut ranks = self.ranks.borrow_mut();
+        let known = ranks.get_mut(at)?;
+        *known.get_or_insert_with(|| self.tags.rank(&self.page.tag_sets()[at]))
+    }
+
+    fn admits_python(&self, at: usize) -> bool {
+        let mut pythons = self.pythons.borrow_mut();
+        let Some(known) = pythons.get_mut(at) else {
+            return true;
+        };
+        *known.get_or_insert_with(|| {
+            // A text that cannot be read restricts nothing, as for pip.
+            let text = self.page.python_texts()[at].replace(".*", "");
+            Specifiers::parse(&text).map_or(true, |it| it.admits_python(&self.python))
+        })
     }
 
     /// Returns the build number in a wheel's name, which breaks ties (PEP 427).

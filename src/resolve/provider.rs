@@ -12,8 +12,11 @@ use crate::package::{Range, Version};
 use crate::progress::Cancel;
 use crate::requirements::Role;
 
-/// Conflicts after which a package is decided early.
+/// Rejections after which the order of decisions changes, as in uv.
 const TROUBLED: u32 = 5;
+/// Rejections after which what they taught is worth beginning anew; doubled each
+/// time, for a start that forgets what was excluded costs the more the more it was.
+const PATIENCE: u64 = 100;
 
 /// What stops a solve that is not an answer.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -24,7 +27,7 @@ pub enum Stop {
     /// The trial took more steps than it was worth.
     #[error("the search took too many steps")]
     Steps,
-    /// A package keeps being in the way: begin anew and decide it early.
+    /// Packages keep being in the way: begin anew and decide them in another order.
     #[error("begin anew")]
     Restart,
 }
@@ -37,24 +40,65 @@ pub struct Provider<'w, 'a> {
     limit: Option<u64>,
     steps: Cell<u64>,
     order: RefCell<FxHashMap<Pkg, u32>>,
-    tries: RefCell<FxHashMap<u32, u32>>,
-    early: &'w RefCell<Vec<u32>>,
+    /// The version last tried of each name; stale once the solver has gone back.
+    tried: RefCell<FxHashMap<u32, Version>>,
+    /// The name tried last.
+    last: Cell<Option<u32>>,
+    lessons: &'w RefCell<Lessons>,
     pins: &'w Pins,
-    restart: Cell<bool>,
+    /// Rejections since the start.
+    rejections: Cell<u64>,
+    /// The order changed since the start.
+    learned: Cell<bool>,
+}
+
+/// What the tries of a solve teach about the order of decisions.
+#[derive(Debug, Default)]
+pub struct Lessons {
+    /// Names whose versions were often rejected.
+    early: Marked,
+    /// Names whose version was often why others were rejected.
+    late: Marked,
+    /// How often the solve began anew.
+    starts: u32,
+}
+
+/// Counts by name; a name that passes the mark gets a place among those marked.
+#[derive(Debug, Default)]
+struct Marked {
+    counts: FxHashMap<u32, u32>,
+    places: FxHashMap<u32, u32>,
+}
+
+impl Marked {
+    /// Counts once more; reports whether the name has just passed the mark.
+    fn count(&mut self, name: u32) -> bool {
+        let count = self.counts.entry(name).or_insert(0);
+        *count += 1;
+        if *count != TROUBLED {
+            return false;
+        }
+        self.places.insert(name, place_after(self.places.len()));
+        true
+    }
+}
+
+fn place_after(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
 }
 
 /// Versions that a trial holds packages to, where these are wanted at all.
 pub type Pins = FxHashMap<u32, Version>;
 
 impl<'w, 'a> Provider<'w, 'a> {
-    /// Prepares a solve over the lines `active`; `limit` bounds its steps, `early`
-    /// names packages that earlier tries found troublesome, and `pins` are to hold.
+    /// Prepares a solve over the lines `active`; `limit` bounds its steps, `lessons`
+    /// are what earlier starts of it taught, and `pins` are to hold.
     pub fn new(
         world: &'w World<'a>,
         active: &'w [u32],
         cancel: &'w Cancel,
         limit: Option<u64>,
-        early: &'w RefCell<Vec<u32>>,
+        lessons: &'w RefCell<Lessons>,
         pins: &'w Pins,
     ) -> Self {
         Self {
@@ -64,20 +108,18 @@ impl<'w, 'a> Provider<'w, 'a> {
             limit,
             steps: Cell::new(0),
             order: RefCell::default(),
-            tries: RefCell::default(),
-            early,
+            tried: RefCell::default(),
+            last: Cell::new(None),
+            lessons,
             pins,
-            restart: Cell::new(false),
+            rejections: Cell::new(0),
+            learned: Cell::new(false),
         }
     }
 
     fn emit(&self, dep: &Dep, out: &mut Vec<(Pkg, Range)>) {
-        if self
-            .world
-            .options
-            .exclude
-            .contains(&self.world.name(dep.name))
-        {
+        let exclude = &self.world.options.exclude;
+        if !exclude.is_empty() && exclude.contains(&self.world.name(dep.name)) {
             return;
         }
         let range = match self.world.override_of(dep.name) {
@@ -102,6 +144,44 @@ impl<'w, 'a> Provider<'w, 'a> {
             out.push((Pkg::Extra(dep.name, extra), range.clone()));
         }
         out.push((Pkg::Name(dep.name), range));
+    }
+
+    /// Notes whether the version tried last was rejected at once, and over which
+    /// others: the solver's own counts do not tell the two sides apart.
+    fn learn(&self, name: u32, range: &Range) {
+        if self.last.take() != Some(name) {
+            return;
+        }
+        let tried = self.tried.borrow();
+        let rejected = tried
+            .get(&name)
+            .filter(|version| !range.contains(version))
+            .and_then(|version| self.world.deps_known(name, version));
+        let Some(deps) = rejected else { return };
+        self.world.rejections.set(self.world.rejections.get() + 1);
+        self.rejections.set(self.rejections.get() + 1);
+        let mut lessons = self.lessons.borrow_mut();
+        let mut real = false;
+        for dep in deps.base.iter().filter(|dep| dep.name != name) {
+            let other = tried.get(&dep.name);
+            if other.is_some_and(|other| !dep.range.contains(other)) {
+                real = true;
+                if lessons.late.count(dep.name) {
+                    self.learned.set(true);
+                }
+            }
+        }
+        if real && lessons.early.count(name) {
+            self.learned.set(true);
+        }
+    }
+
+    /// Gives packages places in the order in which they were first asked for: the
+    /// solver itself looks at them in an order of its own.
+    fn place(&self, package: Pkg) -> u32 {
+        let mut order = self.order.borrow_mut();
+        let next = place_after(order.len());
+        *order.entry(package).or_insert(next)
     }
 
     fn line_deps(&self, at: u32) -> Vec<(Pkg, Range)> {
@@ -135,7 +215,7 @@ impl DependencyProvider for Provider<'_, '_> {
     type P = Pkg;
     type V = Version;
     type VS = Range;
-    type Priority = (u8, u32, Reverse<u32>);
+    type Priority = (u8, Reverse<u32>);
     type M = String;
     type Err = Stop;
 
@@ -143,35 +223,28 @@ impl DependencyProvider for Provider<'_, '_> {
         &self,
         package: &Pkg,
         range: &Range,
-        conflicts: &PackageResolutionStatistics,
+        _: &PackageResolutionStatistics,
     ) -> Self::Priority {
-        let mut order = self.order.borrow_mut();
-        let next = u32::try_from(order.len()).unwrap_or(u32::MAX);
-        let place = *order.entry(*package).or_insert(next);
-        let count = conflicts.conflict_count();
-        let class = match *package {
-            Pkg::Root | Pkg::Line(_) | Pkg::Policy(_) | Pkg::Family(_) => 6,
-            Pkg::Name(name) | Pkg::Extra(name, _) => {
-                let known_trouble = self.early.borrow().contains(&name);
-                if count > TROUBLED && !known_trouble && matches!(package, Pkg::Name(_)) {
-                    self.early.borrow_mut().push(name);
-                    self.restart.set(true);
-                }
-                if count > TROUBLED || known_trouble {
-                    5
-                } else if matches!(package, Pkg::Extra(..))
-                    || range.as_singleton().is_some()
-                    || is_pin(range)
-                {
-                    4
-                } else if self.world.preferences.has(&self.world.name(name)) {
-                    3
-                } else {
-                    2
-                }
-            }
+        let place = self.place(*package);
+        let (Pkg::Name(name) | Pkg::Extra(name, _)) = *package else {
+            return (7, Reverse(place));
         };
-        (class, if class == 5 { count } else { 0 }, Reverse(place))
+        let lessons = self.lessons.borrow();
+        let is_decided =
+            || matches!(package, Pkg::Extra(..)) || range.as_singleton().is_some() || is_pin(range);
+        if self.world.has_url(name) {
+            (6, Reverse(place))
+        } else if is_decided() {
+            (5, Reverse(place))
+        } else if let Some(&place) = lessons.early.places.get(&name) {
+            (4, Reverse(place))
+        } else if let Some(&place) = lessons.late.places.get(&name) {
+            (3, Reverse(place))
+        } else if self.world.is_preferred(name) {
+            (2, Reverse(place))
+        } else {
+            (1, Reverse(place))
+        }
     }
 
     fn choose_version(&self, package: &Pkg, range: &Range) -> Result<Option<Version>, Stop> {
@@ -186,23 +259,20 @@ impl DependencyProvider for Provider<'_, '_> {
         let Some(candidates) = self.world.candidates(name)? else {
             return Ok(None);
         };
-        if matches!(package, Pkg::Name(_)) {
-            let mut tries = self.tries.borrow_mut();
-            let tried = tries.entry(name).or_insert(0);
-            *tried += 1;
-            // Walking down versions one request at a time is the worst cold case.
-            let batch = match *tried {
-                3 => 10,
-                5 => 20,
-                10 => 40,
-                n if n >= 20 && n % 20 == 0 => 50,
-                _ => 0,
-            };
-            if batch > 0 {
-                self.world.prefetch(name, range, batch);
-            }
+        let is_name = matches!(package, Pkg::Name(_));
+        if is_name {
+            self.learn(name, range);
         }
-        Ok(candidates.choose(range))
+        let chosen = candidates.choose(range);
+        self.last
+            .set(chosen.as_ref().filter(|_| is_name).map(|_| name));
+        if let Some(version) = &chosen {
+            if is_name {
+                self.world.prefetch_walk(name, version, range);
+            }
+            self.tried.borrow_mut().insert(name, version.clone());
+        }
+        Ok(chosen)
     }
 
     fn get_dependencies(
@@ -250,6 +320,9 @@ impl DependencyProvider for Provider<'_, '_> {
             ));
         }
         out.retain(|(to, _)| to != package);
+        for (to, _) in &out {
+            self.place(*to);
+        }
         Ok(Dependencies::Available(out.into_iter().collect()))
     }
 
@@ -261,7 +334,9 @@ impl DependencyProvider for Provider<'_, '_> {
         if self.limit.is_some_and(|limit| self.steps.get() > limit) {
             return Err(Stop::Steps);
         }
-        if self.restart.take() {
+        let starts = &mut self.lessons.borrow_mut().starts;
+        if self.learned.get() && self.rejections.get() >= PATIENCE << (*starts).min(20) {
+            *starts += 1;
             return Err(Stop::Restart);
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pubgrub::{DerivationTree, PubGrubError};
 
-use super::provider::{Pins, Provider, Stop};
+use super::provider::{Lessons, Pins, Provider, Stop};
 use super::world::{Pkg, World};
 use crate::index::IndexError;
 use crate::package::{Range, Version};
@@ -36,8 +36,8 @@ pub enum Solved {
 
 /// Solves over the lines `active`.
 ///
-/// Packages that prove troublesome are decided early in a fresh start; each moves
-/// up at most once, so this ends.
+/// Packages that prove troublesome are decided early, and where that comes too late,
+/// in a fresh start; each moves at most twice, so this ends.
 ///
 /// # Errors
 ///
@@ -63,10 +63,10 @@ pub fn solve_pinned(
     limit: Option<u64>,
     pins: &Pins,
 ) -> Result<Solved, IndexError> {
-    let early = RefCell::new(Vec::new());
+    let lessons = RefCell::new(Lessons::default());
     loop {
         world.solves.set(world.solves.get() + 1);
-        let provider = Provider::new(world, active, cancel, limit, &early, pins);
+        let provider = Provider::new(world, active, cancel, limit, &lessons, pins);
         let stop = match pubgrub::resolve(&provider, Pkg::Root, Version::new([0])) {
             Ok(selected) => return Ok(Solved::Picks(collect(selected.iter()))),
             Err(PubGrubError::NoSolution(proof)) => return Ok(Solved::Proof(Box::new(proof))),

@@ -99,6 +99,8 @@ pub fn resolve(task: &Task<'_>) -> Result<Outcome, ResolveError> {
                 .or_insert((package, vec![at]));
         }
         *stats.entry("decisions").or_default() += world.decisions.get();
+        *stats.entry("rejections").or_default() += world.rejections.get();
+        *stats.entry("versions_visited").or_default() += world.visited();
         *stats.entry("solves").or_default() += world.solves.get();
         let picked: Vec<(Name, Version)> = picks
             .versions

@@ -98,6 +98,8 @@ pub struct World<'a> {
     interner: RefCell<Interner>,
     candidates: RefCell<FxHashMap<u32, Option<Rc<Candidates>>>>,
     deps: RefCell<FxHashMap<(u32, Version), DepsResult>>,
+    /// How many versions of a name were looked at one after the other.
+    walks: RefCell<FxHashMap<u32, u32>>,
     markers: RefCell<FxHashMap<String, bool>>,
     /// Which policy lines bind a name: constraints and protections.
     constraints: FxHashMap<u32, Vec<u32>>,
@@ -115,6 +117,8 @@ pub struct World<'a> {
     stand_ins: RefCell<FxHashMap<u32, u32>>,
     /// Counters.
     pub decisions: Cell<u64>,
+    /// Versions that were rejected at once.
+    pub rejections: Cell<u64>,
     /// Solves made.
     pub solves: Cell<u64>,
 }
@@ -143,6 +147,7 @@ impl<'a> World<'a> {
             interner: RefCell::default(),
             candidates: RefCell::default(),
             deps: RefCell::default(),
+            walks: RefCell::default(),
             markers: RefCell::default(),
             constraints: FxHashMap::default(),
             overrides: FxHashMap::default(),
@@ -152,6 +157,7 @@ impl<'a> World<'a> {
             unified: FxHashMap::default(),
             stand_ins: RefCell::default(),
             decisions: Cell::new(0),
+            rejections: Cell::new(0),
             solves: Cell::new(0),
         };
         for at in world.order.clone() {
@@ -241,6 +247,11 @@ impl<'a> World<'a> {
     /// Returns the policy lines that bind a name if it is wanted.
     pub fn constraints_on(&self, name: u32) -> &[u32] {
         self.constraints.get(&name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Reports whether there is a version of a name to keep.
+    pub fn is_preferred(&self, name: u32) -> bool {
+        !self.preferences.is_empty() && self.preferences.has(&self.name(name))
     }
 
     /// Returns the override of a name.
@@ -458,15 +469,33 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Asks for the metadata of the next versions in a range, without waiting.
-    pub fn prefetch(&self, number: u32, range: &Range, count: usize) {
+    /// Asks for more when the solver walks down the versions of a name, without
+    /// waiting: one request at a time is the worst cold case. Only versions that
+    /// were never looked at count as steps of a walk.
+    pub fn prefetch_walk(&self, number: u32, version: &Version, range: &Range) {
+        if self.deps.borrow().contains_key(&(number, version.clone())) {
+            return;
+        }
+        let count = {
+            let mut walks = self.walks.borrow_mut();
+            let walk = walks.entry(number).or_insert(0);
+            *walk += 1;
+            match *walk {
+                3 => 10,
+                8 => 20,
+                n if n >= 20 && n % 20 == 0 => 40,
+                _ => return,
+            }
+        };
         let Ok(Some(candidates)) = self.candidates(number) else {
             return;
         };
         let name = self.name(number);
+        let deps = self.deps.borrow();
         let wants = candidates
             .in_order(range)
             .take(count)
+            .filter(|version| !deps.contains_key(&(number, version.clone())))
             .filter_map(|version| {
                 let Ok(Choice::File { read, .. }) = candidates.judge(&version) else {
                     return None;
@@ -476,6 +505,11 @@ impl<'a> World<'a> {
             })
             .collect();
         self.index.prefetch(wants);
+    }
+
+    /// Returns how many versions were looked at.
+    pub fn visited(&self) -> u64 {
+        self.deps.borrow().len() as u64
     }
 
     /// Returns the requirements of a version.
@@ -527,6 +561,11 @@ impl<'a> World<'a> {
             .get(&(number, version.clone()))?
             .clone()
             .ok()
+    }
+
+    /// Reports whether a line gives an address to a name.
+    pub fn has_url(&self, number: u32) -> bool {
+        !self.urls.is_empty() && self.urls.contains_key(&number)
     }
 
     /// Gives the names that artifacts with an address ask for by address theirs.
@@ -649,7 +688,7 @@ impl<'a> World<'a> {
     }
 
     fn parse(&self, text: &str, parts: &Parts<'_>) -> Result<Dep, Broken> {
-        let bare = Requirement::parse(&text[..text.len() - marker_length(text, parts)])
+        let bare = Requirement::parse(parts.without_marker(text))
             .map_err(|error| format!("its requirement `{text}` cannot be read: {error}"))?;
         Ok(self.dep(&bare, text))
     }
@@ -737,15 +776,4 @@ pub fn same_place(first: &str, second: &str) -> bool {
         format!("{address}#{}", fragment.join("&"))
     };
     first == second || plain(first) == plain(second)
-}
-
-/// How many bytes at the end of a requirement's text are its marker.
-fn marker_length(text: &str, parts: &Parts<'_>) -> usize {
-    if parts.marker.is_empty() {
-        return text.len() - text.trim_end().trim_end_matches(';').len();
-    }
-    text.rfind(parts.marker).map_or(0, |at| {
-        let before = text[..at].trim_end();
-        text.len() - before.strip_suffix(';').unwrap_or(before).len()
-    })
 }
