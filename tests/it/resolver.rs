@@ -2,6 +2,7 @@
 
 mod failing;
 mod policy;
+mod rules;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
