@@ -1,5 +1,6 @@
 //! The resolver against an enumerator that tries everything, on small random worlds.
 
+mod late;
 mod model;
 mod wide;
 

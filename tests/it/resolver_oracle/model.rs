@@ -10,7 +10,6 @@ use portenv::package::Target;
 use portenv::requirements::Line;
 use portenv::workspace::settings::{Prerelease, Resolution as Order};
 
-use crate::support::{Hosted, IndexServer, Sdist, Wheel};
 use crate::versions::grid;
 use crate::worlds::{World, line, name, target};
 
@@ -215,7 +214,7 @@ impl Release {
     }
 
     /// Returns its requirements as metadata has them.
-    fn requires_dist(&self) -> Vec<String> {
+    pub(super) fn requires_dist(&self) -> Vec<String> {
         let mut requires: Vec<String> = self
             .requires
             .iter()
@@ -448,6 +447,44 @@ impl Wide {
         }
     }
 
+    /// Picks of everything that is wanted what comes first whatever others ask, and returns it if
+    /// that is an answer.
+    pub(super) fn first_choice(&self, place: Place) -> Option<Picks> {
+        let mut picks = [None; PACKAGES];
+        loop {
+            let package = match self.walk(place, &picks, &self.active(place)) {
+                Walk::Broken => return None,
+                Walk::Whole(_) => return Some(picks),
+                Walk::Open(package) => package,
+            };
+            let releases = &self.packages[package];
+            let mut fit: Vec<usize> = (0..releases.len())
+                .filter(|&at| self.usable(place, package, &releases[at]))
+                .collect();
+            let mut lines = self.lines.iter().map(|line| line.1);
+            let lowest = match self.order {
+                Order::Highest => false,
+                Order::Lowest => true,
+                Order::LowestDirect => {
+                    lines.any(|asked| asked.req.package == package && asked.counts(place))
+                }
+            };
+            if !lowest {
+                fit.reverse();
+            }
+            let named = || self.said(place, package).any(Req::names_prerelease);
+            let alike = match self.prerelease {
+                Prerelease::Allow => true,
+                Prerelease::Explicit => named(),
+                Prerelease::IfNecessary | Prerelease::Disallow => false,
+            };
+            if !alike {
+                fit.sort_by_key(|&at| VERSIONS[releases[at].version].contains(['a', 'r']));
+            }
+            picks[package] = Some(*fit.first()?);
+        }
+    }
+
     /// Reports whether two lines exclude each other as written, whatever there is.
     pub(super) fn contradict(&self, place: Place, lines: &[usize]) -> bool {
         let &[first, second] = lines else {
@@ -466,53 +503,6 @@ impl Wide {
         packages
             .flat_map(|(at, releases)| releases.iter().flat_map(move |release| release.lines(at)))
             .collect()
-    }
-
-    /// Puts all files on an index: wheels, and sdists that state their requirements.
-    pub(super) fn serve(&self) -> IndexServer {
-        let server = IndexServer::empty();
-        for (package, release) in self
-            .packages
-            .iter()
-            .enumerate()
-            .flat_map(|(at, releases)| releases.iter().map(move |release| (at, release)))
-        {
-            let (name, version) = (format!("p{package}"), VERSIONS[release.version]);
-            let requires = release.requires_dist();
-            for file in FILES[release.files].0 {
-                let python = PYTHONS[release.python].0;
-                let hosted = match file.strip_prefix("tags=") {
-                    // What is no wheel's name has no place on a real index either.
-                    Some(tags) if tags.split('-').count() != 3 => continue,
-                    Some(tags) => {
-                        let mut wheel = Wheel::new(&name, version).tag(tags);
-                        for text in &requires {
-                            wheel = wheel.requires(text);
-                        }
-                        if !python.is_empty() {
-                            wheel = wheel.requires_python(python);
-                        }
-                        Hosted::from(wheel)
-                    }
-                    None => {
-                        let mut sdist = Sdist::new(&name, version);
-                        for text in &requires {
-                            sdist = sdist.requires(text);
-                        }
-                        if !python.is_empty() {
-                            sdist = sdist.requires_python(python);
-                        }
-                        Hosted::from(sdist)
-                    }
-                };
-                server.add(if release.yanked {
-                    hosted.yanked("bad")
-                } else {
-                    hosted
-                });
-            }
-        }
-        server
     }
 
     /// Returns all lines, each with the place that it keeps when they are shuffled.
