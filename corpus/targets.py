@@ -167,6 +167,19 @@ def platforms(triple):
         yield from tags.mac_platforms((13, 0), "arm64" if triple.startswith("aarch64") else "x86_64")
 
 
+def supported(triple, python):
+    minor = tuple(map(int, python.split(".")[:2]))
+    own = f"cp{minor[0]}{minor[1]}"
+    return [
+        *tags.cpython_tags(minor, [own], list(platforms(triple))),
+        *tags.compatible_tags(minor, own, list(platforms(triple))),
+    ]
+
+
+def code(tag):
+    return f"{tag.interpreter}-{tag.abi}"
+
+
 def main():
     targets = [(triple, python) for triple in PLATFORMS for python in PYTHONS]
     print(f"# Made by targets.py with packaging {version('packaging')}, Python {sys.version.split()[0]}.")
@@ -195,15 +208,23 @@ def main():
         print(f"marker\t{marker}\t{digits}")
     print("# Tags of wheels, by number from 0.")
     print("wheels\t" + " ".join(WHEELS))
+    print("# Tags of platforms, and codes of Pythons beside them and beside `any`, best first.")
+    for triple in PLATFORMS:
+        print(f"platform\t{triple}\t" + " ".join(platforms(triple)))
+    for python in PYTHONS:
+        order = supported(next(iter(PLATFORMS)), python)
+        beside = list(dict.fromkeys(code(tag) for tag in order if tag.platform != "any"))
+        print(f"beside\t{python}\t" + " ".join(beside))
+        print(f"any\t{python}\t" + " ".join(code(tag) for tag in order if tag.platform == "any"))
+        for triple in PLATFORMS:
+            # The whole list is these codes with all platforms each, then those beside `any`.
+            order = supported(triple, python)
+            native = [tag for tag in order if tag.platform != "any"]
+            assert [str(tag) for tag in native] == [f"{one}-{place}" for one in beside for place in platforms(triple)]
+            assert order[:len(native)] == native
     print("# Targets, each with the wheels that fit, best first; `=` joins those that fit alike.")
     for triple, python in targets:
-        minor = tuple(map(int, python.split(".")[:2]))
-        own = f"cp{minor[0]}{minor[1]}"
-        all_platforms = list(platforms(triple))
-        order = [
-            *tags.cpython_tags(minor, [own], all_platforms),
-            *tags.compatible_tags(minor, own, all_platforms),
-        ]
+        order = supported(triple, python)
         places = {tag: place for place, tag in reversed(list(enumerate(order)))}
         fits = {}
         for number, wheel in enumerate(WHEELS):

@@ -84,6 +84,48 @@ fn wheels_fit_every_target_in_the_order_of_packaging() {
 }
 
 #[test]
+fn the_whole_list_of_tags_is_that_of_packaging_in_its_order() {
+    let list = |kind: &str, of: &str| -> Vec<&str> {
+        let rows = rows(kind);
+        let row = rows.iter().find(|row| row[0] == of).expect("a row");
+        row[1].split(' ').collect()
+    };
+    let all_platforms: Vec<&str> = words("# platforms:")
+        .flat_map(|platform| list("platform", platform))
+        .collect();
+    let all_codes: Vec<&str> = words("# pythons:")
+        .flat_map(|python| [list("beside", python), list("any", python)].concat())
+        .collect();
+    for target in targets() {
+        let python = target.python.to_string();
+        let (beside, any) = (list("beside", &python), list("any", &python));
+        let platforms = list("platform", &target.platform.triple());
+        let rank = |code: &str, platform: &str| target.tags().rank(&format!("{code}-{platform}"));
+        let own = beside
+            .iter()
+            .flat_map(|code| platforms.iter().map(|platform| rank(code, platform)));
+        let ranks: Option<Vec<u32>> = own
+            .chain(any.iter().map(|code| rank(code, "any")))
+            .collect();
+        let ranks = ranks.unwrap_or_else(|| panic!("a tag does not fit {target}"));
+        assert!(
+            ranks.is_sorted_by(|a, b| a < b),
+            "another order on {target}"
+        );
+        for platform in &all_platforms {
+            let fits = rank("py3-none", platform).is_some();
+            assert_eq!(fits, platforms.contains(platform), "{platform} on {target}");
+        }
+        for code in &all_codes {
+            let fits = rank(code, platforms[0]).is_some();
+            assert_eq!(fits, beside.contains(code), "{code} on {target}");
+            let fits = rank(code, "any").is_some();
+            assert_eq!(fits, any.contains(code), "{code}-any on {target}");
+        }
+    }
+}
+
+#[test]
 fn tags_that_are_no_tags_fit_nothing() {
     let targets = targets();
     for tags in [
