@@ -135,7 +135,7 @@ impl<'a> World<'a> {
         let mut order: Vec<u32> = (0u32..).zip(lines).map(|(at, _)| at).collect();
         order.sort_by_key(|&at| {
             let Line { origin, text, .. } = &lines[at as usize];
-            (origin.kind, &origin.name, &origin.file, text)
+            (origin.kind, &origin.name, &origin.file, text, origin.line)
         });
         let mut world = Self {
             lines,

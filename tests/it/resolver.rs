@@ -3,6 +3,7 @@
 mod failing;
 mod families;
 mod policy;
+mod rules;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
