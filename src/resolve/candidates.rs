@@ -108,18 +108,9 @@ impl Candidates {
         let ranks = page
             .tag_sets()
             .iter()
-            .map(|tags| target.tags().rank(tags))
+            .map(|tags| target.rank(tags))
             .collect();
-        let pythons = page
-            .python_texts()
-            .iter()
-            .map(|text| {
-                // A text that cannot be read restricts nothing, as for pip.
-                let text = text.replace(".*", "");
-                Specifiers::parse(&text)
-                    .map_or(true, |specifiers| specifiers.admits_python(&target.python))
-            })
-            .collect();
+        let pythons = admitted(&page, target);
         let order = match options.resolution {
             Order::LowestDirect if wishes.direct => Order::Lowest,
             Order::LowestDirect => Order::Highest,
@@ -142,6 +133,11 @@ impl Candidates {
             preferred: wishes.preferred,
             kept: wishes.kept,
         }
+    }
+
+    /// Reports whether another target's Python is admitted where this one's is.
+    pub fn judges_alike(&self, other: &Target) -> bool {
+        self.pythons == admitted(&self.page, other)
     }
 
     /// Returns the page.
@@ -341,4 +337,17 @@ impl Candidates {
             usable.iter().rev().find(above).map(|&v| v.clone()),
         )
     }
+}
+
+/// Judges each text of `requires-python` on a page.
+fn admitted(page: &Page, target: &Target) -> Vec<bool> {
+    let texts = page.python_texts().iter();
+    texts
+        .map(|text| {
+            // A text that cannot be read restricts nothing, as for pip.
+            let text = text.replace(".*", "");
+            Specifiers::parse(&text)
+                .map_or(true, |specifiers| specifiers.admits_python(&target.python))
+        })
+        .collect()
 }

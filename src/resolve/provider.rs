@@ -139,7 +139,9 @@ impl DependencyProvider for Provider<'_, '_> {
         let class = match *package {
             Pkg::Root | Pkg::Line(_) | Pkg::Policy(_) => 6,
             Pkg::Name(name) | Pkg::Extra(name, _) => {
-                let known_trouble = self.early.borrow().contains(&name);
+                let alignment = self.world.alignment.borrow();
+                let known_trouble =
+                    self.early.borrow().contains(&name) || alignment.moved == Some(name);
                 if count > TROUBLED && !known_trouble && matches!(package, Pkg::Name(_)) {
                     self.early.borrow_mut().push(name);
                     self.restart.set(true);
@@ -151,7 +153,9 @@ impl DependencyProvider for Provider<'_, '_> {
                     || is_pin(range)
                 {
                     4
-                } else if self.world.preferences.has(&self.world.name(name)) {
+                } else if alignment.wishes.contains_key(&name)
+                    || self.world.preferences.has(&self.world.name(name))
+                {
                     3
                 } else {
                     2
@@ -185,7 +189,12 @@ impl DependencyProvider for Provider<'_, '_> {
                 self.world.prefetch(name, range, batch);
             }
         }
-        Ok(candidates.choose(range))
+        let wished = self
+            .world
+            .alignment
+            .borrow()
+            .choose(name, range, &candidates);
+        Ok(wished.or_else(|| candidates.choose(range)))
     }
 
     fn get_dependencies(

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::align::Alignment;
 use super::candidates::{Candidates, Choice, Wishes};
 use super::options::Options;
 use super::preferences::Preferences;
@@ -76,6 +77,21 @@ struct Interner {
     extra_numbers: FxHashMap<Extra, u32>,
 }
 
+/// Markers by their text, for all targets; `None` cannot be read.
+#[derive(Debug, Default)]
+pub struct ParsedMarkers(RefCell<FxHashMap<String, Option<Rc<Marker>>>>);
+
+impl ParsedMarkers {
+    fn get(&self, text: &str) -> Option<Rc<Marker>> {
+        if let Some(known) = self.0.borrow().get(text) {
+            return known.clone();
+        }
+        let parsed = Marker::parse(text).ok().map(Rc::new);
+        self.0.borrow_mut().insert(text.to_owned(), parsed.clone());
+        parsed
+    }
+}
+
 /// What the solver shares between solves of one target.
 pub struct World<'a> {
     /// Everything asked for.
@@ -94,6 +110,9 @@ pub struct World<'a> {
     candidates: RefCell<FxHashMap<u32, Option<Rc<Candidates>>>>,
     deps: RefCell<FxHashMap<(u32, Version), DepsResult>>,
     markers: RefCell<FxHashMap<String, bool>>,
+    parsed: Rc<ParsedMarkers>,
+    /// What other targets picked, to be tried before all else.
+    pub alignment: RefCell<Alignment>,
     /// Which policy lines bind a name: constraints and protections.
     constraints: FxHashMap<u32, Vec<u32>>,
     /// Which override replaces all requirements on a name.
@@ -131,6 +150,8 @@ impl<'a> World<'a> {
             candidates: RefCell::default(),
             deps: RefCell::default(),
             markers: RefCell::default(),
+            parsed: Rc::default(),
+            alignment: RefCell::default(),
             constraints: FxHashMap::default(),
             overrides: FxHashMap::default(),
             urls: FxHashMap::default(),
@@ -171,6 +192,55 @@ impl<'a> World<'a> {
             }
         }
         world
+    }
+
+    /// Takes what was parsed for other targets, and leaves there what it parses.
+    #[must_use]
+    pub fn sharing(mut self, parsed: &Rc<ParsedMarkers>) -> Self {
+        self.parsed = Rc::clone(parsed);
+        self
+    }
+
+    /// Reports whether all that was asked of this world so far comes out alike on
+    /// another target, so that a solve there would go the same way. Only where
+    /// wheel tags are not judged.
+    pub fn judges_alike(&self, other: &Target) -> bool {
+        if !self.target.takes_any_wheel() || !other.takes_any_wheel() {
+            return false;
+        }
+        let (here, there) = (self.target.environment(), other.environment());
+        let alike = |marker: &Marker, extras: &[Extra]| {
+            marker.holds_with(here, extras) == marker.holds_with(there, extras)
+        };
+        let mut lines = self.lines.iter();
+        if !lines.all(|line| alike(&line.requirement.marker, &[])) {
+            return false;
+        }
+        for deps in self.deps.borrow().values() {
+            let Ok(deps) = deps else { continue };
+            let extras: Vec<[Extra; 1]> = deps
+                .extras
+                .borrow()
+                .keys()
+                .map(|&extra| [self.extra(extra)])
+                .collect();
+            for text in &deps.metadata.requires_dist {
+                let Ok(parts) = split(text) else { continue };
+                if parts.marker.is_empty() {
+                    continue;
+                }
+                let Some(marker) = self.parsed.get(parts.marker) else {
+                    continue;
+                };
+                let mut wanted = extras.iter();
+                if !alike(&marker, &[]) || !wanted.all(|extra| alike(&marker, extra)) {
+                    return false;
+                }
+            }
+        }
+        let candidates = self.candidates.borrow();
+        let mut pages = candidates.values().flatten();
+        pages.all(|candidates| candidates.judges_alike(other))
     }
 
     /// Returns the number of a name.
@@ -454,9 +524,10 @@ impl<'a> World<'a> {
             return known;
         }
         // A marker that cannot be read holds: better one package too many.
-        let holds = Marker::parse(marker).map_or(true, |marker| {
-            marker.holds_with(self.target.environment(), extras)
-        });
+        let holds = self
+            .parsed
+            .get(marker)
+            .is_none_or(|marker| marker.holds_with(self.target.environment(), extras));
         if extras.is_empty() {
             self.markers.borrow_mut().insert(marker.to_owned(), holds);
         }
