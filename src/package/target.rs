@@ -146,8 +146,8 @@ pub struct Target {
     is_real: bool,
     /// Only X.Y of the Python was named.
     is_minor: bool,
-    /// Any wheel will do.
-    any_wheel: bool,
+    /// Any wheel will do; these say which of them speaks for all.
+    any_wheel: Vec<Tags>,
 }
 
 /// What only a real machine knows and markers may ask for.
@@ -167,14 +167,20 @@ impl Target {
         Self::of(platform, python, Implementation::CPython, facts)
     }
 
-    /// Makes the target whose wheel tags are not judged: any wheel will do.
+    /// Makes the target whose wheel tags are not judged: any wheel will do. All such
+    /// targets rank wheels alike, so that one wheel tells a version's metadata.
     pub fn for_any_wheel(
         platform: Platform,
         python: Version,
         implementation: Implementation,
     ) -> Self {
+        // Wheels for Linux name most requirements; those of CUDA stand in no others.
+        let linux = Platform::new(Os::Linux(2, 39), Arch::X86_64);
+        let any_wheel = (8..=14)
+            .rev()
+            .map(|minor| tags::of(&linux, &Version::new([3, minor])));
         Self {
-            any_wheel: true,
+            any_wheel: any_wheel.collect(),
             ..Self::of(platform, python, implementation, &MachineFacts::default())
         }
     }
@@ -250,7 +256,7 @@ impl Target {
             tags,
             is_real: *facts != MachineFacts::default(),
             is_minor,
-            any_wheel: false,
+            any_wheel: Vec::new(),
         }
     }
 
@@ -266,14 +272,18 @@ impl Target {
 
     /// Reports whether any wheel will do.
     pub fn takes_any_wheel(&self) -> bool {
-        self.any_wheel
+        !self.any_wheel.is_empty()
     }
 
     /// Returns how well a wheel's tags fit, or `None` if not at all; a lower rank
     /// fits better.
     pub fn rank(&self, tags: &str) -> Option<u32> {
-        let rank = self.tags.rank(tags);
-        rank.or(self.any_wheel.then_some(u32::MAX))
+        if !self.takes_any_wheel() {
+            return self.tags.rank(tags);
+        }
+        let mut known = (0u32..).zip(&self.any_wheel);
+        let first = known.find_map(|(at, known)| Some((at, known.rank(tags)?)));
+        Some(first.map_or(u32::MAX, |(at, rank)| (at << 24).saturating_add(rank)))
     }
 
     /// Returns what markers are judged by.
