@@ -291,6 +291,7 @@ fn of_file(error: &FsError, message: String) -> Failure {
 fn of_index(error: &IndexError, message: String) -> Failure {
     match error {
         IndexError::Unreachable { .. } => Failure::new("network", Exit::Network, message).hint("check the address and the connection; --offline uses only what is in the cache"),
+        IndexError::Git { .. } => Failure::new("git", Exit::Network, message).hint("check the address, the connection and that git may read the repository"),
         IndexError::Offline { .. } => Failure::new("offline", Exit::Network, message).hint("run once without --offline to fill the cache"),
         IndexError::Integrity { .. } => Failure::new("integrity", Exit::Network, message).hint("the index or something on the way gave a wrong answer; try again, or use another index"),
         IndexError::Interrupted => Failure::new("interrupted", Exit::Interrupted, message),

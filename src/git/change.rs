@@ -62,6 +62,48 @@ pub fn clone(spec: &CloneSpec<'_>, dir: &Utf8Path) -> Result<(), GitError> {
     Ok(())
 }
 
+/// Clones a repository without a work tree into `dir`, which must not exist: all its
+/// branches and tags, for versions may be made of them.
+///
+/// # Errors
+///
+/// Fails if the remote cannot be reached.
+pub fn mirror(url: &str, dir: &Utf8Path) -> Result<(), GitError> {
+    refuse_option(url, "clone")?;
+    let call = git(None).args(["clone", "-q", "--bare", "--template=", "--", url]);
+    run(call.arg(dir.as_str()), "clone").map_err(|error| about(error, url))?;
+    let bare = crate::package::artifact::without_credentials(url);
+    if bare != url {
+        set_remote(dir, &bare)?;
+    }
+    Ok(())
+}
+
+/// Brings the branches and tags of a clone made by [`mirror`] up to date.
+///
+/// # Errors
+///
+/// Fails if the remote cannot be reached.
+pub fn update_mirror(dir: &Utf8Path, url: &str) -> Result<(), GitError> {
+    refuse_option(url, "fetch")?;
+    let call = git(Some(dir)).args(["fetch", "-q", "--force", "--tags", "--prune", "--", url]);
+    run(call.arg("+refs/heads/*:refs/heads/*"), "fetch")
+        .map(|_| ())
+        .map_err(|error| about(error, url))
+}
+
+/// Checks a commit of a clone made by [`mirror`] out into `dir`, which must not exist;
+/// the commits themselves stay where they are.
+///
+/// # Errors
+///
+/// Fails if the commit is not there.
+pub fn check_out_from(from: &Utf8Path, commit: &str, dir: &Utf8Path) -> Result<(), GitError> {
+    let call = git(None).args(["clone", "-q", "--no-checkout", "--shared", "--template="]);
+    run(call.args(["--", from.as_str(), dir.as_str()]), "clone")?;
+    checkout(dir, commit)
+}
+
 /// Git seldom says which address it was; what it does say may hold the password.
 fn about(error: GitError, url: &str) -> GitError {
     let password = url::Url::parse(url)

@@ -1,11 +1,22 @@
 //! Direct references: a wheel, sdist, git repository or path given by address.
 
-use camino::{Utf8Path, Utf8PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use url::Url;
 
+use super::checkout::check_out;
 use super::folder;
+use super::page::Page;
+use super::project::Members;
+use super::remote::RemoteIndex;
 use super::simple::{ListedFile, bare};
-use crate::package::{Source, Vcs};
+use super::source::{Direct, Index, MetadataError};
+use crate::host::{digest, fs};
+use crate::package::artifact::{printable, without_credentials};
+use crate::package::wheel::{WheelName, is_sdist, sdist_version};
+use crate::package::{DistFile, FileKind, Metadata, Name, Source, Vcs, Version, redact};
 
 /// What an address refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,15 +38,17 @@ pub enum Reference {
     },
 }
 
+/// Returns a value of an address's fragment: `key=value` pairs joined by `&`.
+fn part(fragment: &str, key: &str) -> Option<String> {
+    fragment
+        .split('&')
+        .find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))
+        .map(str::to_owned)
+}
+
 /// Understands an address; a relative path is meant from `base`.
 pub fn understand(place: &str, base: &Utf8Path) -> Option<Reference> {
     let (address, fragment) = place.split_once('#').unwrap_or((place, ""));
-    let part = |key: &str| {
-        fragment
-            .split('&')
-            .find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))
-            .map(str::to_owned)
-    };
     if let Some(rest) = address.strip_prefix("git+") {
         let path = rest.find("://").map_or(0, |at| at + 3);
         let slash = rest[path..].find('/').map_or(rest.len(), |at| path + at);
@@ -46,7 +59,7 @@ pub fn understand(place: &str, base: &Utf8Path) -> Option<Reference> {
         return Some(Reference::Git {
             url: url.to_owned(),
             rev,
-            subdirectory: part("subdirectory"),
+            subdirectory: part(fragment, "subdirectory"),
         });
     }
     if address.starts_with("http://") || address.starts_with("https://") {
@@ -57,7 +70,7 @@ pub fn understand(place: &str, base: &Utf8Path) -> Option<Reference> {
             .filter_map(|algorithm| {
                 Some((
                     (*algorithm).to_owned(),
-                    part(algorithm)?.to_ascii_lowercase(),
+                    part(fragment, algorithm)?.to_ascii_lowercase(),
                 ))
             })
             .collect();
@@ -75,32 +88,205 @@ pub fn understand(place: &str, base: &Utf8Path) -> Option<Reference> {
     crate::host::fs::is_file(&path).then_some(Reference::File(path))
 }
 
-/// Returns the source that an address stands for in a lock.
-pub fn direct_source(place: &str) -> Source {
+/// Finds what an address leads to.
+pub(super) fn find(
+    index: &RemoteIndex,
+    name: Option<&Name>,
+    place: &str,
+    base: &Utf8Path,
+) -> Result<Direct, MetadataError> {
+    let shown = redact(place);
+    let unusable = |text: String| MetadataError::Unusable(format!("`{shown}` {text}"));
     let (address, fragment) = place.split_once('#').unwrap_or((place, ""));
-    let subdirectory = fragment
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("subdirectory="))
-        .map(str::to_owned);
-    match understand(place, Utf8Path::new("")) {
+    let subdirectory = part(fragment, "subdirectory");
+    if subdirectory.as_deref().is_some_and(|dir| !is_below(dir)) {
+        return Err(unusable("names a subdirectory outside of it".to_owned()));
+    }
+    let found = match understand(place, base) {
+        None => {
+            return Err(MetadataError::Unusable(format!(
+                "there is no file `{shown}`"
+            )));
+        }
+        Some(Reference::Remote(listed)) => {
+            let source = Source::Url {
+                url: without_credentials(address),
+                subdirectory: subdirectory.clone(),
+            };
+            file(index, name, *listed, subdirectory.as_deref(), source)
+        }
+        Some(Reference::File(path)) => {
+            let listed = folder::listed(&path).ok_or_else(|| unusable("is no path".to_owned()))?;
+            let source = Source::Path {
+                path: path.into_string(),
+                editable: false,
+            };
+            file(index, name, listed, subdirectory.as_deref(), source)
+        }
+        Some(Reference::Directory(dir)) => {
+            let dir = match &subdirectory {
+                Some(inner) => dir.join(inner),
+                None => dir,
+            };
+            let key = format!("directory:{dir}:{}", fingerprint(&dir));
+            let metadata = index.project(&key, &Members::of_directory(&dir), &dir, None);
+            let source = Source::Path {
+                path: dir.to_string(),
+                editable: false,
+            };
+            metadata.and_then(|metadata| tree(index, &key, metadata, source))
+        }
         Some(Reference::Git {
             url,
             rev,
             subdirectory,
-        }) => Source::Git(Vcs {
-            url,
-            commit: rev.clone().unwrap_or_default(),
-            requested: rev,
-            subdirectory,
-        }),
-        Some(Reference::Remote(_)) => Source::Url {
-            url: crate::package::artifact::without_credentials(address),
-            subdirectory,
-        },
-        _ => Source::Path {
-            path: folder::path_of(address)
-                .map_or_else(|| address.to_owned(), Utf8PathBuf::into_string),
-            editable: false,
-        },
+        }) => {
+            let found = check_out(&index.cache_dir(), &url, rev.as_deref(), index.is_offline())?;
+            let dir = match &subdirectory {
+                Some(inner) => found.dir.join(inner),
+                None => found.dir,
+            };
+            let inner = subdirectory.as_deref().unwrap_or("");
+            let key = format!("git:{}@{}#{inner}", redact(&url), found.commit);
+            let metadata = index.project(&key, &Members::of_directory(&dir), &dir, None);
+            let source = Source::Git(Vcs {
+                url: without_credentials(&url),
+                commit: found.commit,
+                requested: rev,
+                subdirectory,
+            });
+            metadata.and_then(|metadata| tree(index, &key, metadata, source))
+        }
     }
+    .map_err(|error| match error {
+        MetadataError::Unusable(text) => unusable(format!("cannot be used: {text}")),
+        error => error,
+    })?;
+    match name {
+        Some(name) if *name != found.name => {
+            Err(unusable(format!("is {}, not {name}", found.name)))
+        }
+        _ => Ok(found),
+    }
+}
+
+/// A wheel or archive. One whose name tells package and version is read when the
+/// solver asks for it; of any other the content has to tell.
+fn file(
+    index: &RemoteIndex,
+    name: Option<&Name>,
+    mut listed: ListedFile,
+    subdirectory: Option<&str>,
+    source: Source,
+) -> Result<Direct, MetadataError> {
+    let wheel = WheelName::parse(&listed.filename);
+    let told = match (&wheel, name) {
+        (Some(wheel), _) => Some(wheel.name.clone()),
+        (None, Some(name)) if subdirectory.is_none() => {
+            sdist_version(&listed.filename, name).map(|_| name.clone())
+        }
+        _ => None,
+    };
+    let address = listed.url.clone();
+    let name = if let Some(name) = told {
+        name
+    } else {
+        let kind = FileKind::Sdist;
+        if !is_sdist(&listed.filename) {
+            // An address may end in anything; what it leads to is an archive or nothing.
+            listed.filename.push_str(".tar.gz");
+        }
+        let found = index.download(&DistFile {
+            filename: listed.filename.clone(),
+            url: address.clone(),
+            hashes: listed.hashes.clone(),
+            size: None,
+            upload_time: None,
+            kind,
+        })?;
+        let bytes = fs::read_bytes(&found.path)
+            .map_err(|error| MetadataError::Unusable(error.to_string()))?;
+        let ending = if bytes.starts_with(b"PK") {
+            ".zip"
+        } else {
+            ".tar.gz"
+        };
+        let members =
+            Members::of_archive(ending, &bytes, subdirectory).map_err(MetadataError::Unusable)?;
+        listed
+            .hashes
+            .insert("sha256".to_owned(), found.sha256.clone());
+        listed.size = Some(found.size);
+        let metadata = index.project(&found.sha256, &members, &found.path, subdirectory)?;
+        let (name, version) = identity(&metadata)?;
+        listed.filename = format!("{}-{version}{ending}", name.as_file_part());
+        index.keep(found.sha256, metadata);
+        name
+    };
+    let page = Page::new(&redact(&address), &name, vec![listed]);
+    if page.is_empty() {
+        return Err(MetadataError::Unusable(
+            "it is neither a wheel nor an archive of a project".to_owned(),
+        ));
+    }
+    Ok(Direct {
+        name,
+        page: Arc::new(page),
+        source,
+    })
+}
+
+/// A directory or commit, as a page with one sdist that is never fetched.
+fn tree(
+    index: &RemoteIndex,
+    key: &str,
+    metadata: Metadata,
+    source: Source,
+) -> Result<Direct, MetadataError> {
+    let (name, version) = identity(&metadata)?;
+    let listed = ListedFile {
+        filename: format!("{}-{version}.tar.gz", name.as_file_part()),
+        url: key.to_owned(),
+        ..ListedFile::default()
+    };
+    index.keep(key.to_owned(), metadata);
+    Ok(Direct {
+        page: Arc::new(Page::new(&source.shown(), &name, vec![listed])),
+        name,
+        source,
+    })
+}
+
+fn identity(metadata: &Metadata) -> Result<(Name, Version), MetadataError> {
+    let name = Name::parse(&metadata.name);
+    let version = Version::from_str(&metadata.version).ok();
+    name.zip(version).ok_or_else(|| {
+        let found = printable(&format!("{} {}", metadata.name, metadata.version));
+        MetadataError::Unusable(format!("its metadata is of `{found}`"))
+    })
+}
+
+/// Reports whether a path stays below where it begins.
+fn is_below(dir: &str) -> bool {
+    !dir.contains('\\')
+        && !dir.contains(':')
+        && Utf8Path::new(dir)
+            .components()
+            .all(|part| matches!(part, Utf8Component::Normal(_) | Utf8Component::CurDir))
+}
+
+/// What a project's metadata may depend on, as one digest.
+fn fingerprint(dir: &Utf8Path) -> String {
+    let mut all = Vec::new();
+    for name in ["pyproject.toml", "setup.cfg", "setup.py", "PKG-INFO"] {
+        all.extend_from_slice(name.as_bytes());
+        all.extend(
+            fs::find_bytes(&dir.join(name))
+                .ok()
+                .flatten()
+                .unwrap_or_default(),
+        );
+        all.push(0);
+    }
+    digest::short(&all)
 }

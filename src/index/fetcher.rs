@@ -9,11 +9,12 @@ use std::sync::atomic::Ordering;
 use tokio::sync::{Semaphore, mpsc};
 use url::Url;
 
-use super::archive::{SdistMetadata, Tail, read_local, read_tail, sdist_metadata, wheel_metadata};
+use super::archive::{Tail, read_local, read_tail, wheel_metadata};
 use super::client::{Client, PageAnswer, Want as PartWant};
 use super::config::IndexLocation;
 use super::folder;
 use super::page::{ColdFile, Page};
+use super::project::{Stated, sdist_metadata};
 use super::remote::{MetadataSlot, ONLY_A_BUILD, Shared};
 use super::simple::{ListedFile, parse_page};
 use super::source::{Download, IndexError, MetadataError, Want};
@@ -419,7 +420,7 @@ impl Fetcher {
         match sdist_metadata(&file.file.filename, bytes, name, version)
             .map_err(MetadataError::Unusable)?
         {
-            SdistMetadata::Stated(metadata) => {
+            Stated::Whole(metadata) => {
                 if folder::path_of(&file.file.url).is_none() {
                     self.shared
                         .cache
@@ -427,7 +428,7 @@ impl Fetcher {
                 }
                 Ok(MetadataSlot::Here(Arc::new(*metadata)))
             }
-            SdistMetadata::NeedsBuild(older) if !self.shared.builds => {
+            Stated::NeedsBuild(older) if self.shared.builds.is_none() => {
                 let metadata =
                     older.ok_or_else(|| MetadataError::Unusable(ONLY_A_BUILD.to_owned()))?;
                 if folder::path_of(&file.file.url).is_none() {
@@ -436,7 +437,7 @@ impl Fetcher {
                 }
                 Ok(MetadataSlot::Here(Arc::new(*metadata)))
             }
-            SdistMetadata::NeedsBuild(_) => {
+            Stated::NeedsBuild(_) => {
                 let dir = self.shared.files_dir().join(digest::short(bytes));
                 let path = dir.join(&file.file.filename);
                 fs::write_atomic(&path, bytes).map_err(|error| {

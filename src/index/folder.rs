@@ -18,9 +18,14 @@ pub fn list(dir: &Utf8Path) -> Result<Vec<ListedFile>, FsError> {
     let names = fs::list_dir(&dir)?;
     Ok(names
         .into_iter()
-        .filter(|name| name.ends_with(".whl") || is_sdist(name))
+        .filter(|name| is_distribution(name))
         .filter_map(|name| listed(&dir.join(name)))
         .collect())
+}
+
+/// Reports whether a file of this name is a wheel or an archive that can be read.
+pub fn is_distribution(filename: &str) -> bool {
+    filename.ends_with(".whl") || is_sdist(filename)
 }
 
 /// Describes one file by its path; size and digest are told when it is chosen.

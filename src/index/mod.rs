@@ -8,6 +8,7 @@
 
 pub mod archive;
 pub mod cache;
+mod checkout;
 pub mod client;
 pub mod config;
 pub mod direct;
@@ -17,13 +18,13 @@ pub mod html;
 pub mod memory;
 pub mod netrc;
 pub mod page;
+pub mod project;
 pub mod remote;
 pub mod simple;
 pub mod source;
 
 pub use config::{IndexConfig, IndexLocation};
-pub use direct::direct_source;
 pub use memory::MemoryIndex;
 pub use page::{FileRef, Page};
 pub use remote::{RemoteIndex, Stats};
-pub use source::{Builder, Download, Index, IndexError, MetadataError, Scout, Want};
+pub use source::{Builder, Direct, Download, Index, IndexError, MetadataError, Scout, Want};

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use rustc_hash::FxHashMap;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
@@ -17,8 +17,9 @@ use super::config::IndexConfig;
 use super::fetcher;
 use super::folder;
 use super::page::{ColdFile, Page};
+use super::project::{Members, Stated};
 use super::simple::ListedFile;
-use super::source::{Builder, Download, Index, IndexError, MetadataError, Scout, Want};
+use super::source::{Builder, Direct, Download, Index, IndexError, MetadataError, Scout, Want};
 use crate::package::{DistFile, Metadata, Name, Version, redact};
 use crate::progress::{Cancel, Progress};
 
@@ -88,8 +89,8 @@ pub(super) struct Shared {
     pub(super) cache: Cache,
     pub(super) stats: Stats,
     pub(super) scout: OnceLock<Arc<dyn Scout>>,
-    /// Somebody can build metadata.
-    pub(super) builds: bool,
+    /// Somebody can build metadata, and for what.
+    pub(super) builds: Option<String>,
     /// The present time, in seconds since 1970.
     pub(super) now: i64,
     state: Mutex<State>,
@@ -107,8 +108,10 @@ impl Shared {
     /// Where metadata is kept that an sdist does not state itself: what a build told,
     /// or older evidence where nobody can build.
     pub(super) fn second_hand(&self, key: &str) -> String {
-        let kind = if self.builds { "build" } else { "older" };
-        format!("{kind}:{key}")
+        match &self.builds {
+            Some(tag) => format!("build {tag}:{key}"),
+            None => format!("older:{key}"),
+        }
     }
 
     /// Finds metadata without asking the network or building.
@@ -289,7 +292,11 @@ pub struct RemoteIndex {
     builder: Option<Arc<dyn Builder>>,
     cancel: Cancel,
     progress: Arc<dyn Progress>,
+    references: Mutex<References>,
 }
+
+/// What direct references led to, by address and what they are meant from.
+type References = FxHashMap<(String, Utf8PathBuf), Result<Direct, MetadataError>>;
 
 impl std::fmt::Debug for RemoteIndex {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -308,7 +315,7 @@ impl RemoteIndex {
             cache,
             stats: Stats::default(),
             scout: OnceLock::new(),
-            builds: false,
+            builds: None,
             now,
             state: Mutex::default(),
             arrived: Condvar::new(),
@@ -320,6 +327,7 @@ impl RemoteIndex {
             builder: None,
             cancel,
             progress,
+            references: Mutex::default(),
         }
     }
 
@@ -328,7 +336,7 @@ impl RemoteIndex {
         let shared = Arc::get_mut(&mut self.shared);
         shared
             .expect("BUG: a builder comes before the first question")
-            .builds = true;
+            .builds = Some(builder.tag());
         self.builder = Some(builder);
         self
     }
@@ -385,23 +393,60 @@ impl RemoteIndex {
     fn build(
         &self,
         key: &str,
-        name: &Name,
-        version: &Version,
-        path: &Utf8PathBuf,
-    ) -> Result<Arc<Metadata>, MetadataError> {
+        what: &str,
+        path: &Utf8Path,
+        subdirectory: Option<&str>,
+    ) -> Result<Metadata, MetadataError> {
         let builder = self.builder.as_ref();
         let builder = builder.ok_or_else(|| MetadataError::Unusable(ONLY_A_BUILD.to_owned()))?;
         let kept = self.shared.second_hand(key);
         if let Some(metadata) = self.shared.cache.metadata(&kept) {
-            return Ok(Arc::new(metadata));
+            return Ok(metadata);
         }
         self.shared.stats.builds.fetch_add(1, Ordering::Relaxed);
-        self.progress.at(0, &format!("building {name} {version}"));
+        self.progress.at(0, &format!("building {what}"));
         let metadata = builder
-            .metadata(path, name, version)
+            .metadata(path, subdirectory)
             .map_err(MetadataError::Unusable)?;
         self.shared.cache.keep_metadata(&kept, &metadata);
-        Ok(Arc::new(metadata))
+        Ok(metadata)
+    }
+
+    /// Returns the metadata of a project by what its files state, else by a build,
+    /// else by older evidence. `source` is what a build would read.
+    pub(super) fn project(
+        &self,
+        key: &str,
+        members: &Members,
+        source: &Utf8Path,
+        subdirectory: Option<&str>,
+    ) -> Result<Metadata, MetadataError> {
+        match members.stated(None).map_err(MetadataError::Unusable)? {
+            Stated::Whole(metadata) => Ok(*metadata),
+            Stated::NeedsBuild(older) if self.builder.is_none() => older
+                .map(|metadata| *metadata)
+                .ok_or_else(|| MetadataError::Unusable(ONLY_A_BUILD.to_owned())),
+            Stated::NeedsBuild(_) => {
+                let what = source.file_name().unwrap_or("a project");
+                self.build(key, what, source, subdirectory)
+            }
+        }
+    }
+
+    /// Keeps metadata for when the solver asks for it by its file's key.
+    pub(super) fn keep(&self, key: String, metadata: Metadata) {
+        self.shared
+            .put_metadata(key, MetadataSlot::Here(Arc::new(metadata)));
+    }
+
+    /// Returns the directory for what belongs to no single index.
+    pub(super) fn cache_dir(&self) -> Utf8PathBuf {
+        let files = self.shared.files_dir();
+        files.parent().map_or(files.clone(), Utf8Path::to_owned)
+    }
+
+    pub(super) fn is_offline(&self) -> bool {
+        self.shared.config.offline
     }
 }
 
@@ -474,7 +519,17 @@ impl Index for RemoteIndex {
             MetadataSlot::Here(metadata) => Ok(metadata),
             MetadataSlot::Failed(error) => Err(error),
             MetadataSlot::NeedsBuild { path } => {
-                let built = self.build(&key, name, version, &path);
+                let what = format!("{name} {version}");
+                let built = self.build(&key, &what, &path, None).and_then(|metadata| {
+                    if metadata.is_of(name, version) {
+                        return Ok(Arc::new(metadata));
+                    }
+                    let found = format!("{} {}", metadata.name, metadata.version);
+                    Err(MetadataError::Unusable(format!(
+                        "its build made metadata of `{}`",
+                        crate::package::artifact::printable(&found)
+                    )))
+                });
                 let slot = match &built {
                     Ok(metadata) => MetadataSlot::Here(Arc::clone(metadata)),
                     Err(error) => MetadataSlot::Failed(error.clone()),
@@ -487,39 +542,26 @@ impl Index for RemoteIndex {
 
     fn direct(
         &self,
-        name: &Name,
+        name: Option<&Name>,
         place: &str,
-        base: &camino::Utf8Path,
-    ) -> Result<Arc<Page>, MetadataError> {
-        use super::direct::{Reference, understand};
-        let shown = redact(place);
-        let listed = match understand(place, base) {
-            Some(Reference::Remote(listed)) => *listed,
-            Some(Reference::File(path)) => folder::listed(&path)
-                .ok_or_else(|| MetadataError::Unusable(format!("`{path}` is not a path")))?,
-            Some(Reference::Directory(_)) => {
-                return Err(MetadataError::Unusable(format!(
-                    "`{shown}` is a directory, which would have to be built"
-                )));
-            }
-            Some(Reference::Git { .. }) => {
-                return Err(MetadataError::Unusable(format!(
-                    "`{shown}` is a git repository, which would have to be built"
-                )));
-            }
-            None => {
-                return Err(MetadataError::Unusable(format!(
-                    "there is no file `{shown}`"
-                )));
-            }
+        base: &Utf8Path,
+    ) -> Result<Direct, MetadataError> {
+        let key = (place.to_owned(), base.to_owned());
+        let known = |references: &References| references.get(&key).cloned();
+        let lock = || {
+            let guard = self.references.lock();
+            guard.unwrap_or_else(std::sync::PoisonError::into_inner)
         };
-        let page = Page::new(&shown, name, vec![listed]);
-        if page.is_empty() {
-            return Err(MetadataError::Unusable(format!(
-                "`{shown}` is not a wheel or sdist of {name}"
-            )));
+        if let Some(found) = known(&lock()) {
+            return found;
         }
-        Ok(Arc::new(page))
+        self.progress.at(0, &redact(place));
+        let found = super::direct::find(self, name, place, base);
+        // Asked for by another name it may be an answer.
+        if name.is_none() || found.is_ok() {
+            lock().insert(key, found.clone());
+        }
+        found
     }
 
     fn download(&self, file: &DistFile) -> Result<Download, IndexError> {

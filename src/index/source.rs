@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::folder;
 use super::page::{ColdFile, Page};
-use crate::package::{DistFile, Metadata, Name, Version};
+use crate::package::{DistFile, Metadata, Name, Source, Version};
 
 /// Why the world could not be asked. Not an answer about packages.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +17,14 @@ pub enum IndexError {
         /// What was asked, credentials removed.
         url: String,
         /// What went wrong.
+        detail: String,
+    },
+    /// A git repository could not be read.
+    #[error("{url}: {detail}")]
+    Git {
+        /// What was asked, credentials removed.
+        url: String,
+        /// What git said.
         detail: String,
     },
     /// It is not in the cache and the network may not be used.
@@ -79,15 +88,43 @@ pub trait Scout: Send + Sync {
     fn metadata_arrived(&self, name: &Name, version: &Version, metadata: &Metadata) -> Vec<Want>;
 }
 
-/// Reads metadata by building, for sdists that do not state it.
+/// Reads metadata by building, for projects that do not state it.
 pub trait Builder: Send + Sync {
-    /// Builds the metadata of the sdist at `path`.
+    /// Builds the metadata of the project at `source`: an sdist, an archive or a
+    /// directory; `subdirectory` is where in it the project lies.
     ///
     /// # Errors
     ///
     /// Returns why the build failed, fit to be shown.
-    fn metadata(&self, path: &Utf8Path, name: &Name, version: &Version)
-    -> Result<Metadata, String>;
+    fn metadata(&self, source: &Utf8Path, subdirectory: Option<&str>) -> Result<Metadata, String>;
+
+    /// Returns what a build's answer may depend on besides the project: the Python
+    /// and the platform, in a few words.
+    fn tag(&self) -> String {
+        String::new()
+    }
+}
+
+/// What a direct reference leads to.
+#[derive(Debug, Clone)]
+pub struct Direct {
+    /// The package it is.
+    pub name: Name,
+    /// Its page: one version with one file.
+    pub page: Arc<Page>,
+    /// Where it comes from; a branch or tag is fixed to its commit.
+    pub source: Source,
+}
+
+impl Direct {
+    /// Reports whether it is a directory or a commit: there is no file to fetch.
+    pub fn is_tree(&self) -> bool {
+        match &self.source {
+            Source::Git(_) => true,
+            Source::Path { path, .. } => !folder::is_distribution(path),
+            Source::Index(_) | Source::Url { .. } => false,
+        }
+    }
 }
 
 /// What could be had, asked by name. Calls block until the answer is here.
@@ -114,18 +151,18 @@ pub trait Index: Sync {
         file: &ColdFile,
     ) -> Result<Arc<Metadata>, MetadataError>;
 
-    /// Returns the page of the one artifact that a direct reference names;
-    /// relative paths are meant from `base`.
+    /// Finds what a direct reference leads to; relative paths are meant from `base`.
+    /// Without a name the project's own is taken.
     ///
     /// # Errors
     ///
-    /// Fails if there is no such artifact or it could not be asked for.
+    /// Fails if there is no such thing or it could not be asked for.
     fn direct(
         &self,
-        _name: &Name,
+        _name: Option<&Name>,
         place: &str,
         _base: &Utf8Path,
-    ) -> Result<Arc<Page>, MetadataError> {
+    ) -> Result<Direct, MetadataError> {
         Err(MetadataError::Unusable(format!(
             "`{}` cannot be read here",
             crate::package::redact(place)

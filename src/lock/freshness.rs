@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::{Lock, input_digest};
-use crate::package::{Requirement, Target};
-use crate::requirements::{Line, Origin, OriginKind, Role};
+use crate::package::{Marker, Requirement, Target};
+use crate::requirements::{Origin, OriginKind, RequirementSet, Role, Wanted};
 use crate::resolve::RequiredBy;
 
 /// Why a lock no longer answers.
@@ -86,7 +86,7 @@ fn key(origin: &Origin, requirement: &str) -> Key {
 /// Compares a lock with the lines and targets of today; no reason means fresh.
 pub fn check_freshness(
     lock: Option<&Lock>,
-    lines: &[Line],
+    set: &RequirementSet,
     targets: &[Target],
 ) -> Vec<StaleReason> {
     let Some(lock) = lock else {
@@ -95,7 +95,7 @@ pub fn check_freshness(
     let Some(digest) = &lock.input_digest else {
         return vec![StaleReason::Foreign];
     };
-    if *digest == input_digest(lines, targets) {
+    if *digest == input_digest(set, targets) {
         return Vec::new();
     }
     let mut reasons = Vec::new();
@@ -124,22 +124,30 @@ pub fn check_freshness(
         }
     }
     let kept: Vec<&crate::package::Name> = lock.kept.iter().map(|(name, _)| name).collect();
-    let active = |line: &&Line| {
-        line.role == Role::Require
-            && targets
-                .iter()
-                .any(|target| line.requirement.marker.holds(target.environment()))
+    let counts = |marker: &Marker| {
+        let holds = |target: &Target| marker.holds(target.environment());
+        targets.iter().any(holds)
     };
     let mut seen = BTreeSet::new();
-    for line in lines.iter().filter(active) {
+    let named = set
+        .lines
+        .iter()
+        .filter(|line| line.role == Role::Require && counts(&line.requirement.marker))
+        .map(|line| (&line.origin, &line.text, Some(&line.requirement.name)));
+    let unnamed = set.unnamed.iter().filter(|entry| match &entry.wanted {
+        Wanted::Unnamed { marker, .. } => !entry.constraint && counts(marker),
+        Wanted::Named(_) => false,
+    });
+    let unnamed = unnamed.map(|entry| (&entry.origin, &entry.text, None));
+    for (origin, text, name) in named.chain(unnamed) {
         // A file may say the same twice.
-        let key = key(&line.origin, &line.text);
+        let key = key(origin, text);
         let known = locked.contains_key(&key);
         seen.insert(key);
-        if !known && !kept.contains(&&line.requirement.name) {
+        if !known && !name.is_some_and(|name| kept.contains(&name)) {
             reasons.push(StaleReason::Added {
-                origin: line.origin.clone(),
-                requirement: line.text.clone(),
+                origin: origin.clone(),
+                requirement: text.clone(),
             });
         }
     }

@@ -2,8 +2,8 @@
 
 use crate::host::digest;
 use crate::package::target::markers;
-use crate::package::{DistFile, FileKind, Marker, Name, Source, Target, Version};
-use crate::requirements::{Line, Role};
+use crate::package::{DistFile, Extra, FileKind, Marker, Name, Source, Target, Version};
+use crate::requirements::{Line, Origin, RequirementSet, Role, Wanted};
 use crate::resolve::{Dependency, Preferences, RequiredBy, Resolution};
 
 /// The schema of our tables that this program writes and knows.
@@ -100,7 +100,7 @@ impl Lock {
     /// fill in first.
     pub fn from_resolution(
         resolution: &Resolution,
-        lines: &[Line],
+        set: &RequirementSet,
         indexes: Vec<(String, String)>,
         exclude_newer: Option<i64>,
     ) -> Self {
@@ -124,8 +124,8 @@ impl Lock {
             exclude_newer: exclude_newer
                 .and_then(|second| jiff::Timestamp::from_second(second).ok())
                 .map(|time| time.to_string()),
-            input_digest: Some(input_digest(lines, &resolution.targets)),
-            applied: applied(lines),
+            input_digest: Some(input_digest(set, &resolution.targets)),
+            applied: applied(&set.lines),
             ..Self::default()
         };
         for package in &resolution.packages {
@@ -176,11 +176,19 @@ impl Lock {
 /// Returns the digest of everything that decides the answer: the lines with their
 /// origins (line numbers left out, so that a comment changes nothing), policy and
 /// targets.
-pub fn input_digest(lines: &[Line], targets: &[Target]) -> String {
-    let mut texts: Vec<String> = lines
+pub fn input_digest(set: &RequirementSet, targets: &[Target]) -> String {
+    let text = |role: &str, origin: &Origin, wanted: String| {
+        format!(
+            "{role}\t{:?}\t{}\t{}\t{wanted}",
+            origin.kind,
+            origin.name.as_deref().unwrap_or(""),
+            origin.file.as_deref().unwrap_or(""),
+        )
+    };
+    let mut texts: Vec<String> = set
+        .lines
         .iter()
         .filter_map(|line| {
-            let origin = &line.origin;
             let role = match &line.role {
                 Role::Require => "require".to_owned(),
                 Role::Constrain => "constrain".to_owned(),
@@ -188,18 +196,40 @@ pub fn input_digest(lines: &[Line], targets: &[Target]) -> String {
                 // What is installed is not an input: it is a preference.
                 Role::Protect => return None,
             };
-            Some(format!(
-                "{role}\t{:?}\t{}\t{}\t{}",
-                origin.kind,
-                origin.name.as_deref().unwrap_or(""),
-                origin.file.as_deref().unwrap_or(""),
-                line.requirement
-            ))
+            let requirement = &line.requirement;
+            let wanted = match &requirement.url {
+                Some(url) => by_address(url, &requirement.extras, &requirement.marker),
+                None => requirement.to_string(),
+            };
+            Some(text(&role, &line.origin, wanted))
         })
         .collect();
+    for entry in &set.unnamed {
+        if let Wanted::Unnamed {
+            place,
+            extras,
+            marker,
+        } = &entry.wanted
+        {
+            let role = if entry.constraint {
+                "constrain"
+            } else {
+                "require"
+            };
+            let wanted = by_address(place, extras, marker);
+            texts.push(text(role, &entry.origin, wanted));
+        }
+    }
     texts.sort();
     texts.extend(targets.iter().map(ToString::to_string));
     format!("sha256:{}", digest::sha256(texts.join("\n").as_bytes()))
+}
+
+/// A line with an address, without its name: that is the artifact's to tell, and a
+/// lock must be found fresh without asking.
+fn by_address(url: &str, extras: &[Extra], marker: &Marker) -> String {
+    let extras: Vec<&str> = extras.iter().map(Extra::as_str).collect();
+    format!("[{}] @ {url} ; {}", extras.join(","), marker.text())
 }
 
 /// A lock says file and line, which is enough to find a requirement.

@@ -112,7 +112,7 @@ pub fn run(
     }
     if nodes.is_empty() {
         if let Some(lock) = &inputs.lock {
-            for reason in check_freshness(Some(lock), &inputs.set.lines, &inputs.targets) {
+            for reason in check_freshness(Some(lock), &inputs.set, &inputs.targets) {
                 findings.add(
                     policy,
                     Code::Stale,

@@ -9,7 +9,7 @@ use url::Url;
 use super::context::Context;
 use super::error::OpError;
 use crate::index::config::PYPI;
-use crate::index::{Builder, IndexConfig, IndexLocation, RemoteIndex};
+use crate::index::{Builder, Index, IndexConfig, IndexLocation, MetadataError, RemoteIndex};
 use crate::package::target::{Arch, Implementation, MachineFacts, Os};
 use crate::package::{Name, Platform, Target, Version};
 use crate::requirements::file::{IndexOption, Reading};
@@ -491,6 +491,33 @@ pub fn finish_inputs(
         );
     }
     refuse_invalid(set, flags.skip_invalid)
+}
+
+/// Names the lines that only say where a package lies: a repository, an archive, a
+/// directory. What these state is read; only the index's builder runs anything.
+///
+/// # Errors
+///
+/// Fails on a line that leads to no package, unless invalid ones are skipped, and if
+/// the network could not be asked.
+pub fn name_lines(
+    set: &mut RequirementSet,
+    targets: &[Target],
+    index: &dyn Index,
+    skip_invalid: bool,
+) -> Result<(), OpError> {
+    let before = set.problems.len();
+    set.name_lines(targets, |place, base| {
+        match index.direct(None, place, base) {
+            Ok(found) => Ok(Ok(found.name)),
+            Err(MetadataError::Unusable(reason)) => Ok(Err(reason)),
+            Err(MetadataError::Index(error)) => Err(OpError::Index(error)),
+        }
+    })?;
+    if set.problems.len() == before {
+        return Ok(());
+    }
+    refuse_invalid(set, skip_invalid)
 }
 
 /// Adds a file whose lines all have one role: `--constraint`, `--override`.

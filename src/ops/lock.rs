@@ -4,7 +4,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::context::{Context, Site};
 use super::error::OpError;
-use super::inputs::{ResolveFlags, finish_inputs};
+use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::transaction::start;
 use crate::environment::Installed;
 use crate::index::{Index, RemoteIndex};
@@ -150,9 +150,9 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
         .then(|| start(context, &site, "lock"))
         .transpose()?;
     let flags = &request.flags;
-    let inputs = inputs(context, &site, flags)?;
+    let mut inputs = inputs(context, &site, flags)?;
     let path = site.installation.lock_path();
-    let stale = check_freshness(inputs.lock.as_ref(), &inputs.set.lines, &inputs.targets);
+    let stale = check_freshness(inputs.lock.as_ref(), &inputs.set, &inputs.targets);
     if request.check {
         return Ok(LockOutcome {
             outcome: None,
@@ -164,6 +164,8 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
             stats: Vec::new(),
         });
     }
+    let index = open_index(context, &site, flags, &inputs.targets, BuildMode::Allow)?;
+    name_lines(&mut inputs.set, &inputs.targets, &index, flags.skip_invalid)?;
     let installed = site.installed()?;
     let mut preferences = preferences(inputs.lock.as_ref(), &installed);
     forget(&mut preferences, request.upgrade, &request.upgrade_packages)?;
@@ -175,7 +177,6 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
             &installed,
         ));
     }
-    let index = open_index(context, &site, flags, &inputs.targets, BuildMode::Allow)?;
     let outcome = resolve_lines(
         context,
         &lines,
@@ -188,7 +189,7 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
     let mut written = false;
     let outcome = match outcome {
         Outcome::Resolved(mut resolution) => {
-            let lock = make_lock(&site, &mut resolution, &inputs.set.lines, &[], &index)?;
+            let lock = make_lock(&site, &mut resolution, &inputs.set, &[], &index)?;
             written = lock.write(&path)?;
             Outcome::Resolved(resolution)
         }
@@ -308,7 +309,7 @@ fn complete_hashes(resolution: &mut Resolution, index: &dyn Index) -> Result<(),
 pub fn make_lock(
     site: &Site,
     resolution: &mut Resolution,
-    lines: &[Line],
+    set: &RequirementSet,
     staged: &[Staged],
     index: &dyn Index,
 ) -> Result<Lock, OpError> {
@@ -321,7 +322,7 @@ pub fn make_lock(
         .map(|index| (index.name.clone(), crate::package::redact(&index.url)))
         .collect();
     let cut_off = resolution.exclude_newer;
-    let mut lock = Lock::from_resolution(resolution, lines, indexes, cut_off);
+    let mut lock = Lock::from_resolution(resolution, set, indexes, cut_off);
     settle_paths(&mut lock, &installation.root, staged);
     Ok(lock)
 }

@@ -95,12 +95,21 @@ impl PackageGoal {
                 _ => None,
             };
             let bytes = file.and_then(|file| file.size);
+            let place = match &package.source {
+                Source::Git(_) => Some(package.source.clone()),
+                Source::Path { path, editable } if package.files.is_empty() => Some(Source::Path {
+                    path: root.join(path).into_string(),
+                    editable: *editable,
+                }),
+                _ => None,
+            };
             wanted.insert(
                 package.name.clone(),
                 Wanted {
                     goal: Goal {
                         version,
                         digest: None,
+                        source: place,
                     },
                     source,
                     bytes,
@@ -115,6 +124,7 @@ impl PackageGoal {
                     goal: Goal {
                         version: version.clone(),
                         digest: None,
+                        source: None,
                     },
                     source: None,
                     bytes: None,
@@ -144,6 +154,7 @@ impl PackageGoal {
                 let goal = Goal {
                     version: package.version.clone(),
                     digest: package.digest.clone(),
+                    source: None,
                 };
                 (
                     package.name.clone(),

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::changes::{ChangeInfo, StepInfo};
 use super::context::{Context, Site};
 use super::error::OpError;
-use super::inputs::{ResolveFlags, finish_inputs};
+use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::lock::{make_lock, open_index, preferences, protected, protection_lines, resolve_lines};
 use super::packages::PackageGoal;
 use crate::environment::Installed;
@@ -125,6 +125,8 @@ pub fn preview_in(
         staged.push(found?);
     }
     let mut world = World::read(context, site, request, &staged)?;
+    name_lines(&mut world.set, &targets, &index, request.flags.skip_invalid)?;
+    name_lines(&mut world.base, &targets, &index, true)?;
     world.targets = targets;
     world.preview(staged, &index)
 }
@@ -261,9 +263,14 @@ impl<'a> World<'a> {
                 super::lock::protected(&self.site.installation.settings, &self.installed, &[]);
             self.fill(&mut preview, &resolution, &names, &all_protected, &pending)?;
             preview.warnings.clone_from(&resolution.warnings);
-            let lines = &self.set.lines;
             let staged = &preview.staged;
-            preview.lock = Some(make_lock(self.site, &mut resolution, lines, staged, index)?);
+            preview.lock = Some(make_lock(
+                self.site,
+                &mut resolution,
+                &self.set,
+                staged,
+                index,
+            )?);
         }
         preview.plan = self.plan_digest(&preview);
         Ok(preview)
@@ -293,7 +300,7 @@ impl<'a> World<'a> {
         protected: &[Name],
         pending: &BTreeSet<(Name, String)>,
     ) -> Result<(), OpError> {
-        let lock = Lock::from_resolution(resolution, &self.set.lines, Vec::new(), None);
+        let lock = Lock::from_resolution(resolution, &self.set, Vec::new(), None);
         let goal = PackageGoal::of_lock(
             &lock,
             &self.site.target,

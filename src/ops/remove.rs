@@ -8,7 +8,7 @@ use camino::Utf8PathBuf;
 use super::changes::{ChangeInfo, NodeChange, NodeChangeKind};
 use super::context::Context;
 use super::error::OpError;
-use super::inputs::{ResolveFlags, finish_inputs};
+use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::lock::{make_lock, open_index, preferences, protected, protection_lines, resolve_lines};
 use super::outcome::{Applied, Consent, plan_digest};
 use super::packages::PackageGoal;
@@ -75,6 +75,7 @@ pub fn run(
     let old_lock = Lock::find(&site.installation.lock_path())?;
     let targets = flags.targets(&site.installation.settings, Some(&site.target))?;
     let index = open_index(context, &site, flags, &targets, BuildMode::Allow)?;
+    name_lines(&mut set, &targets, &index, flags.skip_invalid)?;
     let protections = protection_lines(
         &protected(&site.installation.settings, &installed, &[]),
         &installed,
@@ -97,7 +98,7 @@ pub fn run(
         Outcome::Resolved(resolution) => resolution,
         Outcome::Conflicts(conflicts) => return Ok(RemoveOutcome::No(conflicts)),
     };
-    let lock = make_lock(&site, &mut resolution, &set.lines, &[], &index)?;
+    let lock = make_lock(&site, &mut resolution, &set, &[], &index)?;
     let goal = PackageGoal::of_lock(
         &lock,
         &site.target,

@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::context::Context;
 use super::error::OpError;
-use super::inputs::{ResolveFlags, finish_inputs};
+use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use crate::environment::ask;
 use crate::host::fs;
 use crate::package::Target;
@@ -75,6 +75,7 @@ pub fn run(context: &Context, request: &ResolveRequest) -> Result<ResolveOutcome
     };
     let index = flags.open_index(context, &settings, &set.options, builder)?;
     context.progress.begin("resolving", None);
+    name_lines(&mut set, &targets, &index, flags.skip_invalid)?;
     let outcome = resolve(&Task {
         lines: &set.lines,
         targets: &targets,

@@ -90,7 +90,7 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
     };
     let inputs = inputs(context, &site, &flags)?;
     let stale = match &inputs.lock {
-        Some(lock) => check_freshness(Some(lock), &inputs.set.lines, &inputs.targets),
+        Some(lock) => check_freshness(Some(lock), &inputs.set, &inputs.targets),
         None => Vec::new(),
     };
     let busy = DirLock::holder(&site.installation.own_dir().join("lock"));

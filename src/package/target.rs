@@ -346,7 +346,11 @@ pub fn markers(targets: &[Target]) -> Vec<String> {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.platform.triple(), self.python)
+        let kind = match self.environment.implementation_name() {
+            "cpython" => "",
+            other => other,
+        };
+        write!(f, "{}@{kind}{}", self.platform.triple(), self.python)
     }
 }
 

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::step::{Plan, PlanStep};
 use crate::environment::installed::SEEDS;
-use crate::environment::{Distribution, Installed};
+use crate::environment::{Distribution, Installed, Origination};
 use crate::lock::compare::{Side, Sides, compare};
 use crate::lock::{Change, ChangeKind};
-use crate::package::{Name, Version};
+use crate::package::{Name, Source, Version};
 
 /// What is wanted of one package.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,9 @@ pub struct Goal {
     pub version: Version,
     /// The digest that its files must have, where it is known.
     pub digest: Option<String>,
+    /// The commit or directory it must come from, where it is wanted from one: its
+    /// version alone does not tell.
+    pub source: Option<Source>,
 }
 
 /// Which packages that nothing wants go.
@@ -49,7 +52,8 @@ pub fn between(installed: &Installed, wanted: &BTreeMap<Name, Goal>, removal: &R
             plan.extra.push(distribution.name.clone());
             continue;
         }
-        before.insert(distribution.name.clone(), side(distribution));
+        let goal = wanted.get(&distribution.name);
+        before.insert(distribution.name.clone(), side(distribution, goal));
     }
     let after: Sides = wanted
         .iter()
@@ -58,7 +62,7 @@ pub fn between(installed: &Installed, wanted: &BTreeMap<Name, Goal>, removal: &R
                 name.clone(),
                 Side {
                     version: goal.version.clone(),
-                    source: None,
+                    source: goal.source.clone(),
                     digest: goal.digest.clone(),
                 },
             )
@@ -70,7 +74,7 @@ pub fn between(installed: &Installed, wanted: &BTreeMap<Name, Goal>, removal: &R
             let same = change.kind == ChangeKind::Replace && change.from == change.to;
             PlanStep {
                 change,
-                reason: same.then_some("its files differ"),
+                reason: same.then_some("its files or its source differ"),
             }
         })
         .collect();
@@ -117,10 +121,26 @@ fn is_wheel(distribution: &Distribution) -> bool {
     distribution.dir.as_str().ends_with(".dist-info")
 }
 
-fn side(distribution: &Distribution) -> Side {
+fn side(distribution: &Distribution, goal: Option<&Goal>) -> Side {
+    let wanted = goal.and_then(|goal| goal.source.as_ref());
     Side {
         version: distribution.version.clone(),
-        source: None,
+        source: wanted.map(|wanted| match &distribution.origination {
+            Origination::Direct(found) if is_same(found, wanted) => wanted.clone(),
+            Origination::Direct(found) => found.clone(),
+            Origination::Index | Origination::GoneFile(_) => Source::Index(String::new()),
+        }),
         digest: distribution.digest.clone(),
+    }
+}
+
+/// Reports whether an installed package comes from where it is wanted from. Of a
+/// commit it does not count by which branch or spelling of the address it was found.
+fn is_same(found: &Source, wanted: &Source) -> bool {
+    match (found, wanted) {
+        (Source::Git(found), Source::Git(wanted)) => {
+            found.commit == wanted.commit && found.subdirectory == wanted.subdirectory
+        }
+        _ => found == wanted,
     }
 }

@@ -8,7 +8,7 @@ use super::file::{Entry, FileContent, IndexOption, Reading, read_requirements};
 use super::origin::{Origin, OriginKind, Problem, Severity};
 use super::pyproject::{Project, read_project};
 use super::statement::{Statement, Wanted};
-use crate::package::{Name, Requirement};
+use crate::package::{Name, Requirement, Target};
 use crate::workspace::node::Node;
 use crate::workspace::settings::{NodeSources, OverrideValue, Settings};
 use crate::workspace::{Installation, NodeKind};
@@ -55,6 +55,8 @@ pub struct Line {
 pub struct RequirementSet {
     /// The lines: core first, then nodes by name, then policy.
     pub lines: Vec<Line>,
+    /// Lines that only say where a package lies, not which one it is.
+    pub unnamed: Vec<Entry>,
     /// Options of files that concern indexes.
     pub options: Vec<IndexOption>,
     /// What could not be read, and what is worth knowing.
@@ -79,32 +81,13 @@ impl RequirementSet {
     }
 
     fn add_entry(&mut self, entry: Entry) {
-        let requirement = match entry.wanted {
-            Wanted::Named(requirement) => *requirement,
-            Wanted::Unnamed {
-                place,
-                extras,
-                marker,
-            } => match name_of_place(&entry.base, &place) {
-                Some(name) => Requirement {
-                    extras,
-                    url: Some(place),
-                    marker,
-                    ..Requirement::any(name)
-                },
-                None => {
-                    self.problems.push(
-                        Problem::error(
-                            "invalid-requirement",
-                            entry.origin,
-                            format!("`{}` does not say which package it is", entry.text),
-                        )
-                        .with_fix(format!("write `NAME @ {}`", entry.text)),
-                    );
-                    return;
-                }
-            },
-        };
+        match entry.wanted.clone() {
+            Wanted::Named(requirement) => self.add_named(entry, *requirement),
+            Wanted::Unnamed { .. } => self.unnamed.push(entry),
+        }
+    }
+
+    fn add_named(&mut self, entry: Entry, requirement: Requirement) {
         self.lines.push(Line {
             origin: entry.origin,
             text: entry.text,
@@ -118,6 +101,52 @@ impl RequirementSet {
             },
             base: entry.base,
         });
+    }
+
+    /// Names the lines that only say where a package lies, by asking `find` with each
+    /// address and what it is meant from. Lines whose marker no target fulfils stay
+    /// unnamed; those that `find` cannot tell become problems.
+    ///
+    /// # Errors
+    ///
+    /// Passes on the errors of `find` that are not about one line.
+    pub fn name_lines<E>(
+        &mut self,
+        targets: &[Target],
+        mut find: impl FnMut(&str, &Utf8Path) -> Result<Result<Name, String>, E>,
+    ) -> Result<(), E> {
+        for entry in std::mem::take(&mut self.unnamed) {
+            let Wanted::Unnamed {
+                place,
+                extras,
+                marker,
+            } = entry.wanted.clone()
+            else {
+                continue;
+            };
+            let holds = |target: &Target| marker.holds(target.environment());
+            if !targets.iter().any(holds) {
+                self.unnamed.push(entry);
+                continue;
+            }
+            match find(&place, &entry.base)? {
+                Ok(name) => {
+                    let requirement = Requirement {
+                        extras,
+                        url: Some(place),
+                        marker,
+                        ..Requirement::any(name)
+                    };
+                    self.add_named(entry, requirement);
+                }
+                Err(reason) => {
+                    let fix = format!("write `NAME @ {}`", entry.text);
+                    let problem = Problem::error("invalid-requirement", entry.origin, reason);
+                    self.problems.push(problem.with_fix(fix));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Returns the problems that forbid going on.
@@ -192,17 +221,6 @@ impl RequirementSet {
             }
         }
     }
-}
-
-/// A local directory tells its name in its own pyproject; nothing is run.
-fn name_of_place(base: &Utf8Path, place: &str) -> Option<Name> {
-    let path = place.strip_prefix("file://").unwrap_or(place);
-    if path.contains("://") {
-        return None;
-    }
-    let text = crate::host::fs::find_text(&base.join(path).join("pyproject.toml")).ok()??;
-    let table: toml::Table = text.parse().ok()?;
-    Name::parse(table.get("project")?.get("name")?.as_str()?)
 }
 
 /// Gathers what the core and all enabled nodes ask for.

@@ -174,11 +174,16 @@ pub fn packages(
                 package.files.push(cold.file.clone());
             }
         }
-        if let Some((url, line)) = world.url_of(number) {
-            package.source = crate::index::direct_source(&url);
-            // A relative path is meant from the file that its line stands in.
-            if let Source::Path { path, .. } = &mut package.source {
-                *path = world.lines[line as usize].base.join(&*path).into_string();
+        if let Some(Ok(found)) = world.direct_of(number) {
+            if found.is_tree() {
+                // Its one file only stands for it in the page.
+                package.files.clear();
+            }
+            package.source = found.source;
+            if let Source::Path { editable, .. } = &mut package.source {
+                let of_name = |&&at: &&u32| world.lines[at as usize].requirement.name == name;
+                let mut lines = active.iter().filter(of_name);
+                *editable = lines.any(|&at| world.lines[at as usize].editable);
             }
         }
         packages.push(package);

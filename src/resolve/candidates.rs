@@ -94,6 +94,9 @@ pub struct Wishes {
     pub preferred: Vec<Version>,
     /// The installed version.
     pub kept: Option<Version>,
+    /// A line says where it comes from: policies on indexes and pre-releases do not
+    /// concern it.
+    pub has_address: bool,
 }
 
 impl Candidates {
@@ -127,9 +130,13 @@ impl Candidates {
             names_prerelease: wishes.names_prerelease,
             no_binary: options.no_binary.has(name),
             only_binary: options.only_binary.has(name),
-            prerelease: options.prerelease,
+            prerelease: if wishes.has_address {
+                Prerelease::Allow
+            } else {
+                options.prerelease
+            },
             order,
-            exclude_newer: options.exclude_newer,
+            exclude_newer: options.exclude_newer.filter(|_| !wishes.has_address),
             preferred: wishes.preferred,
             kept: wishes.kept,
         }

@@ -6,7 +6,7 @@ use pubgrub::{DerivationTree, External};
 
 use super::explain;
 use super::solve::{Proof, Solved, solve};
-use super::world::{Pkg, World};
+use super::world::{Pkg, World, same_place};
 use crate::index::IndexError;
 use crate::package::{Name, Range};
 use crate::progress::Cancel;
@@ -126,7 +126,7 @@ fn contradictions(world: &World<'_>, active: &[u32]) -> Vec<Vec<u32>> {
     let exclude_each_other = |first: u32, second: u32| {
         let url = |at: u32| world.lines[at as usize].requirement.url.as_deref();
         match (url(first), url(second)) {
-            (Some(first), Some(second)) => first != second,
+            (Some(first), Some(second)) => !same_place(first, second),
             (None, None) => range(first).is_disjoint(&range(second)),
             // What the file at an address is, no text says.
             _ => false,

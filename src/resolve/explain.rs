@@ -117,13 +117,10 @@ fn missing_supply(world: &World<'_>, line: u32) -> Result<Option<String>, IndexE
             "there is no package `{name}` on the configured indexes"
         )));
     };
-    if let Some(url) = &line.requirement.url
-        && candidates.page().is_empty()
+    if line.requirement.url.is_some()
+        && let Some(Err(reason)) = world.direct_of(number)
     {
-        return Ok(Some(format!(
-            "`{}` cannot be used as a package",
-            crate::package::redact(url)
-        )));
+        return Ok(Some(reason));
     }
     let range = line.requirement.specifiers.range();
     if range.is_empty() {

@@ -3,13 +3,15 @@
 //!
 //! [`provider`] shows our world to PubGrub, [`candidates`] says which version and
 //! file come first, [`preferences`] keeps what is there, [`targets`] makes one
-//! answer of several ([`align`], [`answer`], [`merge`], [`markers`]), and [`conflict`] turns a failed search into requirement
+//! answer of several ([`align`], [`alike`], [`answer`],
+//! [`merge`], [`markers`]), and [`conflict`] turns a failed search into requirement
 //! lines with their places.
 //!
 //! Never: reads a lock or a file, prints, or asks the network but through
 //! [`Index`](crate::index::Index).
 
 pub mod align;
+pub mod alike;
 pub mod answer;
 pub mod candidates;
 pub mod conflict;

@@ -80,9 +80,7 @@ impl<'w, 'a> Provider<'w, 'a> {
                 Range::full()
             }
             // A name has the one address that a line gives it; no other can be had.
-            None if dep.url.is_some()
-                && dep.url != self.world.url_of(dep.name).map(|(url, _)| url) =>
-            {
+            None if dep.url.is_some() && !self.world.has_address(dep.name, dep.url.as_deref()) => {
                 Range::empty()
             }
             None => dep.range.clone(),

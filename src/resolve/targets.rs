@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::align::{Place, align, prefer};
+use super::alike::ParsedMarkers;
 use super::answer::packages;
 use super::conflict::{Conflict, find_conflicts};
 use super::merge::merge;
@@ -13,7 +14,7 @@ use super::preferences::Preferences;
 use super::resolution::Resolution;
 use super::scout::Walker;
 use super::solve::{Solved, solve};
-use super::world::{ParsedMarkers, World};
+use super::world::World;
 use crate::index::{Index, IndexError};
 use crate::package::Target;
 use crate::progress::Cancel;
@@ -79,7 +80,7 @@ pub fn resolve(task: &Task<'_>) -> Result<Outcome, ResolveError> {
             place.targets.push(at);
             continue;
         }
-        let world =
+        let mut world =
             World::new(task.lines, target, task.options, preferences, task.index).sharing(&parsed);
         prefer(&world, places.iter());
         let names = world.asked_names();
@@ -92,6 +93,7 @@ pub fn resolve(task: &Task<'_>) -> Result<Outcome, ResolveError> {
         });
         task.index
             .begin(&names, Arc::new(Walker::new(task.lines, target, preferred)));
+        world.follow_addresses()?;
         let active = active_lines(&world);
         let picks = match solve(&world, &active, task.cancel, None)? {
             Solved::Picks(picks) => picks,

@@ -12,12 +12,13 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::align::Alignment;
+use super::alike::ParsedMarkers;
 use super::candidates::{Candidates, Choice, Wishes};
 use super::options::Options;
 use super::preferences::Preferences;
-use crate::index::{Index, IndexError, MetadataError, Page, Want};
+use crate::index::{Direct, Index, IndexError, MetadataError, Page, Want};
 use crate::package::requirement::{Parts, split};
-use crate::package::{Extra, Marker, Metadata, Name, Range, Requirement, Target, Version};
+use crate::package::{Extra, Metadata, Name, Range, Requirement, Specifiers, Target, Version};
 use crate::requirements::{Line, Role};
 
 /// A package as the solver knows it: small numbers, cheap to copy.
@@ -61,7 +62,7 @@ pub struct Dep {
 pub struct Deps {
     /// What it always asks for.
     pub base: Vec<Dep>,
-    extras: RefCell<FxHashMap<u32, Rc<Vec<Dep>>>>,
+    pub(super) extras: RefCell<FxHashMap<u32, Rc<Vec<Dep>>>>,
     metadata: Arc<Metadata>,
 }
 
@@ -75,21 +76,6 @@ struct Interner {
     numbers: FxHashMap<Name, u32>,
     extras: Vec<Extra>,
     extra_numbers: FxHashMap<Extra, u32>,
-}
-
-/// Markers by their text, for all targets; `None` cannot be read.
-#[derive(Debug, Default)]
-pub struct ParsedMarkers(RefCell<FxHashMap<String, Option<Rc<Marker>>>>);
-
-impl ParsedMarkers {
-    fn get(&self, text: &str) -> Option<Rc<Marker>> {
-        if let Some(known) = self.0.borrow().get(text) {
-            return known.clone();
-        }
-        let parsed = Marker::parse(text).ok().map(Rc::new);
-        self.0.borrow_mut().insert(text.to_owned(), parsed.clone());
-        parsed
-    }
 }
 
 /// What the solver shares between solves of one target.
@@ -107,10 +93,10 @@ pub struct World<'a> {
     pub preferences: &'a Preferences,
     index: &'a dyn Index,
     interner: RefCell<Interner>,
-    candidates: RefCell<FxHashMap<u32, Option<Rc<Candidates>>>>,
-    deps: RefCell<FxHashMap<(u32, Version), DepsResult>>,
+    pub(super) candidates: RefCell<FxHashMap<u32, Option<Rc<Candidates>>>>,
+    pub(super) deps: RefCell<FxHashMap<(u32, Version), DepsResult>>,
     markers: RefCell<FxHashMap<String, bool>>,
-    parsed: Rc<ParsedMarkers>,
+    pub(super) parsed: Rc<ParsedMarkers>,
     /// What other targets picked, to be tried before all else.
     pub alignment: RefCell<Alignment>,
     /// Which policy lines bind a name: constraints and protections.
@@ -118,7 +104,9 @@ pub struct World<'a> {
     /// Which override replaces all requirements on a name.
     overrides: FxHashMap<u32, u32>,
     /// Addresses that lines give to names.
-    urls: FxHashMap<u32, (String, u32)>,
+    pub(super) urls: FxHashMap<u32, (String, u32)>,
+    /// What these addresses led to.
+    directs: RefCell<FxHashMap<u32, Result<Direct, Broken>>>,
     /// Counters.
     pub decisions: Cell<u64>,
     /// Solves made.
@@ -155,6 +143,7 @@ impl<'a> World<'a> {
             constraints: FxHashMap::default(),
             overrides: FxHashMap::default(),
             urls: FxHashMap::default(),
+            directs: RefCell::default(),
             decisions: Cell::new(0),
             solves: Cell::new(0),
         };
@@ -192,55 +181,6 @@ impl<'a> World<'a> {
             }
         }
         world
-    }
-
-    /// Takes what was parsed for other targets, and leaves there what it parses.
-    #[must_use]
-    pub fn sharing(mut self, parsed: &Rc<ParsedMarkers>) -> Self {
-        self.parsed = Rc::clone(parsed);
-        self
-    }
-
-    /// Reports whether all that was asked of this world so far comes out alike on
-    /// another target, so that a solve there would go the same way. Only where
-    /// wheel tags are not judged.
-    pub fn judges_alike(&self, other: &Target) -> bool {
-        if !self.target.takes_any_wheel() || !other.takes_any_wheel() {
-            return false;
-        }
-        let (here, there) = (self.target.environment(), other.environment());
-        let alike = |marker: &Marker, extras: &[Extra]| {
-            marker.holds_with(here, extras) == marker.holds_with(there, extras)
-        };
-        let mut lines = self.lines.iter();
-        if !lines.all(|line| alike(&line.requirement.marker, &[])) {
-            return false;
-        }
-        for deps in self.deps.borrow().values() {
-            let Ok(deps) = deps else { continue };
-            let extras: Vec<[Extra; 1]> = deps
-                .extras
-                .borrow()
-                .keys()
-                .map(|&extra| [self.extra(extra)])
-                .collect();
-            for text in &deps.metadata.requires_dist {
-                let Ok(parts) = split(text) else { continue };
-                if parts.marker.is_empty() {
-                    continue;
-                }
-                let Some(marker) = self.parsed.get(parts.marker) else {
-                    continue;
-                };
-                let mut wanted = extras.iter();
-                if !alike(&marker, &[]) || !wanted.all(|extra| alike(&marker, extra)) {
-                    return false;
-                }
-            }
-        }
-        let candidates = self.candidates.borrow();
-        let mut pages = candidates.values().flatten();
-        pages.all(|candidates| candidates.judges_alike(other))
     }
 
     /// Returns the number of a name.
@@ -335,20 +275,24 @@ impl<'a> World<'a> {
             return Ok(known.clone());
         }
         let name = self.name(number);
-        let kept = self.preferences.kept(&name);
+        // An address leads to one thing; what is installed is not it.
+        let has_address = self.urls.contains_key(&number);
+        let kept = self.preferences.kept(&name).filter(|_| !has_address);
         let page = match self.urls.get(&number) {
             Some((url, line)) => {
                 let base = &self.lines[*line as usize].base;
-                Some(
-                    self.index
-                        .direct(&name, url, base)
-                        .or_else(|error| match error {
-                            MetadataError::Index(error) => Err(error),
-                            MetadataError::Unusable(_) => {
-                                Ok(Arc::new(Page::new(url, &name, Vec::new())))
-                            }
-                        })?,
-                )
+                Some(match self.index.direct(Some(&name), url, base) {
+                    Ok(found) => {
+                        let page = Arc::clone(&found.page);
+                        self.directs.borrow_mut().insert(number, Ok(found));
+                        page
+                    }
+                    Err(MetadataError::Index(error)) => return Err(error),
+                    Err(MetadataError::Unusable(reason)) => {
+                        self.directs.borrow_mut().insert(number, Err(reason));
+                        Arc::new(Page::new(url, &name, Vec::new()))
+                    }
+                })
             }
             None => match self.index.page(&name) {
                 Ok(page) => page,
@@ -362,7 +306,11 @@ impl<'a> World<'a> {
                 .then(|| Arc::new(Page::new("", &name, Vec::new())))
         });
         let candidates = page.map(|page| {
-            let wishes = self.wishes(&name, kept.map(|kept| kept.version.clone()));
+            let mut wishes = self.wishes(&name, kept.map(|kept| kept.version.clone()));
+            if has_address {
+                wishes.preferred.clear();
+                wishes.has_address = true;
+            }
             Rc::new(Candidates::new(
                 &name,
                 page,
@@ -398,6 +346,15 @@ impl<'a> World<'a> {
         wishes
     }
 
+    /// Reports whether an address means the same place as the one that a line gives to
+    /// the name.
+    pub fn has_address(&self, number: u32, url: Option<&str>) -> bool {
+        match (self.urls.get(&number), url) {
+            (Some((known, _)), Some(url)) => same_place(known, url),
+            _ => false,
+        }
+    }
+
     /// Asks for the metadata of the next versions in a range, without waiting.
     pub fn prefetch(&self, number: u32, range: &Range, count: usize) {
         let Ok(Some(candidates)) = self.candidates(number) else {
@@ -429,12 +386,35 @@ impl<'a> World<'a> {
             return Ok(known.clone());
         }
         let found = match self.metadata(number, version) {
-            Ok(metadata) => self.understand(&metadata).map(Rc::new),
+            Ok(metadata) => self
+                .check_python(number, &metadata)
+                .and_then(|()| self.understand(&metadata))
+                .map(Rc::new),
             Err(MetadataError::Unusable(reason)) => Err(reason),
             Err(MetadataError::Index(error)) => return Err(error),
         };
+        if let Err(reason) = &found
+            && self.urls.contains_key(&number)
+        {
+            let reason = Err(reason.clone());
+            self.directs.borrow_mut().insert(number, reason);
+        }
         self.deps.borrow_mut().insert(key, found.clone());
         Ok(found)
+    }
+
+    /// An index tells requires-python on its page; what has an address has no page.
+    fn check_python(&self, number: u32, metadata: &Metadata) -> Result<(), Broken> {
+        let Some(text) = &metadata.requires_python else {
+            return Ok(());
+        };
+        let admits = Specifiers::parse(&text.replace(".*", ""))
+            .map_or(true, |python| python.admits_python(&self.target.python));
+        if admits || !self.urls.contains_key(&number) {
+            return Ok(());
+        }
+        let text = crate::package::artifact::printable(text);
+        Err(format!("it needs Python {text}"))
     }
 
     /// Returns the requirements of a version if they were looked at before.
@@ -444,6 +424,63 @@ impl<'a> World<'a> {
             .get(&(number, version.clone()))?
             .clone()
             .ok()
+    }
+
+    /// Gives the names that artifacts with an address ask for by address theirs.
+    ///
+    /// As in uv, only what a line names by address may name others so: a package of an
+    /// index cannot bring an address of its own. Such artifacts are the only candidates
+    /// of their names, so what they ask for is known before anything is decided.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the world could not be asked.
+    pub fn follow_addresses(&mut self) -> Result<(), IndexError> {
+        let mut open: Vec<u32> = self.urls.keys().copied().collect();
+        open.sort_unstable_by_key(|&number| self.name(number));
+        while let Some(number) = open.pop() {
+            let Some((_, line)) = self.url_of(number) else {
+                continue;
+            };
+            let Some(candidates) = self.candidates(number)? else {
+                continue;
+            };
+            let Some(version) = candidates.choose(&Range::full()) else {
+                continue;
+            };
+            let Ok(deps) = self.deps(number, &version)? else {
+                continue;
+            };
+            let name = self.name(number);
+            let asks = |line: &&Line| self.is_active(line) && line.requirement.name == name;
+            let mut wanted: Vec<u32> = Vec::new();
+            for line in self.lines.iter().filter(asks) {
+                let extras = line.requirement.extras.iter();
+                wanted.extend(extras.map(|extra| self.extra_number(extra)));
+            }
+            let mut all = deps.base.clone();
+            for extra in wanted {
+                if let Ok(more) = self.extra_deps(&deps, extra) {
+                    all.extend(more.iter().cloned());
+                }
+            }
+            for dep in all {
+                if let Some(url) = dep.url
+                    && !self.urls.contains_key(&dep.name)
+                    && !self.overrides.contains_key(&dep.name)
+                {
+                    self.urls.insert(dep.name, (url, line));
+                    self.candidates.borrow_mut().remove(&dep.name);
+                    open.push(dep.name);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns what a name's address led to, or why it cannot be used.
+    pub fn direct_of(&self, number: u32) -> Option<Result<Direct, Broken>> {
+        self.directs.borrow().get(&number).cloned()
     }
 
     /// Returns the address that a line gives to a name, and the line.
@@ -579,6 +616,25 @@ impl Deps {
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
+}
+
+/// Reports whether two addresses mean one place: an `egg` is only a name, and a
+/// repository may be written with `.git` or without.
+pub fn same_place(first: &str, second: &str) -> bool {
+    let plain = |text: &str| {
+        let (address, fragment) = text.split_once('#').unwrap_or((text, ""));
+        let fragment: Vec<&str> = fragment
+            .split('&')
+            .filter(|pair| !pair.is_empty() && !pair.starts_with("egg="))
+            .collect();
+        let mut address = address.trim_end_matches('/').to_owned();
+        if address.starts_with("git+") {
+            address = address.replacen(".git@", "@", 1);
+            address.truncate(address.trim_end_matches(".git").len());
+        }
+        format!("{address}#{}", fragment.join("&"))
+    };
+    first == second || plain(first) == plain(second)
 }
 
 /// How many bytes at the end of a requirement's text are its marker.

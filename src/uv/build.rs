@@ -13,7 +13,7 @@ use crate::host::fs;
 use crate::host::process::Bounds;
 use crate::index::{Builder, IndexConfig, RemoteIndex};
 use crate::package::artifact::printable;
-use crate::package::{Metadata, Name, Target, Version};
+use crate::package::{Metadata, Target};
 use crate::progress::{Cancel, Silent};
 
 /// Runs the hooks: asks what the build needs, then for the metadata alone, else
@@ -210,22 +210,32 @@ impl Plan {
 }
 
 impl Builder for UvBuilder {
-    fn metadata(
-        &self,
-        path: &Utf8Path,
-        name: &Name,
-        version: &Version,
-    ) -> Result<Metadata, String> {
+    fn metadata(&self, source: &Utf8Path, subdirectory: Option<&str>) -> Result<Metadata, String> {
         let uv = self.uv()?;
-        let parent = path.parent().unwrap_or(Utf8Path::new("."));
+        // A directory of the user's gets nothing beside it; an archive lies in the cache.
+        let parent = match (fs::is_dir(source), &self.config.cache_dir) {
+            (true, Some(cache)) => cache.as_path(),
+            (true, None) => Utf8Path::new("."),
+            (false, _) => source.parent().unwrap_or(Utf8Path::new(".")),
+        };
         let scratch = fs::scratch(parent).map_err(|error| error.to_string())?;
         let scratch = Utf8PathBuf::from_path_buf(scratch.path().to_owned())
             .map(|dir| (dir, scratch))
             .map_err(|_| "a path is not UTF-8".to_owned())?;
-        let (source, out) = (scratch.0.join("source"), scratch.0.join("out"));
+        let (unpacked, out) = (scratch.0.join("source"), scratch.0.join("out"));
         fs::create_dir_all(&out).map_err(|error| error.to_string())?;
-        unpack(path, &source)?;
-        let dir = project_dir(&source)?;
+        let mut dir = if fs::is_dir(source) {
+            source.to_owned()
+        } else {
+            unpack(source, &unpacked)?;
+            project_dir(&unpacked)?
+        };
+        if let Some(inner) = subdirectory {
+            dir = dir.join(inner);
+        }
+        if !fs::is_dir(&dir) {
+            return Err("it has no such directory".to_owned());
+        }
         let mut plan = Plan::read(&dir)?;
         let more = self.hook(&uv, "requires", &plan, &dir, &out)?;
         let more: Vec<String> = serde_json::from_value(more).map_err(|error| error.to_string())?;
@@ -238,15 +248,11 @@ impl Builder for UvBuilder {
         } else {
             fs::read_text(&made.join("METADATA")).map_err(|error| error.to_string())?
         };
-        let metadata = Metadata::parse(&text);
-        if metadata.is_of(name, version) {
-            Ok(metadata)
-        } else {
-            Err(printable(&format!(
-                "its build made metadata of `{} {}`",
-                metadata.name, metadata.version
-            )))
-        }
+        Ok(Metadata::parse(&text))
+    }
+
+    fn tag(&self) -> String {
+        self.target.to_string()
     }
 }
 
@@ -254,7 +260,7 @@ impl Builder for UvBuilder {
 fn unpack(path: &Utf8Path, into: &Utf8Path) -> Result<(), String> {
     let bytes = fs::read_bytes(path).map_err(|error| error.to_string())?;
     let damaged = |error: &dyn std::fmt::Display| format!("it cannot be unpacked: {error}");
-    if path.as_str().ends_with(".zip") {
+    if bytes.starts_with(b"PK") {
         let mut archive =
             zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged(&error))?;
         return archive.extract(into).map_err(|error| damaged(&error));

@@ -5,11 +5,12 @@ use std::fmt::Write;
 
 use camino::Utf8PathBuf;
 use portenv::requirements::set::{gather, gather_with};
-use portenv::requirements::{OriginKind, RequirementSet, Role, Severity};
+use portenv::requirements::{OriginKind, Problem, RequirementSet, Role, Severity};
 use portenv::workspace::node::read_node;
 use portenv::workspace::{Installation, find_installation};
 
 use crate::support::Sandbox;
+use crate::worlds::{name, target};
 
 fn installation(sandbox: &Sandbox) -> Installation {
     find_installation(sandbox.root(), None, None).unwrap()
@@ -254,33 +255,37 @@ fn the_line_to_add_for_an_index_is_one_that_the_settings_take() {
 }
 
 #[test]
-fn a_local_address_takes_its_name_from_its_own_project() {
+fn a_line_that_only_says_where_waits_to_be_named_and_is_none_without_its_target() {
     let sandbox = Sandbox::new();
     sandbox.comfyui("");
-    let dir = sandbox.node(
-        "a",
-        "-e ./inner ; sys_platform == 'linux'\n./absent\nhttps://host/main.zip\n",
-    );
-    let project = "[project]\nname = \"Inner_Thing\"\n";
-    sandbox.write("custom_nodes/a/inner/pyproject.toml", project);
-    let set = gathered(&sandbox);
+    let text = "-e ./inner[x] ; sys_platform == 'linux'\n./absent\nhttps://host/main.zip ; sys_platform == 'win32'\n";
+    let dir = sandbox.node("a", text);
+    let mut set = gathered(&sandbox);
+    assert!(set.lines.is_empty() && set.errors().next().is_none());
+    let mut asked = Vec::new();
+    let named: Result<(), ()> = set.name_lines(&[target("linux", "3.12.0")], |place, base| {
+        asked.push(place.to_owned());
+        assert_eq!(base, dir);
+        Ok(if place == "./inner" {
+            Ok(name("inner-thing"))
+        } else {
+            Err("there is nothing".to_owned())
+        })
+    });
+    assert_eq!(named, Ok(()));
+    assert_eq!(asked, ["./inner", "./absent"]);
     let [line] = set.lines.as_slice() else {
         panic!("{:?}", set.lines)
     };
     assert_eq!(line.requirement.name.as_str(), "inner-thing");
+    assert_eq!(line.requirement.extras.len(), 1);
     assert_eq!(line.requirement.marker.text(), "sys_platform == 'linux'");
     assert!(line.editable);
-    assert_eq!(line.base, dir);
-    let problems: Vec<String> = set
-        .errors()
-        .map(portenv::requirements::Problem::shown)
-        .collect();
+    assert_eq!(set.unnamed.len(), 1);
+    let problems: Vec<String> = set.errors().map(Problem::shown).collect();
     assert_eq!(
         problems,
-        [
-            "custom_nodes/a/requirements.txt:2:1: `./absent` does not say which package it is (write `NAME @ ./absent`)",
-            "custom_nodes/a/requirements.txt:3:1: `https://host/main.zip` does not say which package it is (write `NAME @ https://host/main.zip`)",
-        ]
+        ["custom_nodes/a/requirements.txt:2:1: there is nothing (write `NAME @ ./absent`)"]
     );
 }
 

@@ -1,7 +1,8 @@
 //! Index pages: what their files are, whatever form and state they come in.
 
-use portenv::index::archive::{read_local, read_tail, sdist_metadata, wheel_metadata};
+use portenv::index::archive::{read_local, read_tail, wheel_metadata};
 use portenv::index::html;
+use portenv::index::project::sdist_metadata;
 use portenv::index::simple::{ListedFile, parse_page};
 use portenv::package::{Name, Version};
 use proptest::prelude::*;

@@ -3,6 +3,7 @@
 mod freshness;
 mod installer;
 mod roundtrip;
+mod targets;
 
 use std::process::Command;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use portenv::lock::read::LockError;
 use portenv::lock::{ChangeKind, Lock, LockedPackage, StaleReason, check_freshness, compare};
 use portenv::package::{DistFile, FileKind, Source, Vcs};
 use portenv::progress::{Cancel, Silent};
-use portenv::requirements::{Line, Origin, OriginKind};
+use portenv::requirements::{Line, Origin, OriginKind, RequirementSet};
 use portenv::resolve::{Dependency, Outcome, Preferences, RequiredBy};
 use proptest::prelude::*;
 
@@ -33,11 +34,18 @@ fn read(text: &str) -> Lock {
     Lock::parse(text, file()).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
+fn set_of(lines: &[Line]) -> RequirementSet {
+    RequirementSet {
+        lines: lines.to_vec(),
+        ..RequirementSet::default()
+    }
+}
+
 fn lock_of(world: &World) -> Lock {
     let indexes = vec![("mem".to_owned(), "memory:///".to_owned())];
     Lock::from_resolution(
         &world.resolution(),
-        &world.lines,
+        &set_of(&world.lines),
         indexes,
         Some(1_780_000_000),
     )
@@ -425,7 +433,7 @@ fn a_lock_of_another_tool_is_read_and_only_its_provenance_is_unknown() {
     assert!(numpy.required_by.is_empty());
     assert_eq!(lock.packages[1].dependencies.len(), 1);
     assert_eq!(
-        check_freshness(Some(&lock), &[], &[]),
+        check_freshness(Some(&lock), &set_of(&[]), &[]),
         [StaleReason::Foreign]
     );
 
@@ -454,7 +462,7 @@ fn a_lock_of_another_tool_is_read_and_only_its_provenance_is_unknown() {
     let lock = read(&dropped);
     assert_eq!(lock.packages.len(), 4);
     assert_eq!(
-        check_freshness(Some(&lock), &small().lines, &small().targets),
+        check_freshness(Some(&lock), &set_of(&small().lines), &small().targets),
         [StaleReason::Foreign]
     );
 }

@@ -8,6 +8,8 @@ use document::check_document;
 mod answers;
 mod document;
 mod flags;
+mod sources;
+mod universal;
 
 /// A sandbox with an index and a target that no interpreter needs to be asked for.
 struct World {

@@ -13,7 +13,7 @@ use crate::lock::StaleReason;
 use crate::ops::lock::LockOutcome;
 use crate::ops::resolve::ResolveOutcome;
 use crate::package::target::markers;
-use crate::package::{DistFile, Target, redact};
+use crate::package::{DistFile, Source, Target, redact};
 use crate::requirements::Problem;
 use crate::requirements::origin::show_path;
 use crate::resolve::resolution::Package;
@@ -198,7 +198,7 @@ fn text(resolution: &Resolution) -> String {
             .marker
             .as_ref()
             .map_or(String::new(), |marker| format!(" ; {marker}"));
-        text.push_str(&format!("{}=={}{marker}\n", package.name, package.version));
+        text.push_str(&format!("{}{marker}\n", pinned(package)));
     }
     text
 }
@@ -221,4 +221,28 @@ fn show_stats(screen: &Screen, verbose: u8, outcome: &Outcome, network: &[(&'sta
         );
     }
     screen.note(&format!("stats: {}", parts.join(", ")));
+}
+
+/// A package as a line of a requirements file that means just it (PEP 508).
+fn pinned(package: &Package) -> String {
+    let name = &package.name;
+    let fragment = |inner: &Option<String>| {
+        let part = |dir: &String| format!("#subdirectory={dir}");
+        inner.as_ref().map(part).unwrap_or_default()
+    };
+    match &package.source {
+        Source::Index(_) => format!("{name}=={}", package.version),
+        Source::Url { url, subdirectory } => {
+            format!("{name} @ {}{}", redact(url), fragment(subdirectory))
+        }
+        Source::Git(vcs) => {
+            let place = fragment(&vcs.subdirectory);
+            format!("{name} @ git+{}@{}{place}", redact(&vcs.url), vcs.commit)
+        }
+        Source::Path { path, editable } => match (url::Url::from_file_path(path), editable) {
+            (Ok(url), true) => format!("-e {url}"),
+            (Ok(url), false) => format!("{name} @ {url}"),
+            (Err(()), _) => path.clone(),
+        },
+    }
 }

@@ -288,17 +288,13 @@ fn a_kept_record_that_is_damaged_is_fetched_again() {
 struct CountingBuilder(AtomicU64);
 
 impl Builder for CountingBuilder {
-    fn metadata(
-        &self,
-        path: &Utf8Path,
-        name: &Name,
-        version: &Version,
-    ) -> Result<Metadata, String> {
+    fn metadata(&self, source: &Utf8Path, _: Option<&str>) -> Result<Metadata, String> {
         self.0.fetch_add(1, Ordering::Relaxed);
-        assert!(path.is_file());
+        assert!(source.is_file());
+        let (name, rest) = source.file_name().unwrap().split_once('-').unwrap();
         Ok(Metadata {
-            name: name.to_string(),
-            version: version.to_string(),
+            name: name.to_owned(),
+            version: rest.trim_end_matches(".tar.gz").to_owned(),
             requires_dist: vec!["built".to_owned()],
             ..Metadata::default()
         })

@@ -10,7 +10,7 @@ fn with_line(lines: &[Line], text: &str) -> Vec<Line> {
 
 #[track_caller]
 fn reasons(lock: &Lock, lines: &[Line], targets: &[portenv::package::Target]) -> Vec<String> {
-    let found = check_freshness(Some(lock), lines, targets);
+    let found = check_freshness(Some(lock), &set_of(lines), targets);
     found.iter().map(StaleReason::shown).collect()
 }
 
@@ -78,9 +78,12 @@ fn each_way_to_be_stale_has_its_reason() {
             "{policy}"
         );
     }
-    assert_eq!(check_freshness(None, &[], &[]), [StaleReason::Missing]);
+    assert_eq!(
+        check_freshness(None, &set_of(&[]), &[]),
+        [StaleReason::Missing]
+    );
     let all = with_line(&removed, "Node-Y: d>=0.5");
-    let kinds: Vec<_> = check_freshness(Some(&lock), &all, &[target("linux", "3.13.0")]);
+    let kinds: Vec<_> = check_freshness(Some(&lock), &set_of(&all), &[target("linux", "3.13.0")]);
     assert!(
         matches!(
             kinds.as_slice(),
@@ -114,7 +117,7 @@ fn the_digest_depends_on_all_that_decides_and_on_nothing_else() {
     let digest = |change: &dyn Fn(&mut Vec<Line>)| {
         let mut lines = world.lines.clone();
         change(&mut lines);
-        input_digest(&lines, &world.targets)
+        input_digest(&set_of(&lines), &world.targets)
     };
     let plain = digest(&|_| {});
     assert_eq!(plain, digest(&|lines| lines.reverse()));
@@ -128,5 +131,8 @@ fn the_digest_depends_on_all_that_decides_and_on_nothing_else() {
     for (at, change) in changes.into_iter().enumerate() {
         assert_ne!(plain, digest(change), "{at}");
     }
-    assert_ne!(plain, input_digest(&world.lines, &world.targets[..1]));
+    assert_ne!(
+        plain,
+        input_digest(&set_of(&world.lines), &world.targets[..1])
+    );
 }

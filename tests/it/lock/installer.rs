@@ -84,7 +84,7 @@ fn uv_installs_a_lock_as_it_is() {
         }
     }
     let indexes = vec![("test".to_owned(), server.url())];
-    let lock = Lock::from_resolution(&resolution, &world.lines, indexes, None);
+    let lock = Lock::from_resolution(&resolution, &set_of(&world.lines), indexes, None);
     let path: Utf8PathBuf = sandbox.root().join("pylock.toml");
     lock.write(&path).unwrap();
     assert_eq!(Lock::find(&path).unwrap().as_ref(), Some(&lock));
@@ -123,7 +123,7 @@ fn uv_refuses_a_lock_for_another_machine_and_changes_nothing() {
         panic!("{}", world.answer())
     };
     let path = sandbox.root().join("pylock.toml");
-    Lock::from_resolution(&resolution, &world.lines, Vec::new(), None)
+    Lock::from_resolution(&resolution, &set_of(&world.lines), Vec::new(), None)
         .write(&path)
         .unwrap();
     assert!(!uv_sync(&sandbox, &path).status.success());

@@ -1,0 +1,96 @@
+//! Git repositories given by address: fixed to a commit and checked out in the cache.
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::source::{IndexError, MetadataError};
+use crate::git::change::{check_out_from, mirror, resolve_rev, update_mirror};
+use crate::git::{GitError, fetch_commit};
+use crate::host::{digest, fs};
+use crate::package::redact;
+
+/// A checkout in the cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Checkout {
+    /// The commit that the revision came to.
+    pub(super) commit: String,
+    /// Where its files lie.
+    pub(super) dir: Utf8PathBuf,
+}
+
+/// Checks out a revision below `cache`, asking the remote only for what may have
+/// changed: a branch or tag may, a whole commit id that is there may not.
+pub(super) fn check_out(
+    cache: &Utf8Path,
+    url: &str,
+    rev: Option<&str>,
+    offline: bool,
+) -> Result<Checkout, MetadataError> {
+    let home = cache.join("git").join(digest::short(url.as_bytes()));
+    let bare = home.join("repository");
+    let failed = |error: GitError| told(url, &error);
+    let local = |error: fs::FsError| MetadataError::Unusable(error.to_string());
+    if !fs::is_dir(&bare) {
+        if offline {
+            return Err(IndexError::Offline { what: redact(url) }.into());
+        }
+        fs::create_dir_all(&home).map_err(local)?;
+        // Cloned aside and moved into place, so that a broken clone is never taken for one.
+        let aside = fs::scratch(&home).map_err(local)?;
+        let aside = Utf8PathBuf::from_path_buf(aside.path().join("repository"))
+            .map_err(|_| MetadataError::Unusable("the cache's path is not UTF-8".to_owned()))
+            .map(|path| (path, aside))?;
+        mirror(url, &aside.0).map_err(failed)?;
+        if fs::rename(&aside.0, &bare).is_err() && !fs::is_dir(&bare) {
+            return Err(MetadataError::Unusable(format!(
+                "`{bare}` cannot be written"
+            )));
+        }
+    } else if !offline && !rev.is_some_and(|rev| is_whole(rev) && resolve_rev(&bare, rev).is_some())
+    {
+        update_mirror(&bare, url).map_err(failed)?;
+    }
+    let wanted = rev.unwrap_or("HEAD");
+    let mut commit = resolve_rev(&bare, wanted);
+    if commit.is_none() && !offline {
+        // A commit or ref that no branch leads to has to be asked for by name.
+        match fetch_commit(&bare, wanted) {
+            Ok(()) => commit = resolve_rev(&bare, wanted),
+            Err(error) if error.remote => return Err(failed(error)),
+            Err(_) => {}
+        }
+    }
+    let commit = commit.ok_or_else(|| {
+        MetadataError::Unusable(format!(
+            "the repository `{}` has no branch, tag or commit `{wanted}`",
+            redact(url)
+        ))
+    })?;
+    let dir = home.join(&commit);
+    if !fs::is_dir(&dir) {
+        let aside = fs::scratch(&home).map_err(local)?;
+        let path = Utf8PathBuf::from_path_buf(aside.path().join("checkout"))
+            .map_err(|_| MetadataError::Unusable("the cache's path is not UTF-8".to_owned()))?;
+        check_out_from(&bare, &commit, &path).map_err(failed)?;
+        if fs::rename(&path, &dir).is_err() && !fs::is_dir(&dir) {
+            return Err(MetadataError::Unusable(format!(
+                "`{dir}` cannot be written"
+            )));
+        }
+    }
+    Ok(Checkout { commit, dir })
+}
+
+fn is_whole(rev: &str) -> bool {
+    rev.len() == 40 && rev.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn told(url: &str, error: &GitError) -> MetadataError {
+    if error.remote || error.source.is_some() {
+        return IndexError::Git {
+            url: redact(url),
+            detail: error.to_string(),
+        }
+        .into();
+    }
+    MetadataError::Unusable(format!("`{}`: {error}", redact(url)))
+}
