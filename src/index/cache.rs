@@ -16,7 +16,7 @@ use super::page::{ColdPart, Page};
 use crate::host::fs;
 use crate::package::Metadata;
 
-const SCHEMA: i64 = 3;
+const SCHEMA: i64 = 4;
 
 /// A page as kept, with what HTTP said of its age.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ enum Write {
         fresh_until: i64,
         etag: Option<String>,
         last_modified: Option<String>,
-        record: Option<(Vec<u8>, Vec<u8>)>,
+        record: Option<(Vec<u8>, Arc<Vec<u8>>)>,
     },
     Touch {
         index: String,
@@ -262,12 +262,13 @@ fn write_all(connection: &mut Connection, writes: &[Write]) -> rusqlite::Result<
                     last_modified,
                     record,
                 } => {
-                    let (hot, bytes) = record.clone().unzip();
+                    let hot = record.as_ref().map(|(hot, _)| hot);
+                    let bytes = record.as_ref().map(|(_, cold)| cold.as_slice());
                     let old: Option<i64> = old_cold
                         .query_row(params![index, name], |row| row.get(0))
                         .optional()?
                         .flatten();
-                    let id = match (&bytes, old) {
+                    let id = match (bytes, old) {
                         (None, _) => None,
                         // Most pages come back as they were: their cold part stays.
                         (Some(bytes), Some(id)) if same_cold.exists(params![id, bytes])? => {

@@ -226,7 +226,7 @@ impl Client {
                 Ok(body) => {
                     return Ok(PageAnswer::Body {
                         content_type,
-                        body: body.to_vec(),
+                        body: body.into(),
                         url: final_url,
                         fresh,
                         etag,
@@ -264,7 +264,7 @@ impl Client {
                 _ => {}
             }
             match response.bytes().await {
-                Ok(bytes) => return Ok(Some(bytes.to_vec())),
+                Ok(bytes) => return Ok(Some(bytes.into())),
                 Err(error) => last = causes(&error),
             }
         }
@@ -311,7 +311,7 @@ impl Client {
                         && let Ok(bytes) = response.bytes().await
                     {
                         return Ok(Some(Part {
-                            bytes: bytes.to_vec(),
+                            bytes: bytes.into(),
                             offset,
                             size,
                         }));
@@ -321,7 +321,7 @@ impl Client {
                     if let Ok(bytes) = response.bytes().await {
                         return Ok(Some(Part {
                             size: bytes.len() as u64,
-                            bytes: bytes.to_vec(),
+                            bytes: bytes.into(),
                             offset: 0,
                         }));
                     }

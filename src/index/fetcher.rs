@@ -56,6 +56,9 @@ pub(super) fn start(shared: &Arc<Shared>, mut wants: mpsc::UnboundedReceiver<Wan
                         shared,
                         client,
                         permits: Semaphore::new(PARALLEL),
+                        digesting: Semaphore::new(
+                            std::thread::available_parallelism().map_or(2, usize::from),
+                        ),
                         flat: tokio::sync::OnceCell::new(),
                     });
                     while let Some(want) = wants.recv().await {
@@ -76,6 +79,9 @@ struct Fetcher {
     shared: Arc<Shared>,
     client: Client,
     permits: Semaphore,
+    /// Pages being understood at once: no more than there are processors, for a
+    /// large one takes a hundred megabytes on the way.
+    digesting: Semaphore,
     flat: tokio::sync::OnceCell<Result<Vec<ListedFile>, IndexError>>,
 }
 
@@ -277,6 +283,7 @@ impl Fetcher {
                     parse_page(&content_type, &body, &url)
                         .map(|files| (Page::new(&index, &name, files), name))
                 };
+                let _permit = self.digesting.acquire().await;
                 let parsed = tokio::task::spawn_blocking(parse)
                     .await
                     .map_err(|error| error.to_string())

@@ -41,6 +41,10 @@ pub fn listed(path: &Utf8Path) -> Option<ListedFile> {
 
 /// Returns the path that a `file:` URL means.
 pub fn path_of(url: &str) -> Option<Utf8PathBuf> {
+    let scheme = url.trim_start().get(..5)?;
+    if !scheme.eq_ignore_ascii_case("file:") {
+        return None;
+    }
     let url = Url::parse(url).ok().filter(|url| url.scheme() == "file")?;
     Utf8PathBuf::from_path_buf(url.to_file_path().ok()?).ok()
 }

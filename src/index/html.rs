@@ -1,9 +1,11 @@
 //! The anchors of an HTML page, found without a document tree.
 
+use std::borrow::Cow;
+
 use memchr::memchr;
 use url::Url;
 
-use super::simple::{ListedFile, bare, parse_time};
+use super::simple::{ListedFile, address, parse_time};
 
 /// Finds the files that a page links to. Malformed anchors are passed over.
 pub fn parse(text: &str, base: &Url) -> Vec<ListedFile> {
@@ -38,10 +40,10 @@ pub fn parse(text: &str, base: &Url) -> Vec<ListedFile> {
     files
 }
 
-type Attributes = Vec<(String, String)>;
+type Attributes<'a> = Vec<(&'a str, Cow<'a, str>)>;
 
 /// Reads attributes up to the `>` that ends the tag.
-fn attributes(text: &str) -> (Attributes, &str) {
+fn attributes(text: &str) -> (Attributes<'_>, &str) {
     let mut found = Vec::new();
     let mut rest = text.trim_start();
     loop {
@@ -51,23 +53,22 @@ fn attributes(text: &str) -> (Attributes, &str) {
         if let Some(after) = rest.strip_prefix('>') {
             return (found, after);
         }
-        let end = rest
-            .find(|c: char| c == '=' || c == '>' || c.is_whitespace())
-            .unwrap_or(rest.len());
+        let stop = |byte: u8| matches!(byte, b'=' | b'>') || byte.is_ascii_whitespace();
+        let end = rest.bytes().position(stop).unwrap_or(rest.len());
         if end == 0 {
             // A stray `=`: pass it over.
             rest = rest[1..].trim_start();
             continue;
         }
-        let name = rest[..end].to_ascii_lowercase();
+        let name = &rest[..end];
         rest = rest[end..].trim_start();
         let mut value = "";
         if let Some(after) = rest.strip_prefix('=') {
             let after = after.trim_start();
-            let quote = after.chars().next().filter(|c| matches!(c, '"' | '\''));
+            let quote = after.bytes().next().filter(|c| matches!(c, b'"' | b'\''));
             (value, rest) = if let Some(quote) = quote {
                 let inner = &after[1..];
-                let close = inner.find(quote).unwrap_or(inner.len());
+                let close = memchr(quote, inner.as_bytes()).unwrap_or(inner.len());
                 (&inner[..close], inner.get(close + 1..).unwrap_or(""))
             } else {
                 let close = after
@@ -77,23 +78,23 @@ fn attributes(text: &str) -> (Attributes, &str) {
             };
             rest = rest.trim_start();
         }
-        found.push((name.trim_end_matches('/').to_owned(), decode(value)));
+        found.push((name.trim_end_matches('/'), decode(value)));
     }
 }
 
-fn find<'a>(attributes: &'a Attributes, name: &str) -> Option<&'a str> {
+fn find<'a>(attributes: &'a Attributes<'_>, name: &str) -> Option<&'a str> {
     attributes
         .iter()
-        .find(|(key, _)| key == name)
-        .map(|(_, value)| value.as_str())
+        .find(|(key, _)| key.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.as_ref())
 }
 
-fn file(attributes: &Attributes, shown: &str, base: &Url) -> Option<ListedFile> {
-    let url = base.join(find(attributes, "href")?.trim()).ok()?;
-    let last = url.path_segments()?.next_back()?.to_owned();
-    let filename = percent_decode(&last);
+fn file(attributes: &Attributes<'_>, shown: &str, base: &Url) -> Option<ListedFile> {
+    let (url, fragment) = address(find(attributes, "href")?.trim(), base)?;
+    let (_, last) = url.split('?').next()?.rsplit_once('/')?;
+    let filename = percent_decode(last);
     let filename = if filename.is_empty() {
-        decode(shown.trim())
+        decode(shown.trim()).into_owned()
     } else {
         filename
     };
@@ -107,8 +108,8 @@ fn file(attributes: &Attributes, shown: &str, base: &Url) -> Option<ListedFile> 
         size: None,
         ..ListedFile::default()
     };
-    if let Some((algorithm, hex)) = url
-        .fragment()
+    if let Some((algorithm, hex)) = fragment
+        .as_deref()
         .and_then(|fragment| fragment.split('&').find_map(|pair| pair.split_once('=')))
         && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
     {
@@ -119,14 +120,14 @@ fn file(attributes: &Attributes, shown: &str, base: &Url) -> Option<ListedFile> 
         .or_else(|| find(attributes, "data-dist-info-metadata"))
         .filter(|value| !value.eq_ignore_ascii_case("false"))
         .map(|value| value.strip_prefix("sha256=").map(str::to_ascii_lowercase));
-    file.url = bare(url);
+    file.url = url;
     Some(file)
 }
 
 /// Decodes the entities that index pages use.
-fn decode(text: &str) -> String {
-    if !text.contains('&') {
-        return text.to_owned();
+fn decode(text: &str) -> Cow<'_, str> {
+    if memchr(b'&', text.as_bytes()).is_none() {
+        return text.into();
     }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -165,11 +166,14 @@ fn decode(text: &str) -> String {
         }
     }
     out.push_str(rest);
-    out
+    out.into()
 }
 
 /// Decodes `%2B` and the like; a broken escape stays as it is.
 pub(super) fn percent_decode(text: &str) -> String {
+    if memchr(b'%', text.as_bytes()).is_none() {
+        return text.to_owned();
+    }
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;

@@ -10,6 +10,7 @@ pub mod archive;
 pub mod cache;
 mod checkout;
 pub mod client;
+mod cold;
 pub mod config;
 pub mod direct;
 pub mod fetcher;

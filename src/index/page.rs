@@ -1,16 +1,19 @@
 //! One package on one index as a compact record, newest version first.
 //!
 //! The record does not depend on a target. Versions are parsed only when they
-//! are looked at, and addresses and digests (the cold part) only for the files
-//! that are chosen: a solve looks at a handful of versions of each package.
+//! are looked at, their files likewise, and addresses and digests (the cold part)
+//! only for the files that are chosen: a solve looks at a handful of versions of
+//! each package.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
+pub use super::cold::ColdPart;
+use super::cold::{self, Cold};
 use super::simple::ListedFile;
 use crate::package::wheel::{WheelName, is_sdist, sdist_version};
 use crate::package::{DistFile, FileKind, Name, Version};
@@ -44,19 +47,28 @@ impl FileRef {
     }
 }
 
+/// What stands before the files' records in the hot part.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Hot {
-    versions: Vec<HotVersion>,
+struct Head {
+    /// The versions, newest first, each with a line break behind it.
+    versions: String,
+    /// Where the files of each version begin in the files' records.
+    starts: Vec<u32>,
+    /// How long the files' records are together.
+    length: u32,
     tags: Vec<String>,
     pythons: Vec<String>,
+    /// What addresses begin with.
+    places: Vec<String>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct HotVersion {
-    text: String,
-    files: Vec<FileRef>,
-    #[serde(skip)]
+/// A version, understood as far as it was looked at.
+#[derive(Debug, Default)]
+struct Slot {
+    /// Where its text ends.
+    end: usize,
     parsed: OnceLock<Version>,
+    files: OnceLock<Box<[FileRef]>>,
 }
 
 /// The rest of what an index says of a file.
@@ -70,32 +82,14 @@ pub struct ColdFile {
     pub metadata: Option<Option<String>>,
 }
 
-/// Where the cold part lies when it is not in memory.
-pub trait ColdPart: Send + Sync {
-    /// Reads up to `length` bytes from `offset` on; fewer at the end.
-    fn read(&self, offset: usize, length: usize) -> Option<Vec<u8>>;
-}
-
-/// The cold part: one record per file, newest version first, each read alone.
-enum Cold {
-    Here(Vec<u8>),
-    Kept(Arc<dyn ColdPart>),
-}
-
-impl fmt::Debug for Cold {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Here(bytes) => write!(f, "{} bytes", bytes.len()),
-            Self::Kept(_) => f.write_str("kept"),
-        }
-    }
-}
-
 /// One package on one index.
 #[derive(Debug)]
 pub struct Page {
     index: String,
-    hot: Hot,
+    head: Head,
+    slots: Vec<Slot>,
+    /// The files' records.
+    files: Vec<u8>,
     cold: Cold,
     skipped: Vec<String>,
 }
@@ -104,24 +98,38 @@ impl Page {
     /// Makes the record of what an index lists for a name. Files that are neither
     /// wheels nor readable sdists of this name are set aside.
     pub fn new(index: &str, name: &Name, listed: Vec<ListedFile>) -> Self {
-        let mut versions: BTreeMap<Version, Vec<(FileRef, ColdFile)>> = BTreeMap::new();
+        let mut groups = Groups::default();
         let mut tags = Numbering::default();
+        let kinds: Vec<Option<(usize, u32)>> = {
+            // A page names few versions often.
+            let mut known: FxHashMap<&str, Option<usize>> = FxHashMap::default();
+            let mut own = "";
+            let mut kind = |filename| {
+                let Some((project, version, tag)) = WheelName::split(filename) else {
+                    let version = sdist_version(filename, name).filter(|_| is_sdist(filename))?;
+                    return Some((groups.of(version), SDIST));
+                };
+                if project != own {
+                    (Name::parse(project).as_ref() == Some(name)).then(|| own = project)?;
+                }
+                let parsed = known
+                    .entry(version)
+                    .or_insert_with(|| Some(groups.of(WheelName::version_of(version)?)));
+                Some(((*parsed)?, tags.of(tag)))
+            };
+            listed.iter().map(|file| kind(&file.filename)).collect()
+        };
         let mut pythons = Numbering::default();
         let mut skipped = Vec::new();
-        for listed in listed {
-            let wheel = WheelName::parse(&listed.filename).filter(|wheel| wheel.name == *name);
-            let (version, tag, kind) = if let Some(wheel) = wheel {
-                (wheel.version, tags.of(&wheel.tags), FileKind::Wheel)
-            } else if let Some(version) =
-                sdist_version(&listed.filename, name).filter(|_| is_sdist(&listed.filename))
-            {
-                (version, SDIST, FileKind::Sdist)
-            } else {
+        let mut files: Vec<Vec<(FileRef, ColdFile)>> = Vec::new();
+        files.resize_with(groups.0.len(), Vec::new);
+        for (listed, kind) in listed.into_iter().zip(kinds) {
+            let Some((group, tags)) = kind else {
                 skipped.push(listed.filename);
                 continue;
             };
             let reference = FileRef {
-                tags: tag,
+                tags,
                 python: listed
                     .requires_python
                     .as_deref()
@@ -137,58 +145,77 @@ impl Page {
                     hashes: listed.hashes,
                     size: listed.size,
                     upload_time: listed.upload_time,
-                    kind,
+                    kind: reference.kind(),
                 },
                 yanked: listed.yanked,
                 metadata: listed.metadata,
             };
-            versions.entry(version).or_default().push((reference, cold));
+            files[group].push((reference, cold));
         }
-        let mut cold = Vec::new();
-        let versions = versions
-            .into_iter()
-            .rev()
-            .map(|(version, files)| HotVersion {
-                text: version.to_string(),
-                files: files
-                    .into_iter()
-                    .map(|(mut reference, file)| {
-                        reference.cold = u32::try_from(cold.len()).unwrap_or(u32::MAX);
-                        cold.extend(postcard::to_stdvec(&file).unwrap_or_default());
-                        reference
-                    })
-                    .collect(),
+        let (mut cold, mut hot) = (Vec::new(), Vec::new());
+        let mut places = Numbering::default();
+        let mut head = Head::default();
+        let mut slots = Vec::new();
+        for (version, group) in groups.0.into_iter().rev() {
+            head.versions.push_str(&version.to_string());
+            let end = head.versions.len();
+            head.versions.push('\n');
+            head.starts.push(size(hot.len()));
+            let mut references = Vec::new();
+            for (mut reference, file) in std::mem::take(&mut files[group]) {
+                reference.cold = size(cold.len());
+                cold::write(&mut cold, &file, |place| places.of(place));
+                references.push(reference);
+            }
+            hot.extend(postcard::to_stdvec(&references).unwrap_or_default());
+            slots.push(Slot {
+                end,
                 parsed: version.into(),
-            })
-            .collect();
+                files: references.into_boxed_slice().into(),
+            });
+        }
+        head.length = size(hot.len());
+        head.tags = tags.texts;
+        head.pythons = pythons.texts;
+        head.places = places.texts;
         Self {
             index: index.to_owned(),
-            hot: Hot {
-                versions,
-                tags: tags.texts,
-                pythons: pythons.texts,
-            },
-            cold: Cold::Here(cold),
+            head,
+            slots,
+            files: hot,
+            cold: Cold::Here(Arc::new(cold)),
             skipped,
         }
     }
 
     /// Returns the record as two byte strings, for the cache; the cold part only
     /// while it is in memory.
-    pub fn encode(&self) -> (Vec<u8>, Vec<u8>) {
-        let hot = postcard::to_stdvec(&self.hot).unwrap_or_default();
+    pub fn encode(&self) -> (Vec<u8>, Arc<Vec<u8>>) {
+        let mut hot = postcard::to_stdvec(&self.head).unwrap_or_default();
+        hot.extend_from_slice(&self.files);
         let cold = match &self.cold {
-            Cold::Here(bytes) => bytes.clone(),
-            Cold::Kept(_) => Vec::new(),
+            Cold::Here(bytes) => Arc::clone(bytes),
+            Cold::Kept(_) => Arc::default(),
         };
         (hot, cold)
     }
 
     /// Reads a record back, its cold part left where it is; `None` if it is damaged.
     pub fn decode(index: &str, hot: &[u8], cold: Arc<dyn ColdPart>) -> Option<Self> {
-        Some(Self {
+        let (head, files) = postcard::take_from_bytes::<Head>(hot).ok()?;
+        let ends = memchr::memchr_iter(b'\n', head.versions.as_bytes());
+        let slots: Vec<Slot> = ends
+            .map(|end| Slot {
+                end,
+                ..Slot::default()
+            })
+            .collect();
+        let whole = head.length as usize == files.len() && slots.len() == head.starts.len();
+        whole.then(|| Self {
             index: index.to_owned(),
-            hot: postcard::from_bytes(hot).ok()?,
+            files: files.to_vec(),
+            head,
+            slots,
             cold: Cold::Kept(cold),
             skipped: Vec::new(),
         })
@@ -201,20 +228,22 @@ impl Page {
 
     /// Returns how many versions there are.
     pub fn len(&self) -> usize {
-        self.hot.versions.len()
+        self.slots.len()
     }
 
     /// Reports whether there is no version.
     pub fn is_empty(&self) -> bool {
-        self.hot.versions.is_empty()
+        self.slots.is_empty()
     }
 
     /// Returns the version at a place; 0 is the newest.
     pub fn version(&self, at: usize) -> &Version {
-        let version = &self.hot.versions[at];
-        version
-            .parsed
-            .get_or_init(|| Version::from_str(&version.text).unwrap_or_else(|_| Version::new([0])))
+        let slot = &self.slots[at];
+        slot.parsed.get_or_init(|| {
+            let start = at.checked_sub(1).map_or(0, |at| self.slots[at].end + 1);
+            let text = self.head.versions.get(start..slot.end).unwrap_or("");
+            Version::from_str(text).unwrap_or_else(|_| Version::new([0]))
+        })
     }
 
     /// Finds the place of a version.
@@ -233,30 +262,33 @@ impl Page {
 
     /// Returns the files of a version.
     pub fn files(&self, at: usize) -> &[FileRef] {
-        &self.hot.versions[at].files
+        self.slots[at].files.get_or_init(|| {
+            let start = self.head.starts[at] as usize;
+            let bytes = self.files.get(start..).unwrap_or_default();
+            postcard::take_from_bytes::<Vec<FileRef>>(bytes)
+                .map_or_else(|_| Box::default(), |(files, _)| files.into_boxed_slice())
+        })
     }
 
     /// Returns the distinct tag sets of the page's wheels.
     pub fn tag_sets(&self) -> &[String] {
-        &self.hot.tags
+        &self.head.tags
     }
 
     /// Returns the distinct requires-python texts.
     pub fn python_texts(&self) -> &[String] {
-        &self.hot.pythons
+        &self.head.pythons
     }
 
     /// Returns everything the index says of a file; `None` if the record is damaged.
     pub fn cold(&self, file: FileRef) -> Option<ColdFile> {
         let offset = file.cold as usize;
         match &self.cold {
-            Cold::Here(bytes) => postcard::take_from_bytes(bytes.get(offset..)?)
-                .ok()
-                .map(|(cold, _)| cold),
-            // A record is a few hundred bytes; long addresses need a second look.
-            Cold::Kept(part) => [1 << 10, 1 << 16].iter().find_map(|&length| {
+            Cold::Here(bytes) => cold::read(bytes.get(offset..)?, file, &self.head.places),
+            // A record is a few hundred bytes; long names need a second look.
+            Cold::Kept(part) => [1 << 9, 1 << 16].iter().find_map(|&length| {
                 let bytes = part.read(offset, length)?;
-                postcard::take_from_bytes(&bytes).ok().map(|(cold, _)| cold)
+                cold::read(&bytes, file, &self.head.places)
             }),
         }
     }
@@ -264,7 +296,7 @@ impl Page {
     /// Returns what the record was made of, so that more files can join it.
     pub fn listed(&self) -> Vec<ListedFile> {
         let mut files = Vec::new();
-        for reference in self.hot.versions.iter().flat_map(|version| &version.files) {
+        for reference in (0..self.len()).flat_map(|at| self.files(at)) {
             let Some(cold) = self.cold(*reference) else {
                 continue;
             };
@@ -276,7 +308,7 @@ impl Page {
                 requires_python: reference
                     .python
                     .checked_sub(1)
-                    .and_then(|at| self.hot.pythons.get(at as usize))
+                    .and_then(|at| self.head.pythons.get(at as usize))
                     .cloned(),
                 yanked: cold.yanked.clone(),
                 upload_time: reference.upload_time,
@@ -292,10 +324,25 @@ impl Page {
     }
 }
 
+fn size(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+/// The distinct versions of a page, each with a number.
+#[derive(Default)]
+struct Groups(BTreeMap<Version, usize>);
+
+impl Groups {
+    fn of(&mut self, version: Version) -> usize {
+        let next = self.0.len();
+        *self.0.entry(version).or_insert(next)
+    }
+}
+
 #[derive(Default)]
 struct Numbering {
     texts: Vec<String>,
-    numbers: rustc_hash::FxHashMap<String, u32>,
+    numbers: FxHashMap<String, u32>,
 }
 
 impl Numbering {

@@ -80,9 +80,9 @@ pub fn parse_page(content_type: &str, body: &[u8], base: &Url) -> Result<Vec<Lis
     }
     if kind.ends_with("+html") || kind == "text/html" || kind == "application/xhtml+xml" {
         let text = String::from_utf8_lossy(body);
-        if !text.to_ascii_lowercase().contains("<a ")
-            && !text.to_ascii_lowercase().contains("<html")
-            && !text.to_ascii_lowercase().contains("<!doctype")
+        if !["<a ", "<html", "<!doctype"]
+            .iter()
+            .any(|mark| holds_ignoring_case(text.as_bytes(), mark.as_bytes()))
         {
             return Err("the answer says it is HTML but is not a page".to_owned());
         }
@@ -104,15 +104,23 @@ fn parse_json(body: &[u8], base: &Url) -> Result<Vec<ListedFile>, String> {
         ));
     }
     let files = page.files.into_iter().filter_map(|file| {
-        let url = base.join(&file.url).ok()?;
+        let (url, _) = address(&file.url, base)?;
+        let hashes = if file
+            .hashes
+            .iter()
+            .all(|(kind, hex)| is_lower(kind) && is_lower(hex))
+        {
+            file.hashes
+        } else {
+            let lower = file.hashes.into_iter();
+            lower
+                .map(|(kind, hex)| (kind.to_ascii_lowercase(), hex.to_ascii_lowercase()))
+                .collect()
+        };
         Some(ListedFile {
             filename: file.filename,
-            url: bare(url),
-            hashes: file
-                .hashes
-                .into_iter()
-                .map(|(algorithm, hex)| (algorithm.to_ascii_lowercase(), hex.to_ascii_lowercase()))
-                .collect(),
+            url,
+            hashes,
             size: file.size,
             requires_python: file.requires_python.filter(|text| !text.trim().is_empty()),
             yanked: file.yanked.and_then(yanked),
@@ -162,5 +170,58 @@ pub(super) fn parse_time(text: &str) -> Option<i64> {
 
 pub(super) fn bare(mut url: Url) -> String {
     url.set_fragment(None);
-    url.to_string()
+    url.into()
+}
+
+fn is_lower(text: &str) -> bool {
+    !text.bytes().any(|byte| byte.is_ascii_uppercase())
+}
+
+/// Reports whether a text holds a word in any case; the word begins with `<`.
+fn holds_ignoring_case(text: &[u8], word: &[u8]) -> bool {
+    memchr::memchr_iter(b'<', text).any(|at| {
+        text.get(at..at + word.len())
+            .is_some_and(|found| found.eq_ignore_ascii_case(word))
+    })
+}
+
+/// Returns the absolute address that a link means, and its fragment.
+pub(super) fn address(link: &str, base: &Url) -> Option<(String, Option<String>)> {
+    let (bare, fragment) = match link.split_once('#') {
+        Some((bare, fragment)) => (bare, Some(fragment)),
+        None => (link, None),
+    };
+    if is_normal(bare) && fragment.is_none_or(is_plain) {
+        return Some((bare.to_owned(), fragment.map(str::to_owned)));
+    }
+    let mut url = base.join(link).ok()?;
+    let fragment = url.fragment().map(str::to_owned);
+    url.set_fragment(None);
+    Some((url.into(), fragment))
+}
+
+fn is_plain(text: &str) -> bool {
+    let plain =
+        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'+' | b'=' | b'/');
+    text.bytes().all(plain)
+}
+
+/// Reports whether parsing an address would leave it as it is. Most are so, and
+/// a project has thousands.
+fn is_normal(link: &str) -> bool {
+    let Some((host, path)) = link
+        .strip_prefix("https://")
+        .and_then(|rest| rest.split_once('/'))
+    else {
+        return false;
+    };
+    let by_name = |b: u8| b.is_ascii_lowercase() || b == b'.' || b == b'-';
+    // A label of digits or beyond ASCII is parsed in ways of its own.
+    host.starts_with(|c: char| c.is_ascii_lowercase())
+        && host.ends_with(|c: char| c.is_ascii_lowercase())
+        && !host.contains("xn--")
+        && host.bytes().all(by_name)
+        && is_plain(path)
+        && !path.starts_with('.')
+        && !path.contains("/.")
 }

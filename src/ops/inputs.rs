@@ -16,6 +16,7 @@ use crate::requirements::file::{IndexOption, Reading};
 use crate::requirements::{
     Origin, OriginKind, Problem, RequirementSet, Role, Statement, read_requirements,
 };
+use crate::resolve::families::Family;
 use crate::resolve::markers::MOST_TARGETS;
 use crate::resolve::{NamesOrAll, Options};
 use crate::uv::UvBuilder;
@@ -126,6 +127,7 @@ impl ResolveFlags {
                 _ => None,
             })?,
             exclude,
+            families: families(settings)?,
         })
     }
 
@@ -419,6 +421,28 @@ fn universal_targets(from: Option<&Version>) -> Vec<Target> {
         add(&linux, Implementation::PyPy);
     }
     targets
+}
+
+/// Returns the families of the settings and those built in.
+///
+/// # Errors
+///
+/// Fails on a member that is no name.
+pub fn families(settings: &Settings) -> Result<Vec<Family>, OpError> {
+    let own = settings.family.iter().map(|table| {
+        let members = table.members.iter().map(|text| {
+            Name::parse(text).ok_or_else(|| {
+                OpError::Policy(format!(
+                    "portenv.toml: `{text}` in family.members is not a package name"
+                ))
+            })
+        });
+        Ok::<_, OpError>(Family {
+            members: members.collect::<Result<_, _>>()?,
+            mode: table.mode,
+        })
+    });
+    Ok(Family::all(own.collect::<Result<_, _>>()?))
 }
 
 /// The triple of the machine this program was made for.

@@ -48,6 +48,18 @@ pub struct Parts<'a> {
     pub marker: &'a str,
 }
 
+impl Parts<'_> {
+    /// Returns the text that they were cut from up to the marker.
+    pub fn without_marker<'a>(&self, text: &'a str) -> &'a str {
+        if self.marker.is_empty() {
+            return text.trim_end().trim_end_matches(';');
+        }
+        let before = text.rfind(self.marker).map_or(text, |at| &text[..at]);
+        let before = before.trim_end();
+        before.strip_suffix(';').unwrap_or(before)
+    }
+}
+
 /// Cuts a requirement into its parts without understanding them.
 ///
 /// # Errors

@@ -8,8 +8,8 @@ use super::version::Version;
 /// The tags that a target can use, ranked; a lower rank fits better.
 #[derive(Debug, Clone)]
 pub struct Tags {
-    /// (python tag, abi tag) → rank.
-    code: FxHashMap<(String, String), u32>,
+    /// python tag → abi tag → rank.
+    code: FxHashMap<String, Vec<(String, u32)>>,
     /// platform tag → rank, `any` last.
     platform: FxHashMap<String, u32>,
 }
@@ -27,10 +27,10 @@ impl Tags {
             .min()?;
         let code = python
             .split('.')
-            .flat_map(|python| abi.split('.').map(move |abi| (python, abi)))
-            .filter_map(|(python, abi)| {
-                self.code.get(&(python.to_owned(), abi.to_owned())).copied()
-            })
+            .filter_map(|python| self.code.get(python))
+            .flatten()
+            .filter(|(known, _)| abi.split('.').any(|abi| abi == known))
+            .map(|&(_, rank)| rank)
             .min()?;
         Some(code * 1000 + place)
     }
@@ -40,10 +40,14 @@ impl Tags {
 pub fn of(platform: &Platform, python: &Version) -> Tags {
     let part = |n: usize| python.release().get(n).copied().unwrap_or(0);
     let (major, minor) = (part(0), part(1));
-    let mut code = FxHashMap::default();
+    let mut code: FxHashMap<String, Vec<(String, u32)>> = FxHashMap::default();
+    let mut rank = 0;
     let mut add = |python: String, abi: &str| {
-        let rank = u32::try_from(code.len()).unwrap_or(u32::MAX);
-        code.entry((python, abi.to_owned())).or_insert(rank);
+        let abis = code.entry(python).or_default();
+        if !abis.iter().any(|(known, _)| known == abi) {
+            abis.push((abi.to_owned(), rank));
+            rank += 1;
+        }
     };
     let own = format!("cp{major}{minor}");
     add(own.clone(), &own);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder};
 
@@ -141,13 +142,13 @@ pub struct Target {
     /// The full version of Python.
     pub python: Version,
     environment: MarkerEnvironment,
-    tags: Tags,
+    tags: Arc<Tags>,
     /// It was asked of a real machine.
     is_real: bool,
     /// Only X.Y of the Python was named.
     is_minor: bool,
-    /// Any wheel will do; these say which of them speaks for all.
-    any_wheel: Vec<Tags>,
+    /// Any wheel will do; the first of these that fits one says which speaks for all.
+    any_wheel: Arc<[Tags]>,
 }
 
 /// What only a real machine knows and markers may ask for.
@@ -248,7 +249,7 @@ impl Target {
             sys_platform,
         })
         .expect("BUG: a parsed version must print as a version");
-        let tags = tags::of(&platform, &python);
+        let tags = Arc::new(tags::of(&platform, &python));
         Self {
             platform,
             python,
@@ -256,7 +257,7 @@ impl Target {
             tags,
             is_real: *facts != MachineFacts::default(),
             is_minor,
-            any_wheel: Vec::new(),
+            any_wheel: Arc::new([]),
         }
     }
 
@@ -281,9 +282,9 @@ impl Target {
         if !self.takes_any_wheel() {
             return self.tags.rank(tags);
         }
-        let mut known = (0u32..).zip(&self.any_wheel);
-        let first = known.find_map(|(at, known)| Some((at, known.rank(tags)?)));
-        Some(first.map_or(u32::MAX, |(at, rank)| (at << 24).saturating_add(rank)))
+        let mut known = (0..).zip(&*self.any_wheel);
+        let first = known.find(|(_, known)| known.rank(tags).is_some());
+        Some(first.map_or(u32::MAX, |(at, _)| at))
     }
 
     /// Returns what markers are judged by.
@@ -292,7 +293,7 @@ impl Target {
     }
 
     /// Returns the wheel tags that fit.
-    pub fn tags(&self) -> &Tags {
+    pub fn tags(&self) -> &Arc<Tags> {
         &self.tags
     }
 

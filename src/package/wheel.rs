@@ -18,28 +18,36 @@ pub struct WheelName {
 impl WheelName {
     /// Reads a wheel's file name; `None` if it is malformed in any part.
     pub fn parse(filename: &str) -> Option<Self> {
-        let stem = filename.strip_suffix(".whl")?;
-        let parts: Vec<&str> = stem.split('-').collect();
-        let (name, version, tags) = match parts.as_slice() {
-            [name, version, tags @ ..] if tags.len() == 3 => (name, version, tags),
-            [name, version, build, tags @ ..]
-                if tags.len() == 3 && build.starts_with(|c: char| c.is_ascii_digit()) =>
-            {
-                (name, version, tags)
-            }
-            _ => return None,
-        };
-        if tags
-            .iter()
-            .any(|tag| tag.is_empty() || tag.split('.').any(str::is_empty))
-        {
-            return None;
-        }
+        let (name, version, tags) = Self::split(filename)?;
         Some(Self {
             name: Name::parse(name)?,
-            version: Version::from_str(&version.replace('_', "-")).ok()?,
-            tags: tags.join("-"),
+            version: Self::version_of(version)?,
+            tags: tags.to_owned(),
         })
+    }
+
+    /// Cuts a wheel's file name into the texts of name, version and tags.
+    pub fn split(filename: &str) -> Option<(&str, &str, &str)> {
+        let stem = filename.strip_suffix(".whl")?;
+        let dashes = stem.bytes().filter(|&byte| byte == b'-').count();
+        let (name, rest) = stem.split_once('-')?;
+        let (version, mut tags) = rest.split_once('-')?;
+        if dashes == 5 {
+            let (build, rest) = tags.split_once('-')?;
+            if !build.starts_with(|c: char| c.is_ascii_digit()) {
+                return None;
+            }
+            tags = rest;
+        } else if dashes != 4 {
+            return None;
+        }
+        let whole = tags.split(['-', '.']).all(|tag| !tag.is_empty());
+        whole.then_some((name, version, tags))
+    }
+
+    /// Reads a version as a wheel's file name spells it.
+    pub fn version_of(text: &str) -> Option<Version> {
+        Version::from_str(&text.replace('_', "-")).ok()
     }
 }
 

@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use rustc_hash::FxHashMap;
 
 use super::candidates::Candidates;
-use super::solve::{Picks, Solved, solve};
+use super::families::divided;
+use super::provider::Pins;
+use super::solve::{Picks, Solved, solve_pinned};
 use super::world::World;
 use crate::index::IndexError;
 use crate::package::{Name, Range, Version};
@@ -23,8 +25,6 @@ const TRIAL_STEPS: u64 = 20_000;
 /// What a target takes over from others where it can.
 #[derive(Debug, Default)]
 pub struct Alignment {
-    /// The name that is being moved: it is decided before those that depend on it.
-    pub moved: Option<u32>,
     /// Versions to try first, by name.
     pub wishes: FxHashMap<u32, Vec<Version>>,
 }
@@ -83,22 +83,18 @@ fn named(world: &World<'_>, picks: &Picks) -> Picked {
 pub fn prefer<'p, 'a: 'p>(world: &World<'_>, others: impl Iterator<Item = &'p Place<'a>>) {
     let picked: Vec<Picked> = others.map(Place::picked).collect();
     let picked: Vec<&Picked> = picked.iter().collect();
-    *world.alignment.borrow_mut() = alignment(world, None, &picked);
+    *world.alignment.borrow_mut() = alignment(world, &picked);
 }
 
-fn alignment(world: &World<'_>, moved: Option<(&Name, &Version)>, picked: &[&Picked]) -> Alignment {
+fn alignment(world: &World<'_>, picked: &[&Picked]) -> Alignment {
     let mut wishes: FxHashMap<u32, Vec<Version>> = FxHashMap::default();
-    let moves = moved.iter().copied();
-    for (name, version) in moves.chain(picked.iter().copied().flatten()) {
+    for (name, version) in picked.iter().copied().flatten() {
         let wishes = wishes.entry(world.number(name)).or_default();
         if !wishes.contains(version) {
             wishes.push(version.clone());
         }
     }
-    Alignment {
-        moved: moved.map(|(name, _)| world.number(name)),
-        wishes,
-    }
+    Alignment { wishes }
 }
 
 /// Returns the names that have more than one version.
@@ -187,8 +183,8 @@ fn common_version(
     Ok(None)
 }
 
-/// Solves every target that picked another version again, with this one tried
-/// first; `None` if one of them cannot take it.
+/// Solves every target that picked another version again, held to this one; `None`
+/// if one of them cannot take it.
 fn move_all(
     places: &[Place<'_>],
     picked: &[Picked],
@@ -206,18 +202,14 @@ fn move_all(
         let wished: Vec<&Picked> = std::iter::once(&picked[at])
             .chain(others.map(|(_, picked)| picked))
             .collect();
-        let wishes = alignment(&place.world, Some((name, version)), &wished);
-        *place.world.alignment.borrow_mut() = wishes;
-        let Solved::Picks(picks) = solve(&place.world, &place.active, cancel, Some(TRIAL_STEPS))?
-        else {
+        *place.world.alignment.borrow_mut() = alignment(&place.world, &wished);
+        let pins = Pins::from_iter([(place.world.number(name), version.clone())]);
+        let limit = Some(TRIAL_STEPS);
+        let solved = solve_pinned(&place.world, &place.active, cancel, limit, &pins)?;
+        let Solved::Picks(picks) = solved else {
             return Ok(None);
         };
-        let number = place.world.number(name);
-        if picks
-            .versions
-            .get(&number)
-            .is_some_and(|now| now != version)
-        {
+        if divided(&place.world, &picks).is_some() {
             return Ok(None);
         }
         trial.push((at, picks));

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::candidates::Choice;
+use super::families::family_warnings;
 use super::resolution::{Dependency, Package, RequiredBy, Warning};
 use super::solve::Picks;
 use super::unfixed;
@@ -26,7 +27,7 @@ pub fn packages(
     let mut required_by: BTreeMap<u32, Vec<RequiredBy>> = BTreeMap::new();
     for &at in active {
         let line = &world.lines[at as usize];
-        let name = world.number(&line.requirement.name);
+        let name = world.number_of(line);
         required_by.entry(name).or_default().push(RequiredBy::Line {
             origin: line.origin.clone(),
             requirement: line.text.clone(),
@@ -97,6 +98,7 @@ pub fn packages(
             warnings.insert(Warning::new("requires-python-upper", text));
         }
     }
+    family_warnings(world, picks, warnings);
     let mut packages = Vec::new();
     for (&number, version) in &picks.versions {
         let name = world.name(number);
@@ -196,7 +198,7 @@ fn note_extras(world: &World<'_>, picks: &Picks, line: &Line, warnings: &mut BTr
     if line.role != Role::Require || line.requirement.extras.is_empty() {
         return;
     }
-    let number = world.number(&line.requirement.name);
+    let number = world.number_of(line);
     let Some(version) = picks.versions.get(&number) else {
         return;
     };

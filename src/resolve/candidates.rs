@@ -63,8 +63,11 @@ pub enum Choice {
 #[derive(Debug)]
 pub struct Candidates {
     page: Arc<Page>,
-    ranks: Vec<Option<u32>>,
-    pythons: Vec<bool>,
+    target: Target,
+    /// How well each tag set of the page fits, where it was looked at.
+    ranks: RefCell<Vec<Option<Option<u32>>>>,
+    /// Whether each requires-python of the page admits ours, where it was looked at.
+    pythons: RefCell<Vec<Option<bool>>>,
     judged: RefCell<Vec<Option<Result<Choice, Unfit>>>>,
     /// Withdrawn versions that are pinned, locked or installed.
     allowed_yanked: Vec<Version>,
@@ -100,7 +103,7 @@ pub struct Wishes {
 }
 
 impl Candidates {
-    /// Judges the tags and Pythons of a page once, and versions when asked.
+    /// Judges nothing yet: tags, Pythons and versions are judged when asked for.
     pub fn new(
         name: &Name,
         page: Arc<Page>,
@@ -108,12 +111,6 @@ impl Candidates {
         options: &Options,
         wishes: Wishes,
     ) -> Self {
-        let ranks = page
-            .tag_sets()
-            .iter()
-            .map(|tags| target.rank(tags))
-            .collect();
-        let pythons = admitted(&page, target);
         let order = match options.resolution {
             Order::LowestDirect if wishes.direct => Order::Lowest,
             Order::LowestDirect => Order::Highest,
@@ -123,9 +120,10 @@ impl Candidates {
         allowed_yanked.extend(wishes.preferred.iter().cloned());
         Self {
             judged: RefCell::new(vec![None; page.len()]),
+            ranks: RefCell::new(vec![None; page.tag_sets().len()]),
+            pythons: RefCell::new(vec![None; page.python_texts().len()]),
+            target: target.clone(),
             page,
-            ranks,
-            pythons,
             allowed_yanked,
             names_prerelease: wishes.names_prerelease,
             no_binary: options.no_binary.has(name),
@@ -142,9 +140,11 @@ impl Candidates {
         }
     }
 
-    /// Reports whether another target's Python is admitted where this one's is.
+    /// Reports whether another target's Python is admitted where this one's was judged.
     pub fn judges_alike(&self, other: &Target) -> bool {
-        self.pythons == admitted(&self.page, other)
+        let pythons = self.pythons.borrow();
+        let mut texts = self.page.python_texts().iter().zip(&*pythons);
+        texts.all(|(text, known)| known.is_none_or(|known| admits(text, other) == known))
     }
 
     /// Returns the page.
@@ -199,7 +199,7 @@ impl Candidates {
             let python_fits = file
                 .python
                 .checked_sub(1)
-                .is_none_or(|at| self.pythons[at as usize]);
+                .is_none_or(|at| self.admits_python(at as usize));
             if file.tags == SDIST {
                 if self.only_binary {
                     note(Unfit::OnlySdist);
@@ -214,7 +214,7 @@ impl Candidates {
             if self.no_binary {
                 continue;
             }
-            match self.ranks[file.tags as usize] {
+            match self.rank(file.tags as usize) {
                 None => note(Unfit::NoWheel),
                 Some(_) if !python_fits => note(Unfit::Python),
                 Some(rank) => {
@@ -240,6 +240,20 @@ impl Candidates {
             }),
             None => Err(unfit.unwrap_or(Unfit::NoWheel)),
         }
+    }
+
+    fn rank(&self, at: usize) -> Option<u32> {
+        let mut ranks = self.ranks.borrow_mut();
+        let known = ranks.get_mut(at)?;
+        *known.get_or_insert_with(|| self.target.rank(&self.page.tag_sets()[at]))
+    }
+
+    fn admits_python(&self, at: usize) -> bool {
+        let mut pythons = self.pythons.borrow_mut();
+        let Some(known) = pythons.get_mut(at) else {
+            return true;
+        };
+        *known.get_or_insert_with(|| admits(&self.page.python_texts()[at], &self.target))
     }
 
     /// Returns the build number in a wheel's name, which breaks ties (PEP 427).
@@ -346,15 +360,8 @@ impl Candidates {
     }
 }
 
-/// Judges each text of `requires-python` on a page.
-fn admitted(page: &Page, target: &Target) -> Vec<bool> {
-    let texts = page.python_texts().iter();
-    texts
-        .map(|text| {
-            // A text that cannot be read restricts nothing, as for pip.
-            let text = text.replace(".*", "");
-            Specifiers::parse(&text)
-                .map_or(true, |specifiers| specifiers.admits_python(&target.python))
-        })
-        .collect()
+/// A text that cannot be read restricts nothing, as for pip.
+fn admits(text: &str, target: &Target) -> bool {
+    Specifiers::parse(&text.replace(".*", ""))
+        .map_or(true, |specifiers| specifiers.admits_python(&target.python))
 }

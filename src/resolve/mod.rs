@@ -16,6 +16,8 @@ pub mod answer;
 pub mod candidates;
 pub mod conflict;
 pub mod explain;
+pub mod families;
+mod keep;
 pub mod markers;
 pub mod merge;
 pub mod options;

@@ -87,6 +87,11 @@ impl Preferences {
         self.installed.get(name)
     }
 
+    /// Reports whether there is no preference at all.
+    pub fn is_empty(&self) -> bool {
+        self.locked.is_empty() && self.installed.is_empty()
+    }
+
     /// Reports whether there is a preference for a name.
     pub fn has(&self, name: &Name) -> bool {
         self.locked.contains_key(name) || self.installed.contains_key(name)

@@ -12,8 +12,11 @@ use crate::package::{Range, Version};
 use crate::progress::Cancel;
 use crate::requirements::Role;
 
-/// Conflicts after which a package is decided early.
+/// Rejections after which the order of decisions changes, as in uv.
 const TROUBLED: u32 = 5;
+/// Rejections after which what they taught is worth beginning anew; doubled each
+/// time, for a start that forgets what was excluded costs the more the more it was.
+const PATIENCE: u64 = 100;
 
 /// What stops a solve that is not an answer.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -24,7 +27,7 @@ pub enum Stop {
     /// The trial took more steps than it was worth.
     #[error("the search took too many steps")]
     Steps,
-    /// A package keeps being in the way: begin anew and decide it early.
+    /// Packages keep being in the way: begin anew and decide them in another order.
     #[error("begin anew")]
     Restart,
 }
@@ -37,20 +40,66 @@ pub struct Provider<'w, 'a> {
     limit: Option<u64>,
     steps: Cell<u64>,
     order: RefCell<FxHashMap<Pkg, u32>>,
-    tries: RefCell<FxHashMap<u32, u32>>,
-    early: &'w RefCell<Vec<u32>>,
-    restart: Cell<bool>,
+    /// The version last tried of each name; stale once the solver has gone back.
+    tried: RefCell<FxHashMap<u32, Version>>,
+    /// The name tried last.
+    last: Cell<Option<u32>>,
+    lessons: &'w RefCell<Lessons>,
+    pins: &'w Pins,
+    /// Rejections since the start.
+    rejections: Cell<u64>,
+    /// The order changed since the start.
+    learned: Cell<bool>,
 }
 
+/// What the tries of a solve teach about the order of decisions.
+#[derive(Debug, Default)]
+pub struct Lessons {
+    /// Names whose versions were often rejected.
+    early: Marked,
+    /// Names whose version was often why others were rejected.
+    late: Marked,
+    /// How often the solve began anew.
+    starts: u32,
+}
+
+/// Counts by name; a name that passes the mark gets a place among those marked.
+#[derive(Debug, Default)]
+struct Marked {
+    counts: FxHashMap<u32, u32>,
+    places: FxHashMap<u32, u32>,
+}
+
+impl Marked {
+    /// Counts once more; reports whether the name has just passed the mark.
+    fn count(&mut self, name: u32) -> bool {
+        let count = self.counts.entry(name).or_insert(0);
+        *count += 1;
+        if *count != TROUBLED {
+            return false;
+        }
+        self.places.insert(name, place_after(self.places.len()));
+        true
+    }
+}
+
+fn place_after(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+/// Versions that a trial holds packages to, where these are wanted at all.
+pub type Pins = FxHashMap<u32, Version>;
+
 impl<'w, 'a> Provider<'w, 'a> {
-    /// Prepares a solve over the lines `active`; `limit` bounds its steps, and
-    /// `early` names packages that earlier tries found troublesome.
+    /// Prepares a solve over the lines `active`; `limit` bounds its steps, `lessons`
+    /// are what earlier starts of it taught, and `pins` are to hold.
     pub fn new(
         world: &'w World<'a>,
         active: &'w [u32],
         cancel: &'w Cancel,
         limit: Option<u64>,
-        early: &'w RefCell<Vec<u32>>,
+        lessons: &'w RefCell<Lessons>,
+        pins: &'w Pins,
     ) -> Self {
         Self {
             world,
@@ -59,19 +108,18 @@ impl<'w, 'a> Provider<'w, 'a> {
             limit,
             steps: Cell::new(0),
             order: RefCell::default(),
-            tries: RefCell::default(),
-            early,
-            restart: Cell::new(false),
+            tried: RefCell::default(),
+            last: Cell::new(None),
+            lessons,
+            pins,
+            rejections: Cell::new(0),
+            learned: Cell::new(false),
         }
     }
 
     fn emit(&self, dep: &Dep, out: &mut Vec<(Pkg, Range)>) {
-        if self
-            .world
-            .options
-            .exclude
-            .contains(&self.world.name(dep.name))
-        {
+        let exclude = &self.world.options.exclude;
+        if !exclude.is_empty() && exclude.contains(&self.world.name(dep.name)) {
             return;
         }
         let range = match self.world.override_of(dep.name) {
@@ -85,6 +133,10 @@ impl<'w, 'a> Provider<'w, 'a> {
             }
             None => dep.range.clone(),
         };
+        let range = match self.pins.get(&dep.name) {
+            Some(pin) => range.intersection(&Range::singleton(pin.clone())),
+            None => range,
+        };
         for &policy in self.world.constraints_on(dep.name) {
             out.push((Pkg::Policy(policy), Range::full()));
         }
@@ -92,6 +144,44 @@ impl<'w, 'a> Provider<'w, 'a> {
             out.push((Pkg::Extra(dep.name, extra), range.clone()));
         }
         out.push((Pkg::Name(dep.name), range));
+    }
+
+    /// Notes whether the version tried last was rejected at once, and over which
+    /// others: the solver's own counts do not tell the two sides apart.
+    fn learn(&self, name: u32, range: &Range) {
+        if self.last.take() != Some(name) {
+            return;
+        }
+        let tried = self.tried.borrow();
+        let rejected = tried
+            .get(&name)
+            .filter(|version| !range.contains(version))
+            .and_then(|version| self.world.deps_known(name, version));
+        let Some(deps) = rejected else { return };
+        self.world.rejections.set(self.world.rejections.get() + 1);
+        self.rejections.set(self.rejections.get() + 1);
+        let mut lessons = self.lessons.borrow_mut();
+        let mut real = false;
+        for dep in deps.base.iter().filter(|dep| dep.name != name) {
+            let other = tried.get(&dep.name);
+            if other.is_some_and(|other| !dep.range.contains(other)) {
+                real = true;
+                if lessons.late.count(dep.name) {
+                    self.learned.set(true);
+                }
+            }
+        }
+        if real && lessons.early.count(name) {
+            self.learned.set(true);
+        }
+    }
+
+    /// Gives packages places in the order in which they were first asked for: the
+    /// solver itself looks at them in an order of its own.
+    fn place(&self, package: Pkg) -> u32 {
+        let mut order = self.order.borrow_mut();
+        let next = place_after(order.len());
+        *order.entry(package).or_insert(next)
     }
 
     fn line_deps(&self, at: u32) -> Vec<(Pkg, Range)> {
@@ -112,6 +202,11 @@ impl<'w, 'a> Provider<'w, 'a> {
     }
 }
 
+/// The version of a family that stands for one of its members.
+fn place(at: usize) -> Version {
+    Version::new([at as u64])
+}
+
 fn only_version() -> Version {
     Version::new([0])
 }
@@ -120,7 +215,7 @@ impl DependencyProvider for Provider<'_, '_> {
     type P = Pkg;
     type V = Version;
     type VS = Range;
-    type Priority = (u8, u32, Reverse<u32>);
+    type Priority = (u8, Reverse<u32>);
     type M = String;
     type Err = Stop;
 
@@ -128,42 +223,35 @@ impl DependencyProvider for Provider<'_, '_> {
         &self,
         package: &Pkg,
         range: &Range,
-        conflicts: &PackageResolutionStatistics,
+        _: &PackageResolutionStatistics,
     ) -> Self::Priority {
-        let mut order = self.order.borrow_mut();
-        let next = u32::try_from(order.len()).unwrap_or(u32::MAX);
-        let place = *order.entry(*package).or_insert(next);
-        let count = conflicts.conflict_count();
-        let class = match *package {
-            Pkg::Root | Pkg::Line(_) | Pkg::Policy(_) => 6,
-            Pkg::Name(name) | Pkg::Extra(name, _) => {
-                let alignment = self.world.alignment.borrow();
-                let known_trouble =
-                    self.early.borrow().contains(&name) || alignment.moved == Some(name);
-                if count > TROUBLED && !known_trouble && matches!(package, Pkg::Name(_)) {
-                    self.early.borrow_mut().push(name);
-                    self.restart.set(true);
-                }
-                if count > TROUBLED || known_trouble {
-                    5
-                } else if matches!(package, Pkg::Extra(..))
-                    || range.as_singleton().is_some()
-                    || is_pin(range)
-                {
-                    4
-                } else if alignment.wishes.contains_key(&name)
-                    || self.world.preferences.has(&self.world.name(name))
-                {
-                    3
-                } else {
-                    2
-                }
-            }
+        let place = self.place(*package);
+        let (Pkg::Name(name) | Pkg::Extra(name, _)) = *package else {
+            return (7, Reverse(place));
         };
-        (class, if class == 5 { count } else { 0 }, Reverse(place))
+        let lessons = self.lessons.borrow();
+        let is_decided =
+            || matches!(package, Pkg::Extra(..)) || range.as_singleton().is_some() || is_pin(range);
+        if self.world.has_url(name) {
+            (6, Reverse(place))
+        } else if is_decided() {
+            (5, Reverse(place))
+        } else if let Some(&place) = lessons.early.places.get(&name) {
+            (4, Reverse(place))
+        } else if let Some(&place) = lessons.late.places.get(&name) {
+            (3, Reverse(place))
+        } else if self.world.is_preferred(name) {
+            (2, Reverse(place))
+        } else {
+            (1, Reverse(place))
+        }
     }
 
     fn choose_version(&self, package: &Pkg, range: &Range) -> Result<Option<Version>, Stop> {
+        if let Pkg::Family(family) = *package {
+            let members = self.world.options.families[family as usize].members.len();
+            return Ok((0..members).map(place).find(|place| range.contains(place)));
+        }
         let (Pkg::Name(name) | Pkg::Extra(name, _)) = *package else {
             let version = only_version();
             return Ok(range.contains(&version).then_some(version));
@@ -171,28 +259,22 @@ impl DependencyProvider for Provider<'_, '_> {
         let Some(candidates) = self.world.candidates(name)? else {
             return Ok(None);
         };
-        if matches!(package, Pkg::Name(_)) {
-            let mut tries = self.tries.borrow_mut();
-            let tried = tries.entry(name).or_insert(0);
-            *tried += 1;
-            // Walking down versions one request at a time is the worst cold case.
-            let batch = match *tried {
-                3 => 10,
-                5 => 20,
-                10 => 40,
-                n if n >= 20 && n % 20 == 0 => 50,
-                _ => 0,
-            };
-            if batch > 0 {
-                self.world.prefetch(name, range, batch);
-            }
+        let is_name = matches!(package, Pkg::Name(_));
+        if is_name {
+            self.learn(name, range);
         }
-        let wished = self
-            .world
-            .alignment
-            .borrow()
-            .choose(name, range, &candidates);
-        Ok(wished.or_else(|| candidates.choose(range)))
+        let wished = self.world.alignment.borrow();
+        let wished = wished.choose(name, range, &candidates);
+        let chosen = wished.or_else(|| candidates.choose(range));
+        self.last
+            .set(chosen.as_ref().filter(|_| is_name).map(|_| name));
+        if let Some(version) = &chosen {
+            if is_name {
+                self.world.prefetch_walk(name, version, range);
+            }
+            self.tried.borrow_mut().insert(name, version.clone());
+        }
+        Ok(chosen)
     }
 
     fn get_dependencies(
@@ -209,8 +291,14 @@ impl DependencyProvider for Provider<'_, '_> {
                     .map(|&line| (Pkg::Line(line), Range::full())),
             ),
             Pkg::Line(at) | Pkg::Policy(at) => out = self.line_deps(at),
+            Pkg::Family(_) => {}
             Pkg::Name(name) => match self.world.deps(name, version)? {
-                Ok(deps) => deps.base.iter().for_each(|dep| self.emit(dep, &mut out)),
+                Ok(deps) => {
+                    deps.base.iter().for_each(|dep| self.emit(dep, &mut out));
+                    if let Some((family, at)) = self.world.exclusive_family(name) {
+                        out.push((Pkg::Family(family), Range::singleton(place(at))));
+                    }
+                }
                 Err(reason) => return Ok(Dependencies::Unavailable(reason)),
             },
             Pkg::Extra(name, extra) => {
@@ -234,6 +322,9 @@ impl DependencyProvider for Provider<'_, '_> {
             ));
         }
         out.retain(|(to, _)| to != package);
+        for (to, _) in &out {
+            self.place(*to);
+        }
         Ok(Dependencies::Available(out.into_iter().collect()))
     }
 
@@ -245,7 +336,9 @@ impl DependencyProvider for Provider<'_, '_> {
         if self.limit.is_some_and(|limit| self.steps.get() > limit) {
             return Err(Stop::Steps);
         }
-        if self.restart.take() {
+        let starts = &mut self.lessons.borrow_mut().starts;
+        if self.learned.get() && self.rejections.get() >= PATIENCE << (*starts).min(20) {
+            *starts += 1;
             return Err(Stop::Restart);
         }
         Ok(())

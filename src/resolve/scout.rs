@@ -10,7 +10,8 @@ use rustc_hash::FxHashMap;
 
 use crate::index::page::SDIST;
 use crate::index::{FileRef, Page, Scout, Want};
-use crate::package::requirement::{is_for_extra, split};
+use crate::package::marker::mentions_extra;
+use crate::package::requirement::split;
 use crate::package::{Extra, Marker, Metadata, Name, Range, Requirement, Target, Version};
 use crate::requirements::{Line, Role};
 
@@ -22,6 +23,8 @@ struct Known {
     metadata: FxHashMap<Name, Metadata>,
     asked: FxHashMap<Name, Version>,
     preferred: FxHashMap<Name, Version>,
+    /// Whether a marker holds with no extra asked for.
+    markers: FxHashMap<String, bool>,
 }
 
 /// A version that fits, with the file that tells its metadata.
@@ -133,26 +136,38 @@ impl Known {
         Some(Want::Metadata(name.clone(), version, Box::new(cold)))
     }
 
+    fn holds(&mut self, target: &Target, marker: &str, extras: &[Extra]) -> bool {
+        if marker.is_empty() {
+            return true;
+        }
+        let judge = |extras: &[Extra]| {
+            Marker::parse(marker)
+                .is_ok_and(|marker| marker.holds_with(target.environment(), extras))
+        };
+        // Few markers stand in thousands of requirements.
+        let without = match self.markers.get(marker) {
+            Some(&known) => known,
+            None => {
+                let holds = judge(&[]);
+                self.markers.insert(marker.to_owned(), holds);
+                holds
+            }
+        };
+        without || !extras.is_empty() && mentions_extra(marker) && judge(extras)
+    }
+
     /// Follows the requirements of some metadata.
     fn follow(&mut self, target: &Target, name: &Name, metadata: &Metadata) -> Vec<Want> {
         let extras = self.extras.get(name).cloned().unwrap_or_default();
         let mut wants = Vec::new();
         for text in &metadata.requires_dist {
-            if is_for_extra(text) && extras.is_empty() {
-                continue;
-            }
             let Ok(parts) = split(text) else { continue };
-            if !Marker::parse(parts.marker)
-                .is_ok_and(|marker| marker.holds_with(target.environment(), &extras))
-            {
+            if parts.url.is_some() || !self.holds(target, parts.marker, &extras) {
                 continue;
             }
-            let Ok(requirement) = Requirement::parse(text) else {
+            let Ok(requirement) = Requirement::parse(parts.without_marker(text)) else {
                 continue;
             };
-            if requirement.url.is_some() {
-                continue;
-            }
             self.narrow(&requirement.name, &requirement.specifiers.range());
             let more = self.add_extras(&requirement.name, &requirement.extras);
             wants.push(Want::Page(requirement.name.clone()));

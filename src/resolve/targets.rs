@@ -8,12 +8,14 @@ use super::align::{Place, align, prefer};
 use super::alike::ParsedMarkers;
 use super::answer::packages;
 use super::conflict::{Conflict, find_conflicts};
+use super::families::solve_unified;
+use super::keep::keep_more;
 use super::merge::merge;
 use super::options::Options;
 use super::preferences::Preferences;
 use super::resolution::Resolution;
 use super::scout::Walker;
-use super::solve::{Solved, solve};
+use super::solve::Solved;
 use super::world::World;
 use crate::index::{Index, IndexError};
 use crate::package::Target;
@@ -95,8 +97,8 @@ pub fn resolve(task: &Task<'_>) -> Result<Outcome, ResolveError> {
             .begin(&names, Arc::new(Walker::new(task.lines, target, preferred)));
         world.follow_addresses()?;
         let active = active_lines(&world);
-        let picks = match solve(&world, &active, task.cancel, None)? {
-            Solved::Picks(picks) => picks,
+        let picks = match solve_unified(&mut world, &active, task.cancel)? {
+            Solved::Picks(picks) => keep_more(&world, &active, picks, task.cancel)?,
             Solved::Proof(proof) => {
                 let mut conflicts = find_conflicts(&world, &active, *proof, task.cancel)?;
                 if task.targets.len() > 1 {
@@ -116,7 +118,7 @@ pub fn resolve(task: &Task<'_>) -> Result<Outcome, ResolveError> {
         });
     }
     let aligned = align(&mut places, task.cancel)?;
-    let mut stats: BTreeMap<&'static str, u64> = BTreeMap::from([("decisions", 0), ("solves", 0)]);
+    let mut stats: BTreeMap<&'static str, u64> = BTreeMap::new();
     if task.targets.len() > 1 {
         stats.insert("aligned", aligned);
         stats.insert("targets", task.targets.len() as u64);
@@ -130,6 +132,8 @@ pub fn resolve(task: &Task<'_>) -> Result<Outcome, ResolveError> {
         let found = packages(&place.world, &place.active, &place.picks, &mut warnings)?;
         answers.push((place.targets.clone(), found));
         *stats.entry("decisions").or_default() += place.world.decisions.get();
+        *stats.entry("rejections").or_default() += place.world.rejections.get();
+        *stats.entry("versions_visited").or_default() += place.world.visited();
         *stats.entry("solves").or_default() += place.world.solves.get();
     }
     Ok(Outcome::Resolved(Box::new(Resolution {

@@ -20,6 +20,7 @@ use crate::index::{Direct, Index, IndexError, MetadataError, Page, Want};
 use crate::package::requirement::{Parts, split};
 use crate::package::{Extra, Metadata, Name, Range, Requirement, Specifiers, Target, Version};
 use crate::requirements::{Line, Role};
+use crate::workspace::settings::FamilyMode;
 
 /// A package as the solver knows it: small numbers, cheap to copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -34,6 +35,8 @@ pub enum Pkg {
     Name(u32),
     /// A distribution with an extra.
     Extra(u32, u32),
+    /// A family of which only one member may be there; a version for each member.
+    Family(u32),
 }
 
 impl fmt::Display for Pkg {
@@ -95,6 +98,8 @@ pub struct World<'a> {
     interner: RefCell<Interner>,
     pub(super) candidates: RefCell<FxHashMap<u32, Option<Rc<Candidates>>>>,
     pub(super) deps: RefCell<FxHashMap<(u32, Version), DepsResult>>,
+    /// How many versions of a name were looked at one after the other.
+    walks: RefCell<FxHashMap<u32, u32>>,
     markers: RefCell<FxHashMap<String, bool>>,
     pub(super) parsed: Rc<ParsedMarkers>,
     /// What other targets picked, to be tried before all else.
@@ -107,8 +112,16 @@ pub struct World<'a> {
     pub(super) urls: FxHashMap<u32, (String, u32)>,
     /// What these addresses led to.
     directs: RefCell<FxHashMap<u32, Result<Direct, Broken>>>,
+    /// The families of names, by place in the options and among the members.
+    families: FxHashMap<u32, (usize, usize)>,
+    /// Which member of a family answers for which others.
+    unified: FxHashMap<u32, u32>,
+    /// Which member answers for one that has no file for the target.
+    stand_ins: RefCell<FxHashMap<u32, u32>>,
     /// Counters.
     pub decisions: Cell<u64>,
+    /// Versions that were rejected at once.
+    pub rejections: Cell<u64>,
     /// Solves made.
     pub solves: Cell<u64>,
 }
@@ -137,6 +150,7 @@ impl<'a> World<'a> {
             interner: RefCell::default(),
             candidates: RefCell::default(),
             deps: RefCell::default(),
+            walks: RefCell::default(),
             markers: RefCell::default(),
             parsed: Rc::default(),
             alignment: RefCell::default(),
@@ -144,7 +158,11 @@ impl<'a> World<'a> {
             overrides: FxHashMap::default(),
             urls: FxHashMap::default(),
             directs: RefCell::default(),
+            families: FxHashMap::default(),
+            unified: FxHashMap::default(),
+            stand_ins: RefCell::default(),
             decisions: Cell::new(0),
+            rejections: Cell::new(0),
             solves: Cell::new(0),
         };
         for at in world.order.clone() {
@@ -166,6 +184,12 @@ impl<'a> World<'a> {
                     world.overrides.insert(name, at);
                 }
                 Role::Override { .. } => {}
+            }
+        }
+        for (at, family) in options.families.iter().enumerate() {
+            for (place, member) in family.members.iter().enumerate() {
+                let number = world.number(member);
+                world.families.insert(number, (at, place));
             }
         }
         // An override decides where its package comes from too.
@@ -230,6 +254,22 @@ impl<'a> World<'a> {
         self.constraints.get(&name).map_or(&[], Vec::as_slice)
     }
 
+    /// Reports whether there is a version of a name to keep.
+    pub fn is_preferred(&self, name: u32) -> bool {
+        self.alignment.borrow().wishes.contains_key(&name)
+            || !self.preferences.is_empty() && self.preferences.has(&self.name(name))
+    }
+
+    /// Returns the version of a name to keep before all others: what another target
+    /// picked, else what is locked or installed.
+    pub fn first_preferred(&self, number: u32) -> Option<Version> {
+        let alignment = self.alignment.borrow();
+        let wished = alignment.wishes.get(&number).and_then(|all| all.first());
+        wished
+            .cloned()
+            .or_else(|| self.preferences.of(&self.name(number)).next().cloned())
+    }
+
     /// Returns the override of a name.
     pub fn override_of(&self, name: u32) -> Option<u32> {
         self.overrides.get(&name).copied()
@@ -248,21 +288,111 @@ impl<'a> World<'a> {
 
     /// Turns a requirement into what the solver needs.
     pub fn dep(&self, requirement: &Requirement, text: &str) -> Dep {
+        let range = if requirement.url.is_some() {
+            Range::full()
+        } else {
+            requirement.specifiers.range()
+        };
+        let number = self.number(&requirement.name);
+        let name = if requirement.url.is_some() {
+            number
+        } else {
+            self.answering(number, &range)
+        };
         Dep {
-            name: self.number(&requirement.name),
+            name,
             extras: requirement
                 .extras
                 .iter()
                 .map(|extra| self.extra_number(extra))
                 .collect(),
-            range: if requirement.url.is_some() {
-                Range::full()
-            } else {
-                requirement.specifiers.range()
-            },
+            range,
             text: text.to_owned(),
             url: requirement.url.clone(),
         }
+    }
+
+    /// Returns the name that answers a requirement: mostly the one asked for.
+    ///
+    /// A member of a family may be unified with another one; and one without any file
+    /// for the target is answered by the most capable member that has one in the range.
+    fn answering(&self, number: u32, range: &Range) -> u32 {
+        if let Some(&chosen) = self.unified.get(&number) {
+            return chosen;
+        }
+        let Some(&(family, _)) = self.families.get(&number) else {
+            return number;
+        };
+        if self.urls.contains_key(&number) || self.is_supplied(number, &Range::full()) {
+            return number;
+        }
+        let members = self.options.families[family].members.iter();
+        let stand_in = members
+            .map(|member| self.number(member))
+            .find(|&member| member != number && self.is_supplied(member, range));
+        if let Some(stand_in) = stand_in {
+            self.stand_ins.borrow_mut().insert(number, stand_in);
+        }
+        stand_in.unwrap_or(number)
+    }
+
+    /// Reports whether a name has a usable version in a range. What cannot be asked
+    /// counts as supplied: the question comes up again where errors are told.
+    fn is_supplied(&self, number: u32, range: &Range) -> bool {
+        match self.candidates(number) {
+            Ok(Some(candidates)) => candidates.choose(range).is_some(),
+            Ok(None) => false,
+            Err(_) => true,
+        }
+    }
+
+    /// Lets one member of a family answer for all others from now on.
+    pub fn unify(&mut self, members: &[Name], chosen: &Name) {
+        let chosen = self.number(chosen);
+        for member in members {
+            let member = self.number(member);
+            if member == chosen {
+                continue;
+            }
+            self.unified.insert(member, chosen);
+            if let Some(lines) = self.constraints.remove(&member) {
+                self.constraints.entry(chosen).or_default().extend(lines);
+            }
+            if let Some(line) = self.overrides.remove(&member) {
+                self.overrides.entry(chosen).or_insert(line);
+            }
+        }
+        // What was understood so far names the others.
+        self.deps.borrow_mut().clear();
+        self.candidates.borrow_mut().clear();
+    }
+
+    /// Returns the name that a line asks for, or the one that answers for it.
+    pub fn number_of(&self, line: &Line) -> u32 {
+        self.dep(&line.requirement, "").name
+    }
+
+    /// Lists which names were answered by others of their family, and why.
+    pub fn substitutes(&self) -> Vec<(u32, u32, &'static str)> {
+        let unified = self.unified.iter();
+        let unified = unified.map(|(&from, &to)| (from, to, "by the policy on their family"));
+        let stand_ins = self.stand_ins.borrow();
+        let stand_ins = stand_ins.iter();
+        let without = "which has no file for this platform and Python";
+        let mut all: Vec<_> = unified
+            .chain(stand_ins.map(|(&from, &to)| (from, to, without)))
+            .collect();
+        all.sort_unstable_by_key(|&(from, to, _)| (self.name(from), self.name(to)));
+        all
+    }
+
+    /// Returns the family of a name if only one member may be there, with the member's
+    /// place in it.
+    pub fn exclusive_family(&self, number: u32) -> Option<(u32, usize)> {
+        let &(family, place) = self.families.get(&number)?;
+        let exclusive = self.options.families[family].mode == FamilyMode::Error;
+        let family = u32::try_from(family).ok()?;
+        exclusive.then_some((family, place))
     }
 
     /// Returns the candidates of a name; `None` if nothing knows it.
@@ -355,15 +485,33 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Asks for the metadata of the next versions in a range, without waiting.
-    pub fn prefetch(&self, number: u32, range: &Range, count: usize) {
+    /// Asks for more when the solver walks down the versions of a name, without
+    /// waiting: one request at a time is the worst cold case. Only versions that
+    /// were never looked at count as steps of a walk.
+    pub fn prefetch_walk(&self, number: u32, version: &Version, range: &Range) {
+        if self.deps.borrow().contains_key(&(number, version.clone())) {
+            return;
+        }
+        let count = {
+            let mut walks = self.walks.borrow_mut();
+            let walk = walks.entry(number).or_insert(0);
+            *walk += 1;
+            match *walk {
+                3 => 10,
+                8 => 20,
+                n if n >= 20 && n % 20 == 0 => 40,
+                _ => return,
+            }
+        };
         let Ok(Some(candidates)) = self.candidates(number) else {
             return;
         };
         let name = self.name(number);
+        let deps = self.deps.borrow();
         let wants = candidates
             .in_order(range)
             .take(count)
+            .filter(|version| !deps.contains_key(&(number, version.clone())))
             .filter_map(|version| {
                 let Ok(Choice::File { read, .. }) = candidates.judge(&version) else {
                     return None;
@@ -373,6 +521,11 @@ impl<'a> World<'a> {
             })
             .collect();
         self.index.prefetch(wants);
+    }
+
+    /// Returns how many versions were looked at.
+    pub fn visited(&self) -> u64 {
+        self.deps.borrow().len() as u64
     }
 
     /// Returns the requirements of a version.
@@ -424,6 +577,11 @@ impl<'a> World<'a> {
             .get(&(number, version.clone()))?
             .clone()
             .ok()
+    }
+
+    /// Reports whether a line gives an address to a name.
+    pub fn has_url(&self, number: u32) -> bool {
+        !self.urls.is_empty() && self.urls.contains_key(&number)
     }
 
     /// Gives the names that artifacts with an address ask for by address theirs.
@@ -546,7 +704,7 @@ impl<'a> World<'a> {
     }
 
     fn parse(&self, text: &str, parts: &Parts<'_>) -> Result<Dep, Broken> {
-        let bare = Requirement::parse(&text[..text.len() - marker_length(text, parts)])
+        let bare = Requirement::parse(parts.without_marker(text))
             .map_err(|error| format!("its requirement `{text}` cannot be read: {error}"))?;
         Ok(self.dep(&bare, text))
     }
@@ -635,15 +793,4 @@ pub fn same_place(first: &str, second: &str) -> bool {
         format!("{address}#{}", fragment.join("&"))
     };
     first == second || plain(first) == plain(second)
-}
-
-/// How many bytes at the end of a requirement's text are its marker.
-fn marker_length(text: &str, parts: &Parts<'_>) -> usize {
-    if parts.marker.is_empty() {
-        return text.len() - text.trim_end().trim_end_matches(';').len();
-    }
-    text.rfind(parts.marker).map_or(0, |at| {
-        let before = text[..at].trim_end();
-        text.len() - before.strip_suffix(';').unwrap_or(before).len()
-    })
 }

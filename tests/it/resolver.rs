@@ -1,6 +1,7 @@
 //! The rules by which versions are chosen.
 
 mod failing;
+mod families;
 mod policy;
 mod targets;
 

@@ -109,6 +109,27 @@ fn preferences_are_kept_and_never_make_an_answer_fail() {
 }
 
 #[test]
+fn what_could_stay_stays_although_a_newer_pick_ruled_it_out_first() {
+    let world = [
+        "new 1.0 -> shared<3 | more; extra == 'x'",
+        "new 2.0 -> shared>=3 | more; extra == 'x'",
+        "more 1.0",
+        "shared 2.0",
+        "shared 3.0",
+        "other 1.0 -> shared",
+    ];
+    let of = |lines: &[&str]| World::new(&world, lines).locked("shared", "2.0");
+    assert_eq!(of(&["n: new"]).answer(), "new 1.0, shared 2.0");
+    assert_eq!(
+        of(&["n: new", "m: other"]).answer(),
+        "new 1.0, other 1.0, shared 2.0"
+    );
+    // Extras are decided before what is preferred.
+    assert_eq!(of(&["n: new[x]"]).answer(), "more 1.0, new 1.0, shared 2.0");
+    assert_eq!(of(&["n: new>1"]).answer(), "new 2.0, shared 3.0");
+}
+
+#[test]
 fn what_is_installed_can_stay_even_if_no_index_has_it() {
     let world = ["a 1.0", "a 2.0", "b 1.0", "b 2.0"];
     let of = |lines: &[&str]| {
