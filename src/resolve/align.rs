@@ -33,8 +33,14 @@ impl Alignment {
     /// Chooses the first wish in a range that can be had.
     pub fn choose(&self, name: u32, range: &Range, candidates: &Candidates) -> Option<Version> {
         let wishes = self.wishes.get(&name)?;
-        let fits =
-            |version: &&Version| range.contains(*version) && candidates.judge(version).is_ok();
+        // What one target may have as a pre-release is not allowed for another.
+        let allowed = |version: &Version| {
+            let only = Range::singleton(version.clone());
+            !version.any_prerelease() || candidates.in_order(&only).next().is_some()
+        };
+        let fits = |version: &&Version| {
+            range.contains(*version) && candidates.judge(version).is_ok() && allowed(version)
+        };
         wishes.iter().find(fits).cloned()
     }
 }

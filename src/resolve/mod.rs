@@ -10,6 +10,7 @@
 //! Never: reads a lock or a file, prints, or asks the network but through
 //! [`Index`](crate::index::Index).
 
+mod addresses;
 pub mod align;
 pub mod alike;
 pub mod answer;

@@ -16,7 +16,7 @@ use crate::requirements::Role;
 const TROUBLED: u32 = 5;
 /// Rejections after which what they taught is worth beginning anew; doubled each
 /// time, for a start that forgets what was excluded costs the more the more it was.
-const PATIENCE: u64 = 100;
+const PATIENCE: u64 = 10;
 
 /// What stops a solve that is not an answer.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -40,10 +40,8 @@ pub struct Provider<'w, 'a> {
     limit: Option<u64>,
     steps: Cell<u64>,
     order: RefCell<FxHashMap<Pkg, u32>>,
-    /// The version last tried of each name; stale once the solver has gone back.
-    tried: RefCell<FxHashMap<u32, Version>>,
-    /// The name tried last.
-    last: Cell<Option<u32>>,
+    /// The versions decided, in order; some may be undone already.
+    tried: RefCell<Vec<(u32, Version)>>,
     lessons: &'w RefCell<Lessons>,
     pins: &'w Pins,
     /// Rejections since the start.
@@ -109,7 +107,6 @@ impl<'w, 'a> Provider<'w, 'a> {
             steps: Cell::new(0),
             order: RefCell::default(),
             tried: RefCell::default(),
-            last: Cell::new(None),
             lessons,
             pins,
             rejections: Cell::new(0),
@@ -146,34 +143,48 @@ impl<'w, 'a> Provider<'w, 'a> {
         out.push((Pkg::Name(dep.name), range));
     }
 
-    /// Notes whether the version tried last was rejected at once, and over which
-    /// others: the solver's own counts do not tell the two sides apart.
-    fn learn(&self, name: u32, range: &Range) {
-        if self.last.take() != Some(name) {
-            return;
-        }
+    /// Notes what the dependencies of a version exclude of what is decided: the solver
+    /// then rejects the version, and its own counts do not tell the two sides apart.
+    fn learn(&self, name: u32, deps: &[Dep]) {
         let tried = self.tried.borrow();
-        let rejected = tried
-            .get(&name)
-            .filter(|version| !range.contains(version))
-            .and_then(|version| self.world.deps_known(name, version));
-        let Some(deps) = rejected else { return };
-        self.world.rejections.set(self.world.rejections.get() + 1);
-        self.rejections.set(self.rejections.get() + 1);
         let mut lessons = self.lessons.borrow_mut();
-        let mut real = false;
-        for dep in deps.base.iter().filter(|dep| dep.name != name) {
-            let other = tried.get(&dep.name);
-            if other.is_some_and(|other| !dep.range.contains(other)) {
-                real = true;
+        let mut rejected = false;
+        for dep in deps.iter().filter(|dep| dep.name != name) {
+            let decided = tried.iter().find(|(other, _)| *other == dep.name);
+            if decided.is_some_and(|(_, version)| !dep.range.contains(version)) {
+                rejected = true;
                 if lessons.late.count(dep.name) {
                     self.learned.set(true);
                 }
             }
         }
-        if real && lessons.early.count(name) {
-            self.learned.set(true);
+        if rejected {
+            self.world.rejections.set(self.world.rejections.get() + 1);
+            self.rejections.set(self.rejections.get() + 1);
+            // Where a package was pinned by another, the choice was made there.
+            let pinning = tried.iter().filter(|(other, version)| {
+                let deps = self.world.deps_known(*other, version);
+                deps.is_some_and(|deps| {
+                    let mut asks = deps.base.iter().filter(|dep| dep.name == name);
+                    asks.any(|dep| is_pin(&dep.range) || dep.range.as_singleton().is_some())
+                })
+            });
+            for early in pinning.map(|(other, _)| *other).chain([name]) {
+                if lessons.early.count(early) {
+                    self.learned.set(true);
+                }
+            }
         }
+    }
+
+    /// Notes a decision. What was decided after the same name was decided before is
+    /// undone by now, for the solver has gone back.
+    fn decide(&self, name: u32, version: &Version) {
+        let mut tried = self.tried.borrow_mut();
+        if let Some(at) = tried.iter().position(|(other, _)| *other == name) {
+            tried.truncate(at);
+        }
+        tried.push((name, version.clone()));
     }
 
     /// Gives packages places in the order in which they were first asked for: the
@@ -259,20 +270,12 @@ impl DependencyProvider for Provider<'_, '_> {
         let Some(candidates) = self.world.candidates(name)? else {
             return Ok(None);
         };
-        let is_name = matches!(package, Pkg::Name(_));
-        if is_name {
-            self.learn(name, range);
-        }
         let wished = self.world.alignment.borrow();
         let wished = wished.choose(name, range, &candidates);
         let chosen = wished.or_else(|| candidates.choose(range));
-        self.last
-            .set(chosen.as_ref().filter(|_| is_name).map(|_| name));
-        if let Some(version) = &chosen {
-            if is_name {
-                self.world.prefetch_walk(name, version, range);
-            }
-            self.tried.borrow_mut().insert(name, version.clone());
+        if let (Pkg::Name(_), Some(version)) = (package, &chosen) {
+            self.world.prefetch_walk(name, version, range);
+            self.decide(name, version);
         }
         Ok(chosen)
     }
@@ -294,6 +297,7 @@ impl DependencyProvider for Provider<'_, '_> {
             Pkg::Family(_) => {}
             Pkg::Name(name) => match self.world.deps(name, version)? {
                 Ok(deps) => {
+                    self.learn(name, &deps.base);
                     deps.base.iter().for_each(|dep| self.emit(dep, &mut out));
                     if let Some((family, at)) = self.world.exclusive_family(name) {
                         out.push((Pkg::Family(family), Range::singleton(place(at))));

@@ -18,7 +18,7 @@ use super::options::Options;
 use super::preferences::Preferences;
 use crate::index::{Direct, Index, IndexError, MetadataError, Page, Want};
 use crate::package::requirement::{Parts, split};
-use crate::package::{Extra, Metadata, Name, Range, Requirement, Specifiers, Target, Version};
+use crate::package::{Extra, Metadata, Name, Range, Requirement, Target, Version};
 use crate::requirements::{Line, Role};
 use crate::workspace::settings::FamilyMode;
 
@@ -107,11 +107,11 @@ pub struct World<'a> {
     /// Which policy lines bind a name: constraints and protections.
     constraints: FxHashMap<u32, Vec<u32>>,
     /// Which override replaces all requirements on a name.
-    overrides: FxHashMap<u32, u32>,
+    pub(super) overrides: FxHashMap<u32, u32>,
     /// Addresses that lines give to names.
     pub(super) urls: FxHashMap<u32, (String, u32)>,
     /// What these addresses led to.
-    directs: RefCell<FxHashMap<u32, Result<Direct, Broken>>>,
+    pub(super) directs: RefCell<FxHashMap<u32, Result<Direct, Broken>>>,
     /// The families of names, by place in the options and among the members.
     families: FxHashMap<u32, (usize, usize)>,
     /// Which member of a family answers for which others.
@@ -138,7 +138,7 @@ impl<'a> World<'a> {
         let mut order: Vec<u32> = (0u32..).zip(lines).map(|(at, _)| at).collect();
         order.sort_by_key(|&at| {
             let Line { origin, text, .. } = &lines[at as usize];
-            (origin.kind, &origin.name, &origin.file, text)
+            (origin.kind, &origin.name, &origin.file, text, origin.line)
         });
         let mut world = Self {
             lines,
@@ -225,7 +225,7 @@ impl<'a> World<'a> {
         self.interner.borrow().names[number as usize].clone()
     }
 
-    fn extra_number(&self, extra: &Extra) -> u32 {
+    pub(super) fn extra_number(&self, extra: &Extra) -> u32 {
         let mut interner = self.interner.borrow_mut();
         if let Some(&number) = interner.extra_numbers.get(extra) {
             return number;
@@ -476,15 +476,6 @@ impl<'a> World<'a> {
         wishes
     }
 
-    /// Reports whether an address means the same place as the one that a line gives to
-    /// the name.
-    pub fn has_address(&self, number: u32, url: Option<&str>) -> bool {
-        match (self.urls.get(&number), url) {
-            (Some((known, _)), Some(url)) => same_place(known, url),
-            _ => false,
-        }
-    }
-
     /// Asks for more when the solver walks down the versions of a name, without
     /// waiting: one request at a time is the worst cold case. Only versions that
     /// were never looked at count as steps of a walk.
@@ -556,20 +547,6 @@ impl<'a> World<'a> {
         Ok(found)
     }
 
-    /// An index tells requires-python on its page; what has an address has no page.
-    fn check_python(&self, number: u32, metadata: &Metadata) -> Result<(), Broken> {
-        let Some(text) = &metadata.requires_python else {
-            return Ok(());
-        };
-        let admits = Specifiers::parse(&text.replace(".*", ""))
-            .map_or(true, |python| python.admits_python(&self.target.python));
-        if admits || !self.urls.contains_key(&number) {
-            return Ok(());
-        }
-        let text = crate::package::artifact::printable(text);
-        Err(format!("it needs Python {text}"))
-    }
-
     /// Returns the requirements of a version if they were looked at before.
     pub fn deps_known(&self, number: u32, version: &Version) -> Option<Rc<Deps>> {
         self.deps
@@ -577,73 +554,6 @@ impl<'a> World<'a> {
             .get(&(number, version.clone()))?
             .clone()
             .ok()
-    }
-
-    /// Reports whether a line gives an address to a name.
-    pub fn has_url(&self, number: u32) -> bool {
-        !self.urls.is_empty() && self.urls.contains_key(&number)
-    }
-
-    /// Gives the names that artifacts with an address ask for by address theirs.
-    ///
-    /// As in uv, only what a line names by address may name others so: a package of an
-    /// index cannot bring an address of its own. Such artifacts are the only candidates
-    /// of their names, so what they ask for is known before anything is decided.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the world could not be asked.
-    pub fn follow_addresses(&mut self) -> Result<(), IndexError> {
-        let mut open: Vec<u32> = self.urls.keys().copied().collect();
-        open.sort_unstable_by_key(|&number| self.name(number));
-        while let Some(number) = open.pop() {
-            let Some((_, line)) = self.url_of(number) else {
-                continue;
-            };
-            let Some(candidates) = self.candidates(number)? else {
-                continue;
-            };
-            let Some(version) = candidates.choose(&Range::full()) else {
-                continue;
-            };
-            let Ok(deps) = self.deps(number, &version)? else {
-                continue;
-            };
-            let name = self.name(number);
-            let asks = |line: &&Line| self.is_active(line) && line.requirement.name == name;
-            let mut wanted: Vec<u32> = Vec::new();
-            for line in self.lines.iter().filter(asks) {
-                let extras = line.requirement.extras.iter();
-                wanted.extend(extras.map(|extra| self.extra_number(extra)));
-            }
-            let mut all = deps.base.clone();
-            for extra in wanted {
-                if let Ok(more) = self.extra_deps(&deps, extra) {
-                    all.extend(more.iter().cloned());
-                }
-            }
-            for dep in all {
-                if let Some(url) = dep.url
-                    && !self.urls.contains_key(&dep.name)
-                    && !self.overrides.contains_key(&dep.name)
-                {
-                    self.urls.insert(dep.name, (url, line));
-                    self.candidates.borrow_mut().remove(&dep.name);
-                    open.push(dep.name);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns what a name's address led to, or why it cannot be used.
-    pub fn direct_of(&self, number: u32) -> Option<Result<Direct, Broken>> {
-        self.directs.borrow().get(&number).cloned()
-    }
-
-    /// Returns the address that a line gives to a name, and the line.
-    pub fn url_of(&self, number: u32) -> Option<(String, u32)> {
-        self.urls.get(&number).cloned()
     }
 
     /// Returns the metadata of a version.
@@ -774,23 +684,4 @@ impl Deps {
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
-}
-
-/// Reports whether two addresses mean one place: an `egg` is only a name, and a
-/// repository may be written with `.git` or without.
-pub fn same_place(first: &str, second: &str) -> bool {
-    let plain = |text: &str| {
-        let (address, fragment) = text.split_once('#').unwrap_or((text, ""));
-        let fragment: Vec<&str> = fragment
-            .split('&')
-            .filter(|pair| !pair.is_empty() && !pair.starts_with("egg="))
-            .collect();
-        let mut address = address.trim_end_matches('/').to_owned();
-        if address.starts_with("git+") {
-            address = address.replacen(".git@", "@", 1);
-            address.truncate(address.trim_end_matches(".git").len());
-        }
-        format!("{address}#{}", fragment.join("&"))
-    };
-    first == second || plain(first) == plain(second)
 }

@@ -3,6 +3,7 @@
 mod failing;
 mod families;
 mod policy;
+mod rules;
 mod targets;
 
 use std::sync::Arc;

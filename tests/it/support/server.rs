@@ -38,6 +38,9 @@ pub(crate) struct Options {
     pub(crate) ranges: bool,
     /// Wait before each answer, to make round trips count in a measurement.
     pub(crate) latency: Duration,
+    /// Lets answers overtake each other, by this seed: before each the processor is yielded up to
+    /// a few hundred times.
+    pub(crate) shuffle: Option<u64>,
     /// Whether answers carry an `ETag`, and `If-None-Match` gets 304.
     pub(crate) etag: bool,
     /// `Cache-Control` of every answer.
@@ -54,6 +57,7 @@ impl Default for Options {
             metadata: true,
             ranges: true,
             latency: Duration::ZERO,
+            shuffle: None,
             etag: true,
             cache_control: None,
             auth: None,

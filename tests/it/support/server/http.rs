@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
     io::{self, BufRead, BufReader, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
     sync::Mutex,
@@ -82,9 +83,20 @@ fn answer_all(stream: &TcpStream, address: SocketAddr, shared: &Mutex<State>) ->
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream);
     while let Some(mut request) = read(&mut reader)? {
-        let latency = lock(shared).options.latency;
+        let (latency, shuffle) = {
+            let options = &lock(shared).options;
+            (options.latency, options.shuffle)
+        };
         if !latency.is_zero() {
             thread::sleep(latency);
+        }
+        if let Some(seed) = shuffle {
+            let mut hasher = DefaultHasher::new();
+            (seed, &request.path).hash(&mut hasher);
+            // Most answers leave at once, some let many others by.
+            for _ in 0..(hasher.finish() % 8) * (hasher.finish() / 8 % 100) {
+                thread::yield_now();
+            }
         }
         let reply = {
             let mut state = lock(shared);
