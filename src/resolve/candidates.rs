@@ -7,7 +7,6 @@ use std::sync::Arc;
 use super::options::Options;
 use crate::index::page::SDIST;
 use crate::index::{FileRef, Page};
-use crate::package::tags::Tags;
 use crate::package::{Name, Range, Specifiers, Target, Version};
 use crate::workspace::settings::{Prerelease, Resolution as Order};
 
@@ -64,8 +63,7 @@ pub enum Choice {
 #[derive(Debug)]
 pub struct Candidates {
     page: Arc<Page>,
-    tags: Arc<Tags>,
-    python: Version,
+    target: Target,
     /// How well each tag set of the page fits, where it was looked at.
     ranks: RefCell<Vec<Option<Option<u32>>>>,
     /// Whether each requires-python of the page admits ours, where it was looked at.
@@ -124,8 +122,7 @@ impl Candidates {
             judged: RefCell::new(vec![None; page.len()]),
             ranks: RefCell::new(vec![None; page.tag_sets().len()]),
             pythons: RefCell::new(vec![None; page.python_texts().len()]),
-            tags: Arc::clone(target.tags()),
-            python: target.python.clone(),
+            target: target.clone(),
             page,
             allowed_yanked,
             names_prerelease: wishes.names_prerelease,
@@ -141,6 +138,13 @@ impl Candidates {
             preferred: wishes.preferred,
             kept: wishes.kept,
         }
+    }
+
+    /// Reports whether another target's Python is admitted where this one's was judged.
+    pub fn judges_alike(&self, other: &Target) -> bool {
+        let pythons = self.pythons.borrow();
+        let mut texts = self.page.python_texts().iter().zip(&*pythons);
+        texts.all(|(text, known)| known.is_none_or(|known| admits(text, other) == known))
     }
 
     /// Returns the page.
@@ -241,7 +245,7 @@ impl Candidates {
     fn rank(&self, at: usize) -> Option<u32> {
         let mut ranks = self.ranks.borrow_mut();
         let known = ranks.get_mut(at)?;
-        *known.get_or_insert_with(|| self.tags.rank(&self.page.tag_sets()[at]))
+        *known.get_or_insert_with(|| self.target.rank(&self.page.tag_sets()[at]))
     }
 
     fn admits_python(&self, at: usize) -> bool {
@@ -249,11 +253,7 @@ impl Candidates {
         let Some(known) = pythons.get_mut(at) else {
             return true;
         };
-        *known.get_or_insert_with(|| {
-            // A text that cannot be read restricts nothing, as for pip.
-            let text = self.page.python_texts()[at].replace(".*", "");
-            Specifiers::parse(&text).map_or(true, |it| it.admits_python(&self.python))
-        })
+        *known.get_or_insert_with(|| admits(&self.page.python_texts()[at], &self.target))
     }
 
     /// Returns the build number in a wheel's name, which breaks ties (PEP 427).
@@ -369,4 +369,10 @@ impl Candidates {
             usable.iter().rev().find(above).map(|&v| v.clone()),
         )
     }
+}
+
+/// A text that cannot be read restricts nothing, as for pip.
+fn admits(text: &str, target: &Target) -> bool {
+    Specifiers::parse(&text.replace(".*", ""))
+        .map_or(true, |specifiers| specifiers.admits_python(&target.python))
 }

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use pubgrub::{DerivationTree, External};
 
+use super::addresses::same_place;
 use super::explain;
 use super::solve::{Proof, Solved, solve};
-use super::world::{Pkg, World, same_place};
+use super::world::{Pkg, World};
 use crate::index::IndexError;
 use crate::package::{Name, Range};
 use crate::progress::Cancel;

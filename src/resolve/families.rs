@@ -85,21 +85,23 @@ pub fn solve_unified(
         let Solved::Picks(picks) = &solved else {
             return Ok(solved);
         };
-        let names: Vec<Name> = picks.versions.keys().map(|&at| world.name(at)).collect();
-        let divided = world
-            .options
-            .families
-            .iter()
-            .filter(|family| family.mode == FamilyMode::Unify)
-            .find_map(|family| {
-                let there = family.among(names.iter());
-                (there.len() > 1).then(|| (family, there[0].clone()))
-            });
-        let Some((family, chosen)) = divided else {
+        let Some((family, chosen)) = divided(world, picks) else {
             return Ok(solved);
         };
         world.unify(&family.members, &chosen);
     }
+}
+
+/// Finds a family to be unified with several members in an answer, and the most
+/// capable of these.
+pub(super) fn divided<'a>(world: &World<'a>, picks: &Picks) -> Option<(&'a Family, Name)> {
+    let names: Vec<Name> = picks.versions.keys().map(|&at| world.name(at)).collect();
+    let families = world.options.families.iter();
+    let mut unified = families.filter(|family| family.mode == FamilyMode::Unify);
+    unified.find_map(|family| {
+        let there = family.among(names.iter());
+        (there.len() > 1).then(|| (family, there[0].clone()))
+    })
 }
 
 /// Says which members stand side by side, and which one answers for others.

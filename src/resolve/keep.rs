@@ -56,16 +56,15 @@ pub(super) fn keep_more(
 fn moved(world: &World<'_>, picks: &Picks) -> BTreeMap<u32, Version> {
     let mut moved = BTreeMap::new();
     for (&number, version) in &picks.versions {
-        let name = world.name(number);
-        let Some(preferred) = world.preferences.of(&name).next() else {
+        let Some(preferred) = world.first_preferred(number) else {
             continue;
         };
-        if preferred != version
+        if preferred != *version
             && world.url_of(number).is_none()
             && let Ok(Some(candidates)) = world.candidates(number)
-            && candidates.judge(preferred).is_ok()
+            && candidates.judge(&preferred).is_ok()
         {
-            moved.insert(number, preferred.clone());
+            moved.insert(number, preferred);
         }
     }
     moved

@@ -270,7 +270,9 @@ impl DependencyProvider for Provider<'_, '_> {
         let Some(candidates) = self.world.candidates(name)? else {
             return Ok(None);
         };
-        let chosen = candidates.choose(range);
+        let wished = self.world.alignment.borrow();
+        let wished = wished.choose(name, range, &candidates);
+        let chosen = wished.or_else(|| candidates.choose(range));
         if let (Pkg::Name(_), Some(version)) = (package, &chosen) {
             self.world.prefetch_walk(name, version, range);
             self.decide(name, version);

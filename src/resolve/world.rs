@@ -11,14 +11,14 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::align::Alignment;
+use super::alike::ParsedMarkers;
 use super::candidates::{Candidates, Choice, Wishes};
 use super::options::Options;
 use super::preferences::Preferences;
 use crate::index::{Direct, Index, IndexError, MetadataError, Page, Want};
 use crate::package::requirement::{Parts, split};
-use crate::package::{
-    Extra, Marker, Metadata, Name, Range, Requirement, Specifiers, Target, Version,
-};
+use crate::package::{Extra, Metadata, Name, Range, Requirement, Target, Version};
 use crate::requirements::{Line, Role};
 use crate::workspace::settings::FamilyMode;
 
@@ -65,7 +65,7 @@ pub struct Dep {
 pub struct Deps {
     /// What it always asks for.
     pub base: Vec<Dep>,
-    extras: RefCell<FxHashMap<u32, Rc<Vec<Dep>>>>,
+    pub(super) extras: RefCell<FxHashMap<u32, Rc<Vec<Dep>>>>,
     metadata: Arc<Metadata>,
 }
 
@@ -96,19 +96,22 @@ pub struct World<'a> {
     pub preferences: &'a Preferences,
     index: &'a dyn Index,
     interner: RefCell<Interner>,
-    candidates: RefCell<FxHashMap<u32, Option<Rc<Candidates>>>>,
-    deps: RefCell<FxHashMap<(u32, Version), DepsResult>>,
+    pub(super) candidates: RefCell<FxHashMap<u32, Option<Rc<Candidates>>>>,
+    pub(super) deps: RefCell<FxHashMap<(u32, Version), DepsResult>>,
     /// How many versions of a name were looked at one after the other.
     walks: RefCell<FxHashMap<u32, u32>>,
     markers: RefCell<FxHashMap<String, bool>>,
+    pub(super) parsed: Rc<ParsedMarkers>,
+    /// What other targets picked, to be tried before all else.
+    pub alignment: RefCell<Alignment>,
     /// Which policy lines bind a name: constraints and protections.
     constraints: FxHashMap<u32, Vec<u32>>,
     /// Which override replaces all requirements on a name.
-    overrides: FxHashMap<u32, u32>,
+    pub(super) overrides: FxHashMap<u32, u32>,
     /// Addresses that lines give to names.
-    urls: FxHashMap<u32, (String, u32)>,
+    pub(super) urls: FxHashMap<u32, (String, u32)>,
     /// What these addresses led to.
-    directs: RefCell<FxHashMap<u32, Result<Direct, Broken>>>,
+    pub(super) directs: RefCell<FxHashMap<u32, Result<Direct, Broken>>>,
     /// The families of names, by place in the options and among the members.
     families: FxHashMap<u32, (usize, usize)>,
     /// Which member of a family answers for which others.
@@ -149,6 +152,8 @@ impl<'a> World<'a> {
             deps: RefCell::default(),
             walks: RefCell::default(),
             markers: RefCell::default(),
+            parsed: Rc::default(),
+            alignment: RefCell::default(),
             constraints: FxHashMap::default(),
             overrides: FxHashMap::default(),
             urls: FxHashMap::default(),
@@ -220,7 +225,7 @@ impl<'a> World<'a> {
         self.interner.borrow().names[number as usize].clone()
     }
 
-    fn extra_number(&self, extra: &Extra) -> u32 {
+    pub(super) fn extra_number(&self, extra: &Extra) -> u32 {
         let mut interner = self.interner.borrow_mut();
         if let Some(&number) = interner.extra_numbers.get(extra) {
             return number;
@@ -251,7 +256,18 @@ impl<'a> World<'a> {
 
     /// Reports whether there is a version of a name to keep.
     pub fn is_preferred(&self, name: u32) -> bool {
-        !self.preferences.is_empty() && self.preferences.has(&self.name(name))
+        self.alignment.borrow().wishes.contains_key(&name)
+            || !self.preferences.is_empty() && self.preferences.has(&self.name(name))
+    }
+
+    /// Returns the version of a name to keep before all others: what another target
+    /// picked, else what is locked or installed.
+    pub fn first_preferred(&self, number: u32) -> Option<Version> {
+        let alignment = self.alignment.borrow();
+        let wished = alignment.wishes.get(&number).and_then(|all| all.first());
+        wished
+            .cloned()
+            .or_else(|| self.preferences.of(&self.name(number)).next().cloned())
     }
 
     /// Returns the override of a name.
@@ -460,15 +476,6 @@ impl<'a> World<'a> {
         wishes
     }
 
-    /// Reports whether an address means the same place as the one that a line gives to
-    /// the name.
-    pub fn has_address(&self, number: u32, url: Option<&str>) -> bool {
-        match (self.urls.get(&number), url) {
-            (Some((known, _)), Some(url)) => same_place(known, url),
-            _ => false,
-        }
-    }
-
     /// Asks for more when the solver walks down the versions of a name, without
     /// waiting: one request at a time is the worst cold case. Only versions that
     /// were never looked at count as steps of a walk.
@@ -540,20 +547,6 @@ impl<'a> World<'a> {
         Ok(found)
     }
 
-    /// An index tells requires-python on its page; what has an address has no page.
-    fn check_python(&self, number: u32, metadata: &Metadata) -> Result<(), Broken> {
-        let Some(text) = &metadata.requires_python else {
-            return Ok(());
-        };
-        let admits = Specifiers::parse(&text.replace(".*", ""))
-            .map_or(true, |python| python.admits_python(&self.target.python));
-        if admits || !self.urls.contains_key(&number) {
-            return Ok(());
-        }
-        let text = crate::package::artifact::printable(text);
-        Err(format!("it needs Python {text}"))
-    }
-
     /// Returns the requirements of a version if they were looked at before.
     pub fn deps_known(&self, number: u32, version: &Version) -> Option<Rc<Deps>> {
         self.deps
@@ -561,73 +554,6 @@ impl<'a> World<'a> {
             .get(&(number, version.clone()))?
             .clone()
             .ok()
-    }
-
-    /// Reports whether a line gives an address to a name.
-    pub fn has_url(&self, number: u32) -> bool {
-        !self.urls.is_empty() && self.urls.contains_key(&number)
-    }
-
-    /// Gives the names that artifacts with an address ask for by address theirs.
-    ///
-    /// As in uv, only what a line names by address may name others so: a package of an
-    /// index cannot bring an address of its own. Such artifacts are the only candidates
-    /// of their names, so what they ask for is known before anything is decided.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the world could not be asked.
-    pub fn follow_addresses(&mut self) -> Result<(), IndexError> {
-        let mut open: Vec<u32> = self.urls.keys().copied().collect();
-        open.sort_unstable_by_key(|&number| self.name(number));
-        while let Some(number) = open.pop() {
-            let Some((_, line)) = self.url_of(number) else {
-                continue;
-            };
-            let Some(candidates) = self.candidates(number)? else {
-                continue;
-            };
-            let Some(version) = candidates.choose(&Range::full()) else {
-                continue;
-            };
-            let Ok(deps) = self.deps(number, &version)? else {
-                continue;
-            };
-            let name = self.name(number);
-            let asks = |line: &&Line| self.is_active(line) && line.requirement.name == name;
-            let mut wanted: Vec<u32> = Vec::new();
-            for line in self.lines.iter().filter(asks) {
-                let extras = line.requirement.extras.iter();
-                wanted.extend(extras.map(|extra| self.extra_number(extra)));
-            }
-            let mut all = deps.base.clone();
-            for extra in wanted {
-                if let Ok(more) = self.extra_deps(&deps, extra) {
-                    all.extend(more.iter().cloned());
-                }
-            }
-            for dep in all {
-                if let Some(url) = dep.url
-                    && !self.urls.contains_key(&dep.name)
-                    && !self.overrides.contains_key(&dep.name)
-                {
-                    self.urls.insert(dep.name, (url, line));
-                    self.candidates.borrow_mut().remove(&dep.name);
-                    open.push(dep.name);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns what a name's address led to, or why it cannot be used.
-    pub fn direct_of(&self, number: u32) -> Option<Result<Direct, Broken>> {
-        self.directs.borrow().get(&number).cloned()
-    }
-
-    /// Returns the address that a line gives to a name, and the line.
-    pub fn url_of(&self, number: u32) -> Option<(String, u32)> {
-        self.urls.get(&number).cloned()
     }
 
     /// Returns the metadata of a version.
@@ -703,9 +629,10 @@ impl<'a> World<'a> {
             return known;
         }
         // A marker that cannot be read holds: better one package too many.
-        let holds = Marker::parse(marker).map_or(true, |marker| {
-            marker.holds_with(self.target.environment(), extras)
-        });
+        let holds = self
+            .parsed
+            .get(marker)
+            .is_none_or(|marker| marker.holds_with(self.target.environment(), extras));
         if extras.is_empty() {
             self.markers.borrow_mut().insert(marker.to_owned(), holds);
         }
@@ -757,23 +684,4 @@ impl Deps {
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
-}
-
-/// Reports whether two addresses mean one place: an `egg` is only a name, and a
-/// repository may be written with `.git` or without.
-pub fn same_place(first: &str, second: &str) -> bool {
-    let plain = |text: &str| {
-        let (address, fragment) = text.split_once('#').unwrap_or((text, ""));
-        let fragment: Vec<&str> = fragment
-            .split('&')
-            .filter(|pair| !pair.is_empty() && !pair.starts_with("egg="))
-            .collect();
-        let mut address = address.trim_end_matches('/').to_owned();
-        if address.starts_with("git+") {
-            address = address.replacen(".git@", "@", 1);
-            address.truncate(address.trim_end_matches(".git").len());
-        }
-        format!("{address}#{}", fragment.join("&"))
-    };
-    first == second || plain(first) == plain(second)
 }
