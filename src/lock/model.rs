@@ -220,6 +220,7 @@ pub fn input_digest(set: &RequirementSet, targets: &[Target]) -> String {
             texts.push(text(role, &entry.origin, wanted));
         }
     }
+    texts.extend(set.policy.iter().cloned());
     texts.sort();
     texts.extend(targets.iter().map(ToString::to_string));
     format!("sha256:{}", digest::sha256(texts.join("\n").as_bytes()))

@@ -99,6 +99,13 @@ pub fn packages(
         }
     }
     family_warnings(world, picks, warnings);
+    for index in world.untimed_indexes() {
+        let text = format!(
+            "{} tells no upload times, so its files count as too new for --exclude-newer",
+            crate::package::redact(&index)
+        );
+        warnings.insert(Warning::new("no-upload-time", text));
+    }
     let mut packages = Vec::new();
     for (&number, version) in &picks.versions {
         let name = world.name(number);

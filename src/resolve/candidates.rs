@@ -1,6 +1,6 @@
 //! Which version and file of a package come first, and why others do not.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,6 +13,8 @@ use crate::workspace::settings::{Prerelease, Resolution as Order};
 /// Why a version cannot be used on the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unfit {
+    /// Its index tells no upload time, so it counts as uploaded after the cut-off.
+    NoTime,
     /// It was uploaded after the cut-off.
     TooNew,
     /// It was withdrawn and nobody pins it.
@@ -38,6 +40,7 @@ impl Unfit {
                 target.platform.triple()
             ),
             Self::Python => format!("does not support Python {}", target.python),
+            Self::NoTime => "has no upload time on its index, so it counts as too new".to_owned(),
             Self::TooNew => "was uploaded after the cut-off".to_owned(),
             Self::Prerelease => "is a pre-release".to_owned(),
             Self::OnlySdist => "has only an sdist that fits, and these are not allowed".to_owned(),
@@ -69,6 +72,7 @@ pub struct Candidates {
     /// Whether each requires-python of the page admits ours, where it was looked at.
     pythons: RefCell<Vec<Option<bool>>>,
     judged: RefCell<Vec<Option<Result<Choice, Unfit>>>>,
+    untimed: Cell<bool>,
     /// Withdrawn versions that are pinned, locked or installed.
     allowed_yanked: Vec<Version>,
     /// A line names a pre-release of it, or it is a direct reference.
@@ -120,6 +124,7 @@ impl Candidates {
         allowed_yanked.extend(wishes.preferred.iter().cloned());
         Self {
             judged: RefCell::new(vec![None; page.len()]),
+            untimed: Cell::new(false),
             ranks: RefCell::new(vec![None; page.tag_sets().len()]),
             pythons: RefCell::new(vec![None; page.python_texts().len()]),
             target: target.clone(),
@@ -145,6 +150,11 @@ impl Candidates {
         let pythons = self.pythons.borrow();
         let mut texts = self.page.python_texts().iter().zip(&*pythons);
         texts.all(|(text, known)| known.is_none_or(|known| admits(text, other) == known))
+    }
+
+    /// Reports whether files were passed over because their index tells no upload time.
+    pub fn lacks_times(&self) -> bool {
+        self.untimed.get()
     }
 
     /// Returns the page.
@@ -189,7 +199,12 @@ impl Candidates {
             if let Some(limit) = self.exclude_newer
                 && file.upload_time.is_none_or(|time| time > limit)
             {
-                note(Unfit::TooNew);
+                note(if file.upload_time.is_some() {
+                    Unfit::TooNew
+                } else {
+                    self.untimed.set(true);
+                    Unfit::NoTime
+                });
                 continue;
             }
             if file.yanked && !may_be_yanked {

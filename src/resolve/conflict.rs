@@ -116,8 +116,8 @@ fn contradictions(world: &World<'_>, active: &[u32]) -> Vec<Vec<u32>> {
     for &at in active {
         let line = &world.lines[at as usize];
         if world
-            .override_of(world.number(&line.requirement.name))
-            .is_none()
+            .overrides_of(world.number(&line.requirement.name))
+            .is_empty()
             && world.scoped_override(line).is_none()
         {
             by_name.entry(&line.requirement.name).or_default().push(at);

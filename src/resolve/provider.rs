@@ -85,6 +85,15 @@ fn place_after(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
+/// Who asks for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asker {
+    /// A package, or a line as it stands.
+    Package,
+    /// A line that an override of its node replaces.
+    Overridden,
+}
+
 /// Versions that a trial holds packages to, where these are wanted at all.
 pub type Pins = FxHashMap<u32, Version>;
 
@@ -114,21 +123,28 @@ impl<'w, 'a> Provider<'w, 'a> {
         }
     }
 
-    fn emit(&self, dep: &Dep, out: &mut Vec<(Pkg, Range)>) {
+    fn emit(&self, dep: &Dep, by: Asker, out: &mut Vec<(Pkg, Range)>) {
         let exclude = &self.world.options.exclude;
         if !exclude.is_empty() && exclude.contains(&self.world.name(dep.name)) {
             return;
         }
-        let range = match self.world.override_of(dep.name) {
-            Some(policy) => {
-                out.push((Pkg::Policy(policy), Range::full()));
-                Range::full()
-            }
+        // What a node's own override replaced is not replaced once more.
+        let overrides = match by {
+            Asker::Package => self.world.overrides_of(dep.name),
+            Asker::Overridden => &[],
+        };
+        for &policy in overrides {
+            out.push((Pkg::Policy(policy), Range::full()));
+        }
+        let has_other_address =
+            dep.url.is_some() && !self.world.has_address(dep.name, dep.url.as_deref());
+        let range = if !overrides.is_empty() {
+            Range::full()
+        } else if has_other_address {
             // A name has the one address that a line gives it; no other can be had.
-            None if dep.url.is_some() && !self.world.has_address(dep.name, dep.url.as_deref()) => {
-                Range::empty()
-            }
-            None => dep.range.clone(),
+            Range::empty()
+        } else {
+            dep.range.clone()
         };
         let range = match self.pins.get(&dep.name) {
             Some(pin) => range.intersection(&Range::singleton(pin.clone())),
@@ -200,13 +216,20 @@ impl<'w, 'a> Provider<'w, 'a> {
         let mut dep = self.world.dep(&line.requirement, &line.text);
         let mut out = Vec::new();
         if line.role == Role::Require {
+            let mut by = Asker::Package;
             if let Some(policy) = self.world.scoped_override(line) {
                 dep.range = Range::full();
                 dep.url = None;
+                by = Asker::Overridden;
                 out.push((Pkg::Policy(policy), Range::full()));
             }
-            self.emit(&dep, &mut out);
+            self.emit(&dep, by, &mut out);
         } else {
+            // A constraint has no extras; an override may want some.
+            if matches!(line.role, Role::Override { .. }) {
+                let extras = dep.extras.iter();
+                out.extend(extras.map(|&extra| (Pkg::Extra(dep.name, extra), dep.range.clone())));
+            }
             out.push((Pkg::Name(dep.name), dep.range));
         }
         out
@@ -298,7 +321,9 @@ impl DependencyProvider for Provider<'_, '_> {
             Pkg::Name(name) => match self.world.deps(name, version)? {
                 Ok(deps) => {
                     self.learn(name, &deps.base);
-                    deps.base.iter().for_each(|dep| self.emit(dep, &mut out));
+                    deps.base
+                        .iter()
+                        .for_each(|dep| self.emit(dep, Asker::Package, &mut out));
                     if let Some((family, at)) = self.world.exclusive_family(name) {
                         out.push((Pkg::Family(family), Range::singleton(place(at))));
                     }
@@ -309,7 +334,9 @@ impl DependencyProvider for Provider<'_, '_> {
                 out.push((Pkg::Name(name), Range::singleton(version.clone())));
                 match self.world.deps(name, version)? {
                     Ok(deps) => match self.world.extra_deps(&deps, extra) {
-                        Ok(list) => list.iter().for_each(|dep| self.emit(dep, &mut out)),
+                        Ok(list) => list
+                            .iter()
+                            .for_each(|dep| self.emit(dep, Asker::Package, &mut out)),
                         Err(reason) => return Ok(Dependencies::Unavailable(reason)),
                     },
                     Err(reason) => return Ok(Dependencies::Unavailable(reason)),

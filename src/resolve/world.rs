@@ -108,7 +108,7 @@ pub struct World<'a> {
     /// Which policy lines bind a name: constraints and protections.
     constraints: FxHashMap<u32, Vec<u32>>,
     /// Which override replaces all requirements on a name.
-    pub(super) overrides: FxHashMap<u32, u32>,
+    pub(super) overrides: FxHashMap<u32, Vec<u32>>,
     /// Addresses that lines give to names.
     pub(super) urls: FxHashMap<u32, (String, u32)>,
     /// What these addresses led to.
@@ -182,7 +182,7 @@ impl<'a> World<'a> {
                     world.constraints.entry(name).or_default().push(at);
                 }
                 Role::Override { only_for, .. } if only_for.is_empty() => {
-                    world.overrides.insert(name, at);
+                    world.overrides.entry(name).or_default().push(at);
                 }
                 Role::Override { .. } => {}
             }
@@ -194,16 +194,15 @@ impl<'a> World<'a> {
             }
         }
         // An override decides where its package comes from too.
-        let overrides: Vec<(u32, u32)> = world.overrides.iter().map(|(&n, &at)| (n, at)).collect();
-        for (name, at) in overrides {
-            match &lines[at as usize].requirement.url {
-                Some(url) => {
-                    world.urls.insert(name, (url.clone(), at));
-                }
-                None => {
-                    world.urls.remove(&name);
-                }
-            }
+        for (&name, overrides) in &world.overrides {
+            let urls = overrides.iter().filter_map(|&at| {
+                let url = lines[at as usize].requirement.url.clone()?;
+                Some((url, at))
+            });
+            match urls.last() {
+                Some(place) => world.urls.insert(name, place),
+                None => world.urls.remove(&name),
+            };
         }
         world
     }
@@ -271,9 +270,18 @@ impl<'a> World<'a> {
             .or_else(|| self.preferences.of(&self.name(number)).next().cloned())
     }
 
-    /// Returns the override of a name.
-    pub fn override_of(&self, name: u32) -> Option<u32> {
-        self.overrides.get(&name).copied()
+    /// Lists the indexes whose files were passed over because these tell no upload time.
+    pub fn untimed_indexes(&self) -> BTreeSet<String> {
+        let all = self.candidates.borrow();
+        let untimed = all.values().flatten().filter(|known| known.lacks_times());
+        untimed
+            .map(|known| known.page().index().to_owned())
+            .collect()
+    }
+
+    /// Returns the overrides of a name; all of them hold.
+    pub fn overrides_of(&self, name: u32) -> &[u32] {
+        self.overrides.get(&name).map_or(&[], Vec::as_slice)
     }
 
     /// Finds the override that is meant for a line of one node only.
@@ -359,8 +367,8 @@ impl<'a> World<'a> {
             if let Some(lines) = self.constraints.remove(&member) {
                 self.constraints.entry(chosen).or_default().extend(lines);
             }
-            if let Some(line) = self.overrides.remove(&member) {
-                self.overrides.entry(chosen).or_insert(line);
+            if let Some(lines) = self.overrides.remove(&member) {
+                self.overrides.entry(chosen).or_default().extend(lines);
             }
         }
         // What was understood so far names the others.
@@ -601,8 +609,12 @@ impl<'a> World<'a> {
         for text in &metadata.requires_dist {
             let parts = split(text)
                 .map_err(|error| format!("its requirement `{text}` cannot be read: {error}"))?;
-            let gated = mentions_extra(parts.marker);
-            if (gated && !parts.marker.contains(" or ")) || !self.marker_holds(parts.marker, &[]) {
+            // Mostly `extra == 'x'` and more that must hold too: false without extras.
+            let gated = mentions_extra(parts.marker)
+                && !["or", "!=", "not"]
+                    .iter()
+                    .any(|word| parts.marker.contains(word));
+            if gated || !self.marker_holds(parts.marker, &[]) {
                 continue;
             }
             base.push(self.parse(text, &parts)?);
