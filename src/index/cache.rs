@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::page::{ColdPart, Page};
@@ -17,6 +18,9 @@ use crate::host::fs;
 use crate::package::Metadata;
 
 const SCHEMA: i64 = 4;
+/// A cold part lies in pieces of so many bytes, in rows one after the other: reading
+/// one is several times faster than opening a large value in its middle.
+const PIECE: usize = 8192;
 
 /// A page as kept, with what HTTP said of its age.
 #[derive(Debug)]
@@ -74,19 +78,33 @@ type Columns = (
 #[derive(Debug)]
 struct KeptCold {
     connection: Arc<Mutex<Connection>>,
+    /// The row of the first piece.
     id: i64,
 }
 
 impl ColdPart for KeptCold {
     fn read(&self, offset: usize, length: usize) -> Option<Vec<u8>> {
         let connection = self.connection.lock().ok()?;
-        let blob = connection
-            .blob_open("main", "cold", "bytes", self.id, true)
+        let mut statement = connection
+            .prepare_cached("SELECT bytes FROM cold WHERE id = ?1")
             .ok()?;
-        let mut bytes = vec![0; length.min(blob.len().saturating_sub(offset))];
-        let read = blob.read_at(&mut bytes, offset).ok()?;
-        bytes.truncate(read);
-        Some(bytes)
+        let mut found = Vec::new();
+        let (mut piece, mut start) = (offset / PIECE, offset % PIECE);
+        while found.len() < length {
+            let id = self.id + i64::try_from(piece).ok()?;
+            let read = statement.query_row([id], |row| {
+                let bytes = row.get_ref(0)?.as_blob()?;
+                let wanted = length - found.len();
+                found.extend(bytes.iter().skip(start).take(wanted));
+                Ok(bytes.len())
+            });
+            // The last piece may be short, and there is none behind it.
+            if read.optional().ok()? != Some(PIECE) {
+                break;
+            }
+            (piece, start) = (piece + 1, 0);
+        }
+        Some(found)
     }
 }
 
@@ -119,7 +137,7 @@ impl Cache {
     pub fn page(&self, index: &str, name: &str) -> Option<KeptPage> {
         let shared = self.connection.as_ref()?;
         let connection = shared.lock().ok()?;
-        let mut statement = connection.prepare_cached("SELECT p.fresh_until, p.etag, p.last_modified, p.hot, c.id, p.cold_size = length(c.bytes) FROM page p LEFT JOIN cold c ON c.id = p.cold WHERE p.index_url = ?1 AND p.name = ?2").ok()?;
+        let mut statement = connection.prepare_cached("SELECT p.fresh_until, p.etag, p.last_modified, p.hot, p.cold, length(c.bytes) = p.cold_size - (c.id - p.cold) * 8192 FROM page p LEFT JOIN cold c ON c.id = p.cold + max(p.cold_size - 1, 0) / 8192 WHERE p.index_url = ?1 AND p.name = ?2").ok()?;
         let row: Columns = statement
             .query_row(params![index, name], |row| {
                 Ok((
@@ -162,11 +180,11 @@ impl Cache {
         let mut statement = connection
             .prepare_cached("SELECT record FROM meta WHERE key = ?1")
             .ok()?;
-        let record: Vec<u8> = statement
-            .query_row([key], |row| row.get(0))
-            .optional()
-            .ok()??;
-        postcard::from_bytes(&record).ok()
+        let read = |row: &rusqlite::Row<'_>| {
+            let record = row.get_ref(0)?.as_blob()?;
+            Ok(postcard::from_bytes(record).ok())
+        };
+        statement.query_row([key], read).optional().ok()??
     }
 
     /// Keeps a page.
@@ -242,12 +260,13 @@ fn write_all(connection: &mut Connection, writes: &[Write]) -> rusqlite::Result<
     let transaction = connection.transaction()?;
     {
         let mut page = transaction.prepare("INSERT OR REPLACE INTO page (index_url, name, fresh_until, etag, last_modified, hot, cold, cold_size) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
-        let mut old_cold =
-            transaction.prepare("SELECT cold FROM page WHERE index_url = ?1 AND name = ?2")?;
+        let mut old_cold = transaction
+            .prepare("SELECT cold, cold_size FROM page WHERE index_url = ?1 AND name = ?2")?;
         let mut same_cold =
             transaction.prepare("SELECT 1 FROM cold WHERE id = ?1 AND bytes = ?2")?;
-        let mut cold = transaction.prepare("INSERT INTO cold (bytes) VALUES (?1)")?;
-        let mut drop_cold = transaction.prepare("DELETE FROM cold WHERE id = ?1")?;
+        let mut last_cold = transaction.prepare("SELECT coalesce(max(id), 0) FROM cold")?;
+        let mut cold = transaction.prepare("INSERT INTO cold (id, bytes) VALUES (?1, ?2)")?;
+        let mut drop_cold = transaction.prepare("DELETE FROM cold WHERE id BETWEEN ?1 AND ?2")?;
         let mut touch = transaction
             .prepare("UPDATE page SET fresh_until = ?3 WHERE index_url = ?1 AND name = ?2")?;
         let mut meta =
@@ -262,33 +281,42 @@ fn write_all(connection: &mut Connection, writes: &[Write]) -> rusqlite::Result<
                     last_modified,
                     record,
                 } => {
-                    let hot = record.as_ref().map(|(hot, _)| hot);
-                    let bytes = record.as_ref().map(|(_, cold)| cold.as_slice());
-                    let old: Option<i64> = old_cold
-                        .query_row(params![index, name], |row| row.get(0))
+                    let old: Option<(i64, i64)> = old_cold
+                        .query_row(params![index, name], |row| {
+                            Ok(row.get::<_, Option<i64>>(0)?.zip(row.get(1)?))
+                        })
                         .optional()?
                         .flatten();
-                    let id = match (bytes, old) {
-                        (None, _) => None,
+                    let mut kept = None;
+                    if let Some((_, bytes)) = record {
+                        let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
                         // Most pages come back as they were: their cold part stays.
-                        (Some(bytes), Some(id)) if same_cold.exists(params![id, bytes])? => {
-                            Some(id)
+                        let mut same = old.is_some_and(|(_, old)| old == size);
+                        let first = old.map_or(0, |(first, _)| first);
+                        for (id, piece) in (first..).zip(pieces(bytes)) {
+                            same = same && same_cold.exists(params![id, piece])?;
                         }
-                        (Some(bytes), _) => Some(cold.insert([bytes])?),
-                    };
-                    let size = bytes.and_then(|bytes| i64::try_from(bytes.len()).ok());
+                        kept = old.filter(|_| same);
+                        if kept.is_none() {
+                            let last: i64 = last_cold.query_row([], |row| row.get(0))?;
+                            for (id, piece) in (last + 1..).zip(pieces(bytes)) {
+                                cold.execute(params![id, piece])?;
+                            }
+                            kept = Some((last + 1, size));
+                        }
+                    }
                     page.execute(params![
                         index,
                         name,
                         fresh_until,
                         etag,
                         last_modified,
-                        hot,
-                        id,
-                        size
+                        record.as_ref().map(|(hot, _)| hot),
+                        kept.map(|(id, _)| id),
+                        kept.map(|(_, size)| size)
                     ])?;
-                    if old != id {
-                        drop_cold.execute([old])?;
+                    if let Some((first, size)) = old.filter(|_| old != kept) {
+                        drop_cold.execute([first, first + last_piece(size)])?;
                     }
                 }
                 Write::Touch {
@@ -307,6 +335,16 @@ fn write_all(connection: &mut Connection, writes: &[Write]) -> rusqlite::Result<
     transaction.commit()
 }
 
+/// Cuts a cold part into pieces: at least one, so that there is a row to miss.
+fn pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let empty = bytes.is_empty().then_some(bytes);
+    empty.into_iter().chain(bytes.chunks(PIECE))
+}
+
+fn last_piece(size: i64) -> i64 {
+    (size - 1).max(0) / PIECE as i64
+}
+
 fn open(path: &Utf8Path) -> Option<Connection> {
     let connection = Connection::open(path).ok()?;
     connection.busy_timeout(Duration::from_secs(2)).ok()?;
@@ -314,6 +352,10 @@ fn open(path: &Utf8Path) -> Option<Connection> {
     connection.pragma_update(None, "synchronous", "OFF").ok()?;
     connection
         .pragma_update(None, "mmap_size", 256 << 20)
+        .ok()?;
+    // Else every new value of a parameter prepares its statement anew.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
         .ok()?;
     let found: i64 = connection
         .pragma_query_value(None, "user_version", |row| row.get(0))

@@ -52,9 +52,8 @@ impl FileRef {
 struct Head {
     /// The versions, newest first, each with a line break behind it.
     versions: String,
-    /// Where the files of each version begin in the files' records.
-    starts: Vec<u32>,
-    /// How long the files' records are together.
+    /// How long the files' records are together, without the four bytes for each
+    /// version that stand before them and say where its own begin.
     length: u32,
     tags: Vec<String>,
     pythons: Vec<String>,
@@ -88,7 +87,7 @@ pub struct Page {
     index: String,
     head: Head,
     slots: Vec<Slot>,
-    /// The files' records.
+    /// Where the files of each version begin in their records, and the records.
     files: Vec<u8>,
     cold: Cold,
     skipped: Vec<String>,
@@ -156,11 +155,12 @@ impl Page {
         let mut places = Numbering::default();
         let mut head = Head::default();
         let mut slots = Vec::new();
+        let mut starts = Vec::new();
         for (version, group) in groups.0.into_iter().rev() {
             head.versions.push_str(&version.to_string());
             let end = head.versions.len();
             head.versions.push('\n');
-            head.starts.push(size(hot.len()));
+            starts.extend(size(hot.len()).to_le_bytes());
             let mut references = Vec::new();
             for (mut reference, file) in std::mem::take(&mut files[group]) {
                 reference.cold = size(cold.len());
@@ -182,7 +182,7 @@ impl Page {
             index: index.to_owned(),
             head,
             slots,
-            files: hot,
+            files: [starts, hot].concat(),
             cold: Cold::Here(Arc::new(cold)),
             skipped,
         }
@@ -210,7 +210,7 @@ impl Page {
                 ..Slot::default()
             })
             .collect();
-        let whole = head.length as usize == files.len() && slots.len() == head.starts.len();
+        let whole = head.length as usize + 4 * slots.len() == files.len();
         whole.then(|| Self {
             index: index.to_owned(),
             files: files.to_vec(),
@@ -263,8 +263,13 @@ impl Page {
     /// Returns the files of a version.
     pub fn files(&self, at: usize) -> &[FileRef] {
         self.slots[at].files.get_or_init(|| {
-            let start = self.head.starts[at] as usize;
-            let bytes = self.files.get(start..).unwrap_or_default();
+            let (starts, files) = self.files.split_at(4 * self.len());
+            let start = starts
+                .chunks_exact(4)
+                .nth(at)
+                .and_then(|it| it.try_into().ok());
+            let start = start.map_or(0, u32::from_le_bytes) as usize;
+            let bytes = files.get(start..).unwrap_or_default();
             postcard::take_from_bytes::<Vec<FileRef>>(bytes)
                 .map_or_else(|_| Box::default(), |(files, _)| files.into_boxed_slice())
         })

@@ -463,10 +463,11 @@ impl Index for RemoteIndex {
             return;
         }
         // One miss means that there is network work: then all is asked at once.
-        if names
-            .iter()
-            .all(|name| self.shared.kept_page(name).is_some())
-        {
+        let look = |name: &Name| Some((name.clone(), Some(self.shared.kept_page(name)?)));
+        if let Some(pages) = names.iter().map(look).collect::<Option<Vec<_>>>() {
+            let hits = pages.len() as u64;
+            self.shared.stats.hits.fetch_add(hits, Ordering::Relaxed);
+            self.shared.state().pages.extend(pages);
             return;
         }
         self.prefetch(names.iter().cloned().map(Want::Page).collect());

@@ -111,6 +111,27 @@ pub fn mentions_extra(text: &str) -> bool {
     rest.split(|c| !is_word(c)).any(|word| word == "extra")
 }
 
+/// Reports whether asking for an extra could make a marker hold that does not hold
+/// without, judged by its text: most markers of a large package name other extras.
+pub fn may_want(text: &str, extra: &Extra) -> bool {
+    if text.contains("!=") || text.contains(" in ") {
+        return true;
+    }
+    let mut rest = text;
+    while let Some(open) = rest.find(['\'', '"']) {
+        let quote = char::from(rest.as_bytes()[open]);
+        let quoted = &rest[open + 1..];
+        let Some(close) = quoted.find(quote) else {
+            return true;
+        };
+        if Extra::is_spelled(extra, quoted[..close].trim()) {
+            return true;
+        }
+        rest = &quoted[close + 1..];
+    }
+    false
+}
+
 fn repair(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

@@ -47,6 +47,14 @@ impl Extra {
     }
 }
 
+impl Extra {
+    /// Reports whether a text is this name in any spelling.
+    pub fn is_spelled(&self, text: &str) -> bool {
+        text == self.as_str()
+            || text.len() >= self.0.len() && Self::parse(text).as_ref() == Some(self)
+    }
+}
+
 fn normalise(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);

@@ -273,7 +273,11 @@ impl Candidates {
     /// pre-releases, each in order.
     pub fn choose(&self, range: &Range) -> Option<Version> {
         for version in &self.preferred {
-            if range.contains(version) && self.judge(version).is_ok() {
+            // What is locked obeys the policy of today; what is installed may stay.
+            let allowed = !version.any_prerelease()
+                || self.allows_prereleases()
+                || self.kept.as_ref() == Some(version);
+            if allowed && range.contains(version) && self.judge(version).is_ok() {
                 return Some(version.clone());
             }
         }
@@ -285,13 +289,20 @@ impl Candidates {
         self.in_order(range).next()
     }
 
+    fn allows_prereleases(&self) -> bool {
+        match self.prerelease {
+            Prerelease::Allow | Prerelease::IfNecessary => true,
+            Prerelease::Explicit => self.names_prerelease,
+            Prerelease::Disallow => false,
+        }
+    }
+
     /// Returns the versions of a range in the order they would be tried.
     pub fn in_order<'a>(&'a self, range: &'a Range) -> impl Iterator<Item = Version> + 'a {
         let kinds: &[Option<bool>] = match self.prerelease {
-            Prerelease::Allow => &[None],
-            Prerelease::Explicit if self.names_prerelease => &[None],
-            Prerelease::Disallow | Prerelease::Explicit => &[Some(false)],
             Prerelease::IfNecessary => &[Some(false), Some(true)],
+            _ if self.allows_prereleases() => &[None],
+            _ => &[Some(false)],
         };
         kinds.iter().flat_map(move |kind| {
             let count = self.page.len();

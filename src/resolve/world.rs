@@ -17,6 +17,7 @@ use super::candidates::{Candidates, Choice, Wishes};
 use super::options::Options;
 use super::preferences::Preferences;
 use crate::index::{Direct, Index, IndexError, MetadataError, Page, Want};
+use crate::package::marker::{may_want, mentions_extra};
 use crate::package::requirement::{Parts, split};
 use crate::package::{Extra, Metadata, Name, Range, Requirement, Target, Version};
 use crate::requirements::{Line, Role};
@@ -600,7 +601,7 @@ impl<'a> World<'a> {
         for text in &metadata.requires_dist {
             let parts = split(text)
                 .map_err(|error| format!("its requirement `{text}` cannot be read: {error}"))?;
-            let gated = crate::package::marker::mentions_extra(parts.marker);
+            let gated = mentions_extra(parts.marker);
             if (gated && !parts.marker.contains(" or ")) || !self.marker_holds(parts.marker, &[]) {
                 continue;
             }
@@ -652,7 +653,8 @@ impl<'a> World<'a> {
         let mut found = Vec::new();
         for text in &deps.metadata.requires_dist {
             let Ok(parts) = split(text) else { continue };
-            if crate::package::marker::mentions_extra(parts.marker)
+            if mentions_extra(parts.marker)
+                && may_want(parts.marker, &wanted[0])
                 && self.marker_holds(parts.marker, &wanted)
                 && !self.marker_holds(parts.marker, &[])
             {

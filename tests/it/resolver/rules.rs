@@ -55,6 +55,46 @@ fn a_prerelease_is_taken_before_a_package_elsewhere_gets_older() {
 }
 
 #[test]
+fn a_locked_prerelease_obeys_the_policy_and_an_installed_one_may_stay() {
+    let of = |policy, line: &str| {
+        World::new(&["a 1.0", "a 2.0rc1"], &[line]).with(|options| options.prerelease = policy)
+    };
+    for (policy, locked) in [
+        (Prerelease::IfNecessary, "a 2.0rc1"),
+        (Prerelease::Allow, "a 2.0rc1"),
+        (Prerelease::Disallow, "a 1.0"),
+        (Prerelease::Explicit, "a 1.0"),
+    ] {
+        let world = of(policy, "n: a");
+        assert_eq!(world.locked("a", "2.0rc1").answer(), locked, "{policy:?}");
+        let world = of(policy, "n: a");
+        assert_eq!(
+            world.installed("a", "2.0rc1", &[]).answer(),
+            "a 2.0rc1",
+            "{policy:?}"
+        );
+    }
+    let named = of(Prerelease::Explicit, "n: a>=1.0rc1").locked("a", "2.0rc1");
+    assert_eq!(named.answer(), "a 2.0rc1");
+}
+
+#[test]
+fn a_prerelease_that_a_line_names_for_one_target_is_none_for_another() {
+    for order in [["linux", "windows"], ["windows", "linux"]] {
+        let lines = ["n: a>=2.0rc1; sys_platform == 'linux'", "m: a"];
+        let mut world = World::new(&["a 1.0", "a 2.0rc1"], &lines)
+            .with(|options| options.prerelease = Prerelease::Explicit);
+        world.targets = order.map(|platform| target(platform, "3.12.9")).to_vec();
+        let packages = world.resolution().packages;
+        let marker = packages[1].marker.as_deref().unwrap_or("everywhere");
+        assert!(
+            marker.contains("'linux'") && !marker.contains("'win32'"),
+            "{order:?}: {marker}"
+        );
+    }
+}
+
+#[test]
 fn a_pin_in_metadata_does_not_bring_a_yanked_version_back() {
     let world = [
         "a 1.0",

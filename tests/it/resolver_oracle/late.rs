@@ -27,17 +27,20 @@ fn serve(wide: &Wide) -> IndexServer {
         for file in FILES[release.files].0 {
             let python = PYTHONS[release.python].0;
             let hosted = match file.strip_prefix("tags=") {
-                // What is no wheel's name has no place on a real index either.
-                Some(tags) if tags.split('-').count() != 3 => continue,
                 Some(tags) => {
-                    let mut wheel = Wheel::new(&name, version).tag(tags);
+                    // A file may have any name, but only a proper tag makes a wheel.
+                    let proper = tags.split('-').count() == 3;
+                    let tag = if proper { tags } else { "py3-none-any" };
+                    let mut wheel = Wheel::new(&name, version).tag(tag);
                     for text in &requires {
                         wheel = wheel.requires(text);
                     }
                     if !python.is_empty() {
                         wheel = wheel.requires_python(python);
                     }
-                    Hosted::from(wheel)
+                    let mut artifact = wheel.build();
+                    artifact.filename = artifact.filename.replace(tag, tags);
+                    Hosted::from(artifact)
                 }
                 None => {
                     let mut sdist = Sdist::new(&name, version);

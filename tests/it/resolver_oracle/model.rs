@@ -117,7 +117,7 @@ const EXTRAS: [(&str, &str); 3] = [("x", "x"), ("Y.y", "y_Y"), ("all", "ALL")];
 pub(super) const ALL: usize = 2;
 
 /// A package, the number of a specifier, and the extras wanted as bits.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Req {
     pub(super) package: usize,
     pub(super) specifier: usize,
@@ -144,10 +144,10 @@ impl Req {
         format!("p{}{extras}{}", self.package, SPECIFIERS[self.specifier])
     }
 
-    /// Reports whether it allows by name what else may not be used: a pin, or a pre-release.
-    pub(super) fn allows(self) -> bool {
+    /// Reports whether it admits one version and its local ones, which may then be withdrawn.
+    pub(super) fn is_pin(self) -> bool {
         let text = SPECIFIERS[self.specifier];
-        text.starts_with("==") && !text.ends_with('*') || self.names_prerelease()
+        text.starts_with("==") && !text.ends_with('*')
     }
 
     fn names_prerelease(self) -> bool {
@@ -157,7 +157,7 @@ impl Req {
 }
 
 /// A requirement that counts where its marker does.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Asked {
     pub(super) req: Req,
     pub(super) marker: usize,

@@ -128,15 +128,22 @@ pub(super) fn wide() -> impl Strategy<Value = Wide> {
             no_binary,
             exclude,
         };
-        // Later targets prefer what earlier ones picked, and what is preferred may be withdrawn or
-        // a pre-release. So what a line allows by its name it allows on all targets here.
+        // Later targets prefer what earlier ones picked, and what is preferred may be withdrawn. So
+        // a pin holds on all targets here.
         if wide.places.len() > 1 {
             let lines = wide.lines.iter_mut().map(|line| &mut line.1);
             let policy = wide.constraints.iter_mut().chain(&mut wide.overrides);
-            for asked in lines.chain(policy).filter(|asked| asked.req.allows()) {
+            for asked in lines.chain(policy).filter(|asked| asked.req.is_pin()) {
                 asked.marker = 0;
             }
         }
+        // Of a line that ComfyUI's file has twice either may be named.
+        let mut seen = Vec::new();
+        wide.lines.retain(|&(core, asked)| {
+            let again = core && seen.contains(&asked);
+            seen.extend(core.then_some(asked));
+            !again
+        });
         wide
     })
 }
