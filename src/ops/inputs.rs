@@ -329,6 +329,10 @@ impl ResolveFlags {
                 };
                 add_target(&mut found, target)?;
             }
+            if found.is_empty() {
+                let message = "portenv.toml: resolve.targets names no target";
+                return Err(OpError::Policy(message.to_owned()));
+            }
             return Ok(found);
         }
         match (own, python) {

@@ -10,7 +10,8 @@ use crate::environment::Installed;
 use crate::index::{Index, RemoteIndex};
 use crate::lock::{Lock, StaleReason, check_freshness};
 use crate::nodes::Staged;
-use crate::package::{Name, Requirement, Source, Specifiers, Target};
+use crate::package::target::markers;
+use crate::package::{Marker, Name, Requirement, Source, Specifiers, Target};
 use crate::requirements::set::gather;
 use crate::requirements::{Line, Origin, Problem, RequirementSet, Role};
 use crate::resolve::targets::Task;
@@ -99,8 +100,20 @@ pub fn protected(settings: &Settings, installed: &Installed, allow_change: &[Str
         .collect()
 }
 
-/// Makes the lines that keep protected packages as they are.
-pub fn protection_lines(names: &[Name], installed: &Installed) -> Vec<Line> {
+/// Makes the lines that keep protected packages as they are, on the machine that has
+/// them: of several targets that is the real one.
+pub fn protection_lines(names: &[Name], installed: &Installed, targets: &[Target]) -> Vec<Line> {
+    let own = match targets {
+        [_] => Some(Marker::default()),
+        several => several
+            .iter()
+            .zip(markers(several))
+            .find(|(target, _)| target.is_real())
+            .and_then(|(_, marker)| Marker::parse(&marker).ok()),
+    };
+    let Some(marker) = own else {
+        return Vec::new();
+    };
     names
         .iter()
         .filter_map(|name| installed.get(name))
@@ -111,6 +124,7 @@ pub fn protection_lines(names: &[Name], installed: &Installed) -> Vec<Line> {
                 text: format!("{}{}", distribution.name, specifiers.text()),
                 requirement: Requirement {
                     specifiers,
+                    marker: marker.clone(),
                     ..Requirement::any(distribution.name.clone())
                 },
                 hashes: Vec::new(),
@@ -171,10 +185,12 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
     forget(&mut preferences, request.upgrade, &request.upgrade_packages)?;
     let settings = &site.installation.settings;
     let mut lines = inputs.set.lines.clone();
-    if inputs.targets.len() == 1 && inputs.targets[0].platform == site.target.platform {
+    let is_elsewhere = |target: &Target| target.platform != site.target.platform;
+    if !inputs.targets.iter().all(is_elsewhere) {
         lines.extend(protection_lines(
             &protected(settings, &installed, &request.allow_change),
             &installed,
+            &inputs.targets,
         ));
     }
     let outcome = resolve_lines(

@@ -219,7 +219,7 @@ impl<'a> World<'a> {
             &self.installed,
             &self.request.allow_change,
         );
-        let protections = protection_lines(&protected, &self.installed);
+        let protections = protection_lines(&protected, &self.installed, &self.targets);
         let with_protection = |lines: &[Line]| {
             lines
                 .iter()
@@ -309,8 +309,9 @@ impl<'a> World<'a> {
         );
         for step in goal.plan(&self.installed).steps {
             let mut change = ChangeInfo::new(&step.change);
-            let package = resolution.get(&change.name);
-            let file = package.and_then(|package| package.files.first());
+            let mut here = lock.active(&self.site.target);
+            let package = here.find(|package| package.name == change.name);
+            let file = package.and_then(|package| package.file_for(&self.site.target));
             change.protected = protected.contains(&change.name) && change.kind != ChangeKind::Add;
             change.pending = change
                 .to

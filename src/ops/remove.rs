@@ -79,6 +79,7 @@ pub fn run(
     let protections = protection_lines(
         &protected(&site.installation.settings, &installed, &[]),
         &installed,
+        &targets,
     );
     let preferences = preferences(old_lock.as_ref(), &installed);
     // Taking a node out breaks nothing anew: what contradicts did so before.

@@ -211,9 +211,12 @@ fn move_all(
         *place.world.alignment.borrow_mut() = alignment(&place.world, &wished);
         let pins = Pins::from_iter([(place.world.number(name), version.clone())]);
         let limit = Some(TRIAL_STEPS);
-        let solved = solve_pinned(&place.world, &place.active, cancel, limit, &pins)?;
-        let Solved::Picks(picks) = solved else {
-            return Ok(None);
+        let picks = match solve_pinned(&place.world, &place.active, cancel, limit, &pins) {
+            Ok(Solved::Picks(picks)) => picks,
+            Ok(Solved::Proof(_) | Solved::GaveUp) => return Ok(None),
+            // There is an answer already; this one would only be more alike.
+            Err(IndexError::Offline { .. }) => return Ok(None),
+            Err(error) => return Err(error),
         };
         if divided(&place.world, &picks).is_some() {
             return Ok(None);

@@ -87,11 +87,8 @@ pub fn resolve(task: &Task<'_>) -> Result<Outcome, ResolveError> {
         prefer(&world, places.iter());
         let names = world.asked_names();
         let preferred = names.iter().filter_map(|name| {
-            let alignment = world.alignment.borrow();
-            let aligned = alignment.wishes.get(&world.number(name));
-            let aligned = aligned.and_then(|versions| versions.first());
-            let version = aligned.or_else(|| preferences.of(name).next())?;
-            Some((name.clone(), version.clone()))
+            let version = world.first_preferred(world.number(name))?;
+            Some((name.clone(), version))
         });
         task.index
             .begin(&names, Arc::new(Walker::new(task.lines, target, preferred)));

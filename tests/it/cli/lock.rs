@@ -198,7 +198,43 @@ fn targets_that_no_marker_tells_apart_are_refused_and_one_named_twice_counts_onc
         "{message}"
     );
 
+    place.settings("[resolve]\ntargets = []\n");
+    let document = place.json(2, &["lock"]);
+    assert_eq!(document["error"]["code"], "invalid-policy");
+
     place.settings("[resolve]\ntargets = [\"windows\", \"x86_64-pc-windows-msvc\"]\n");
     let document = place.json(0, &["lock"]);
     assert_eq!(document["targets"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn what_is_protected_here_binds_no_other_target() {
+    let place = Place::synced();
+    let here = place.json(0, &["lock", "--check"]);
+    let here = here["targets"][0]["platform"].as_str().unwrap();
+    let (there, system) = if cfg!(windows) {
+        ("x86_64-unknown-linux-gnu", "linux")
+    } else {
+        ("x86_64-pc-windows-msvc", "win32")
+    };
+    place.settings(&format!(
+        "[resolve]\ntargets = [\"{there}\", \"{here}\"]\n[policy]\nprotect = [\"beta\"]\n"
+    ));
+    place.write(
+        "requirements.txt",
+        format!("alpha\nbeta\nbeta>=2; sys_platform == '{system}'\n"),
+    );
+    let node = place.offered("some-node", "gamma\n");
+    let preview = place.json(0, &["preview", &node]);
+    assert_eq!(preview["status"], "ok", "{preview}");
+    assert_eq!(strings(&preview["changes"], "name"), ["delta", "gamma"]);
+    let document = place.json(0, &["lock"]);
+    let betas: Vec<String> = document["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|package| package["name"] == "beta")
+        .map(|package| package["version"].to_string())
+        .collect();
+    assert_eq!(betas, ["\"1.0\"", "\"2.0\""]);
 }
