@@ -39,7 +39,11 @@ pub(super) fn keep_more(
             continue;
         };
         let pins = Pins::from_iter([(number, version.clone())]);
-        let trial = solve_pinned(world, active, cancel, Some(STEPS), &pins)?;
+        let trial = match solve_pinned(world, active, cancel, Some(STEPS), &pins) {
+            // What nobody has here is no better than what was found.
+            Err(IndexError::Offline { .. }) => continue,
+            trial => trial?,
+        };
         if let Solved::Picks(found) = trial {
             let left = self::moved(world, &found);
             if left.len() < moved.len() && left.keys().all(|key| moved.contains_key(key)) {
