@@ -14,8 +14,8 @@ use crate::requirements::Role;
 
 /// Rejections after which the order of decisions changes, as in uv.
 const TROUBLED: u32 = 5;
-/// Rejections after which what they taught is worth beginning anew; doubled each
-/// time, for a start that forgets what was excluded costs the more the more it was.
+/// Rejections after which deciding the rejected early is worth beginning anew; doubled
+/// each time, for a new start forgets what was excluded.
 const PATIENCE: u64 = 100;
 
 /// What stops a solve that is not an answer.
@@ -49,6 +49,8 @@ pub struct Provider<'w, 'a> {
     rejections: Cell<u64>,
     /// The order changed since the start.
     learned: Cell<bool>,
+    /// It changed so that beginning anew is due.
+    again: Cell<bool>,
 }
 
 /// What the tries of a solve teach about the order of decisions.
@@ -108,6 +110,7 @@ impl<'w, 'a> Provider<'w, 'a> {
             lessons,
             rejections: Cell::new(0),
             learned: Cell::new(false),
+            again: Cell::new(false),
         }
     }
 
@@ -156,8 +159,10 @@ impl<'w, 'a> Provider<'w, 'a> {
             let other = tried.get(&dep.name);
             if other.is_some_and(|other| !dep.range.contains(other)) {
                 real = true;
-                if lessons.late.count(dep.name) {
-                    self.learned.set(true);
+                // Its version was decided too soon, so that goes first: walking on would
+                // end in ever older versions of what it rejects.
+                if lessons.late.count(dep.name) && !lessons.early.places.contains_key(&dep.name) {
+                    self.again.set(true);
                 }
             }
         }
@@ -215,16 +220,17 @@ impl DependencyProvider for Provider<'_, '_> {
             return (7, Reverse(place));
         };
         let lessons = self.lessons.borrow();
-        let is_decided =
-            || matches!(package, Pkg::Extra(..)) || range.as_singleton().is_some() || is_pin(range);
         if self.world.has_url(name) {
             (6, Reverse(place))
-        } else if is_decided() {
+        } else if range.as_singleton().is_some() || is_pin(range) {
             (5, Reverse(place))
         } else if let Some(&place) = lessons.early.places.get(&name) {
             (4, Reverse(place))
         } else if let Some(&place) = lessons.late.places.get(&name) {
             (3, Reverse(place))
+        } else if matches!(package, Pkg::Extra(..)) {
+            // So that a package and what is asked for besides are decided together.
+            (5, Reverse(place))
         } else if self.world.is_preferred(name) {
             (2, Reverse(place))
         } else {
@@ -310,8 +316,9 @@ impl DependencyProvider for Provider<'_, '_> {
             return Err(Stop::Steps);
         }
         let starts = &mut self.lessons.borrow_mut().starts;
-        if self.learned.get() && self.rejections.get() >= PATIENCE << (*starts).min(20) {
-            *starts += 1;
+        let tired = self.rejections.get() >= PATIENCE << (*starts).min(20);
+        if self.again.get() || self.learned.get() && tired {
+            *starts += u32::from(tired);
             return Err(Stop::Restart);
         }
         Ok(())
