@@ -13,6 +13,7 @@ use super::failure::{Exit, Failure, Next};
 use super::screen::{ColorChoice, Format, Screen};
 use super::{settings, view};
 use crate::ops::changes::{ChangeInfo, NodeChange};
+use crate::ops::inputs::ResolveFlags;
 use crate::ops::lock::LockRequest;
 use crate::ops::outcome::Consent;
 use crate::ops::preview::PreviewRequest;
@@ -212,7 +213,10 @@ impl Run<'_> {
                 let request = ResolveRequest {
                     files: args.files.clone(),
                     stdin,
-                    flags: args.options.flags(),
+                    flags: ResolveFlags {
+                        universal: args.universal,
+                        ..args.options.flags()
+                    },
                 };
                 view::resolve::show_resolve(screen, &ops::resolve::run(context, &request)?, verbose)
             }

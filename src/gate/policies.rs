@@ -1,46 +1,46 @@
 //! Policies judged on a set of names.
 
-use crate::package::Name;
-use crate::workspace::Settings;
+use std::collections::BTreeSet;
 
-/// Families that are known to own the same modules, most capable first.
-const BUILT_IN: [&[&str]; 2] = [
-    &[
-        "opencv-contrib-python",
-        "opencv-python",
-        "opencv-contrib-python-headless",
-        "opencv-python-headless",
-    ],
-    &[
-        "onnxruntime-gpu",
-        "onnxruntime-directml",
-        "onnxruntime-openvino",
-        "onnxruntime-rocm",
-        "onnxruntime",
-    ],
-];
+use crate::environment::Installed;
+use crate::package::Name;
+use crate::resolve::families::Family;
+
+/// How many shared files are named.
+const SHOWN: usize = 3;
 
 /// Finds members of one family that are there together.
 pub fn find_families<'a>(
-    names: impl Iterator<Item = &'a Name>,
-    settings: &Settings,
+    names: impl Iterator<Item = &'a Name> + Clone,
+    families: &[Family],
 ) -> Vec<Vec<Name>> {
-    let names: Vec<&Name> = names.collect();
-    let built_in = BUILT_IN.iter().map(|members| {
-        members
-            .iter()
-            .map(|&member| member.to_owned())
-            .collect::<Vec<_>>()
-    });
-    let own = settings.family.iter().map(|family| family.members.clone());
-    own.chain(built_in)
-        .filter_map(|members| {
-            let there: Vec<Name> = members
-                .iter()
-                .filter_map(|member| Name::parse(member))
-                .filter(|member| names.contains(&member))
-                .collect();
-            (there.len() > 1).then_some(there)
-        })
+    families
+        .iter()
+        .map(|family| family.among(names.clone()))
+        .filter(|there| there.len() > 1)
         .collect()
+}
+
+/// Says which files several installed packages own in common; `None` if they own none.
+pub fn shared_files(members: &[Name], installed: &Installed) -> Option<String> {
+    let mut seen = BTreeSet::new();
+    let mut shared = BTreeSet::new();
+    for distribution in members.iter().filter_map(|name| installed.get(name)) {
+        let paths: BTreeSet<String> = distribution
+            .rows()
+            .into_iter()
+            .map(|row| row.path)
+            .filter(|path| !path.contains(".dist-info/"))
+            .collect();
+        shared.extend(paths.intersection(&seen).cloned());
+        seen.extend(paths);
+    }
+    let first: Vec<&str> = shared.iter().take(SHOWN).map(String::as_str).collect();
+    let more = if shared.len() > SHOWN {
+        " and more"
+    } else {
+        ""
+    };
+    let shown = crate::package::artifact::printable(&first.join(", "));
+    (!shared.is_empty()).then(|| format!("{} files, {shown}{more}", shared.len()))
 }

@@ -17,6 +17,7 @@ pub mod emit;
 pub mod freshness;
 pub mod model;
 pub mod read;
+pub mod selection;
 pub mod write;
 
 pub use compare::{Change, ChangeKind, compare};

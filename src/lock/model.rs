@@ -1,6 +1,7 @@
 //! The lock as values.
 
 use crate::host::digest;
+use crate::package::target::markers;
 use crate::package::{DistFile, Extra, FileKind, Marker, Name, Source, Target, Version};
 use crate::requirements::{Line, Origin, RequirementSet, Role, Wanted};
 use crate::resolve::{Dependency, Preferences, RequiredBy, Resolution};
@@ -60,9 +61,7 @@ impl LockedPackage {
         self.wheels()
             .filter_map(|file| {
                 Some((
-                    target
-                        .tags()
-                        .rank(&crate::package::WheelName::parse(&file.filename)?.tags)?,
+                    target.rank(&crate::package::WheelName::parse(&file.filename)?.tags)?,
                     file,
                 ))
             })
@@ -106,7 +105,7 @@ impl Lock {
         exclude_newer: Option<i64>,
     ) -> Self {
         let mut lock = Self {
-            environments: resolution.targets.iter().map(Target::marker).collect(),
+            environments: markers(&resolution.targets),
             targets: resolution.targets.iter().map(ToString::to_string).collect(),
             requires_python: resolution
                 .targets
@@ -159,16 +158,16 @@ impl Lock {
             let Some(marker) = &package.marker else {
                 return true;
             };
-            crate::package::Marker::parse(marker)
-                .is_ok_and(|marker| marker.holds(target.environment()))
+            Marker::parse(marker).is_ok_and(|marker| marker.holds(target.environment()))
         })
     }
 
-    /// Adds the locked versions to what a new resolution prefers.
+    /// Adds the locked versions to what a new resolution prefers, each where it counts.
     pub fn prefer(&self, preferences: &mut Preferences) {
         for package in &self.packages {
-            if let Some(version) = &package.version {
-                preferences.add_locked(package.name.clone(), version.clone());
+            let marker = package.marker.as_deref().unwrap_or("");
+            if let (Some(version), Ok(marker)) = (&package.version, Marker::parse(marker)) {
+                preferences.add_locked_where(package.name.clone(), version.clone(), marker);
             }
         }
     }
@@ -221,6 +220,7 @@ pub fn input_digest(set: &RequirementSet, targets: &[Target]) -> String {
             texts.push(text(role, &entry.origin, wanted));
         }
     }
+    texts.extend(set.policy.iter().cloned());
     texts.sort();
     texts.extend(targets.iter().map(ToString::to_string));
     format!("sha256:{}", digest::sha256(texts.join("\n").as_bytes()))

@@ -6,8 +6,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
 use super::model::{Applied, Lock, LockedPackage, SCHEMA};
+use super::selection::Wrong;
 use crate::host::fs::{self, FsError};
-use crate::package::{DistFile, FileKind, Hashes, Name, Source, Vcs, Version};
+use crate::package::{DistFile, FileKind, Hashes, Marker, Name, Source, Target, Vcs, Version};
 use crate::requirements::{Origin, OriginKind};
 use crate::resolve::{Dependency, RequiredBy};
 
@@ -200,6 +201,21 @@ impl Lock {
         }
     }
 
+    /// Reads a lock that is to be installed on a target, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Lock::find`], and if more than one entry of a name counts there.
+    pub fn find_on(path: &Utf8Path, target: &Target) -> Result<Option<Self>, LockError> {
+        let Some(bytes) = fs::find_bytes(path)? else {
+            return Ok(None);
+        };
+        let lock = Self::parse_bytes(&bytes, path)?;
+        lock.check_markers_on(target)
+            .map_err(|wrong| wrong_entry(&String::from_utf8_lossy(&bytes), path, &wrong))?;
+        Ok(Some(lock))
+    }
+
     fn parse_bytes(bytes: &[u8], file: &Utf8Path) -> Result<Self, LockError> {
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let fine = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
@@ -271,14 +287,30 @@ impl Lock {
         }
         for package in raw.packages {
             let name = package.name.clone();
-            lock.packages.push(to_package(package).map_err(|message| {
-                invalid(
-                    text.find(&format!("\"{name}\"")).unwrap_or(0),
-                    &format!("{name}: {message}"),
-                )
-            })?);
+            let package =
+                to_package(package).map_err(|message| wrong_entry(text, file, &(name, message)))?;
+            lock.packages.push(package);
         }
+        for marker in &lock.environments {
+            Marker::parse(marker)
+                .map_err(|message| invalid(text.find(marker.as_str()).unwrap_or(0), &message))?;
+        }
+        lock.check_markers()
+            .map_err(|wrong| wrong_entry(text, file, &wrong))?;
         Ok(lock)
+    }
+}
+
+/// Says where an entry stands that is wrong.
+fn wrong_entry(text: &str, file: &Utf8Path, (name, message): &Wrong) -> LockError {
+    let offset = text.find(&format!("\"{name}\"")).unwrap_or(0);
+    let (line, column) = crate::requirements::text::position(text, offset);
+    let message = message.lines().next().unwrap_or("invalid");
+    LockError::Invalid {
+        file: file.to_owned(),
+        line,
+        column,
+        message: format!("{name}: {message}"),
     }
 }
 

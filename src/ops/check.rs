@@ -4,12 +4,12 @@
 use super::changes::ChangeInfo;
 use super::context::Context;
 use super::error::OpError;
-use super::inputs::ResolveFlags;
+use super::inputs::{ResolveFlags, families};
 use super::lock::inputs;
 use super::packages::PackageGoal;
 use super::preview::{PreviewRequest, PreviewStatus, brought};
 use crate::gate::codes::Findings;
-use crate::gate::policies::find_families;
+use crate::gate::policies::{find_families, shared_files};
 use crate::gate::{Code, Finding};
 use crate::lock::check_freshness;
 use crate::requirements::Severity;
@@ -144,18 +144,15 @@ pub fn run(
         }
     }
     if let Some(lock) = &preview.lock {
-        for family in find_families(
-            lock.packages.iter().map(|package| &package.name),
-            &site.installation.settings,
-        ) {
+        let names = lock.packages.iter().map(|package| &package.name);
+        let installed = site.installed()?;
+        for family in find_families(names, &families(&site.installation.settings)?) {
             let shown: Vec<&str> = family.iter().map(crate::package::Name::as_str).collect();
-            findings.add(
-                policy,
-                Code::Family,
-                format!("{} own the same modules", shown.join(" and ")),
-                None,
-                family.clone(),
-            );
+            let mut message = format!("{} own the same modules", shown.join(" and "));
+            if let Some(files) = shared_files(&family, &installed) {
+                message.push_str(&format!(" ({files})"));
+            }
+            findings.add(policy, Code::Family, message, None, family.clone());
         }
     }
     Ok(CheckOutcome {

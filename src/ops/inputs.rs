@@ -10,12 +10,14 @@ use super::context::Context;
 use super::error::OpError;
 use crate::index::config::PYPI;
 use crate::index::{Builder, Index, IndexConfig, IndexLocation, MetadataError, RemoteIndex};
-use crate::package::target::MachineFacts;
+use crate::package::target::{Arch, Implementation, MachineFacts, Os};
 use crate::package::{Name, Platform, Target, Version};
 use crate::requirements::file::{IndexOption, Reading};
 use crate::requirements::{
     Origin, OriginKind, Problem, RequirementSet, Role, Statement, read_requirements,
 };
+use crate::resolve::families::Family;
+use crate::resolve::markers::MOST_TARGETS;
 use crate::resolve::{NamesOrAll, Options};
 use crate::uv::UvBuilder;
 use crate::uv::build::BuildContext;
@@ -37,6 +39,8 @@ pub struct ResolveFlags {
     pub python_version: Option<String>,
     /// `--platform`.
     pub platform: Option<String>,
+    /// `--universal`.
+    pub universal: bool,
     /// `--prerelease`.
     pub prerelease: Option<Prerelease>,
     /// `--resolution`.
@@ -123,6 +127,7 @@ impl ResolveFlags {
                 _ => None,
             })?,
             exclude,
+            families: families(settings)?,
         })
     }
 
@@ -269,25 +274,20 @@ impl ResolveFlags {
         settings: &Settings,
         own: Option<&Target>,
     ) -> Result<Vec<Target>, OpError> {
-        let version = |text: &str| {
-            let found = Version::from_str(text)
-                .map_err(|_| OpError::Usage(format!("`{text}` is not a Python version")))?;
-            // `3.12` is 3.12.0.
-            let release: Vec<u64> = found
-                .release()
-                .iter()
-                .copied()
-                .chain([0, 0])
-                .take(3)
-                .collect();
-            Ok::<_, OpError>(Version::new(release))
-        };
         let python = self
             .python_version
             .as_deref()
             .or(settings.resolve.python_version.as_deref())
-            .map(version)
+            .map(parse_python)
             .transpose()?;
+        if self.universal {
+            if self.platform.is_some() {
+                return Err(OpError::Usage(
+                    "--universal is for all platforms; leave out --platform".to_owned(),
+                ));
+            }
+            return Ok(universal_targets(python.as_ref()));
+        }
         let own_python = own.map(|target| target.python.clone());
         let make = |text: &str, python: Option<Version>| {
             let platform = Platform::from_str(text).map_err(OpError::Usage)?;
@@ -298,38 +298,42 @@ impl ResolveFlags {
             })?;
             Ok::<_, OpError>(Target::new(platform, python, &MachineFacts::default()))
         };
+        // `3.12` is 3.12.0.
+        let is_own = |python: &Version| {
+            own.is_some_and(|own| own.python.release().iter().eq(full_release(python).iter()))
+        };
         if let Some(platform) = &self.platform {
             return Ok(vec![make(platform, python.or(own_python))?]);
         }
         if let Some(targets) = &settings.resolve.targets {
-            return targets
-                .iter()
-                .map(|text| {
-                    let (triple, pinned) = text
-                        .split_once('@')
-                        .map_or((text.as_str(), None), |(triple, python)| {
-                            (triple, Some(python))
-                        });
-                    let pinned = pinned
-                        .map(version)
-                        .transpose()?
-                        .or_else(|| python.clone())
-                        .or_else(|| own_python.clone());
-                    match own {
-                        Some(own)
-                            if own.platform.triple() == triple
-                                && pinned.as_ref() == Some(&own.python) =>
-                        {
-                            Ok(own.clone())
-                        }
-                        _ => make(triple, pinned),
+            let mut found: Vec<Target> = Vec::new();
+            for text in targets {
+                let (triple, pinned) = text
+                    .split_once('@')
+                    .map_or((text.as_str(), None), |(triple, python)| {
+                        (triple, Some(python))
+                    });
+                let pinned = pinned
+                    .map(parse_python)
+                    .transpose()?
+                    .or_else(|| python.clone())
+                    .or_else(|| own_python.clone());
+                let target = match own {
+                    Some(own)
+                        if own.platform.triple() == triple
+                            && pinned.as_ref().is_some_and(is_own) =>
+                    {
+                        own.clone()
                     }
-                })
-                .collect();
+                    _ => make(triple, pinned)?,
+                };
+                add_target(&mut found, target)?;
+            }
+            return Ok(found);
         }
         match (own, python) {
             (Some(own), None) => Ok(vec![own.clone()]),
-            (Some(own), Some(python)) if own.python == python => Ok(vec![own.clone()]),
+            (Some(own), Some(python)) if is_own(&python) => Ok(vec![own.clone()]),
             (Some(own), Some(python)) => Ok(vec![Target::new(
                 own.platform.clone(),
                 python,
@@ -349,6 +353,96 @@ impl ResolveFlags {
             (None, None) => true,
         }
     }
+}
+
+fn parse_python(text: &str) -> Result<Version, OpError> {
+    Version::from_str(text)
+        .map_err(|_| OpError::Usage(format!("`{text}` is not a Python version")))
+        .map(|version| Version::new(version.release().iter().copied().take(3)))
+}
+
+fn full_release(python: &Version) -> [u64; 3] {
+    std::array::from_fn(|part| python.release().get(part).copied().unwrap_or(0))
+}
+
+/// Adds one of several targets. Those that no marker tells apart cannot share a lock.
+fn add_target(targets: &mut Vec<Target>, target: Target) -> Result<(), OpError> {
+    if targets.len() >= MOST_TARGETS {
+        return Err(OpError::Policy(format!(
+            "portenv.toml: there can be no more than {MOST_TARGETS} targets"
+        )));
+    }
+    match targets.iter().find(|known| !known.differs_from(&target)) {
+        None => targets.push(target),
+        Some(known) if known.to_string() == target.to_string() => {}
+        Some(known) => {
+            return Err(OpError::Policy(format!(
+                "portenv.toml: no marker tells the targets {known} and {target} apart, so one lock cannot serve both"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The newest minor version of Python 3 that `--universal` is for.
+const NEWEST_MINOR: u64 = 14;
+/// The oldest one, unless `--python-version` names another.
+const OLDEST_MINOR: u64 = 10;
+
+/// Lists the targets of `--universal`: each minor version of Python on the three
+/// desktop platforms, and PyPy on Linux. Oldest first, since newer ones can mostly
+/// take what older ones picked.
+fn universal_targets(from: Option<&Version>) -> Vec<Target> {
+    let [major, oldest, _] = from.map_or([3, OLDEST_MINOR, 0], full_release);
+    let newest = if major == 3 {
+        NEWEST_MINOR.max(oldest)
+    } else {
+        oldest
+    };
+    let linux = Platform::new(Os::Linux(2, 28), Arch::X86_64);
+    let platforms = [
+        linux.clone(),
+        Platform::new(Os::Windows, Arch::X86_64),
+        Platform::new(Os::MacOs(13, 0), Arch::Aarch64),
+    ];
+    let mut targets = Vec::new();
+    for minor in oldest..=newest {
+        let python = match from {
+            Some(from) if minor == oldest => from.clone(),
+            _ => Version::new([major, minor]),
+        };
+        let mut add = |platform: &Platform, implementation| {
+            let target = Target::for_any_wheel(platform.clone(), python.clone(), implementation);
+            targets.push(target);
+        };
+        for platform in &platforms {
+            add(platform, Implementation::CPython);
+        }
+        add(&linux, Implementation::PyPy);
+    }
+    targets
+}
+
+/// Returns the families of the settings and those built in.
+///
+/// # Errors
+///
+/// Fails on a member that is no name.
+pub fn families(settings: &Settings) -> Result<Vec<Family>, OpError> {
+    let own = settings.family.iter().map(|table| {
+        let members = table.members.iter().map(|text| {
+            Name::parse(text).ok_or_else(|| {
+                OpError::Policy(format!(
+                    "portenv.toml: `{text}` in family.members is not a package name"
+                ))
+            })
+        });
+        Ok::<_, OpError>(Family {
+            members: members.collect::<Result<_, _>>()?,
+            mode: table.mode,
+        })
+    });
+    Ok(Family::all(own.collect::<Result<_, _>>()?))
 }
 
 /// The triple of the machine this program was made for.

@@ -94,9 +94,9 @@ pub fn run(context: &Context, request: &ResolveRequest) -> Result<ResolveOutcome
     })
 }
 
-/// With both platform and Python named no interpreter is needed.
+/// With both platform and Python named no interpreter is needed, nor for all of them.
 fn own_target(context: &Context, flags: &ResolveFlags) -> Result<Option<Target>, OpError> {
-    if flags.platform.is_some() && flags.python_version.is_some() {
+    if flags.universal || flags.platform.is_some() && flags.python_version.is_some() {
         return Ok(None);
     }
     let path = context.python.clone().or_else(|| {

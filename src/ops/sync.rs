@@ -35,7 +35,7 @@ pub fn run(
         .then(|| start(context, &site, "sync"))
         .transpose()?;
     let path = site.installation.lock_path();
-    let lock = Lock::find(&path)?
+    let lock = Lock::find_on(&path, &site.target)?
         .ok_or_else(|| OpError::NotFound(format!("there is no lock at `{path}`")))?;
     check_target(&lock, &site.target)?;
     let removal = if request.prune {

@@ -18,7 +18,8 @@ impl Marker {
     ///
     /// Two forms that the parser would silently take for "always" are rewritten
     /// first: lists with commas behind `in`, and ordered comparisons with `.*`.
-    /// Any other that it would leave out is an error.
+    /// Any other that it would leave out is an error. `===` is read as `==`, and
+    /// `~= '3.12.0'` as both of its halves.
     ///
     /// # Errors
     ///
@@ -91,22 +92,23 @@ impl Marker {
     }
 }
 
-/// Reports whether a marker's text asks for an extra, without parsing it.
+/// Reports whether a marker's text asks for an extra, without parsing it: whether
+/// the word stands outside quotes.
 pub fn mentions_extra(text: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
     let mut rest = text;
-    while let Some(at) = rest.find("extra") {
-        let before = rest[..at].chars().next_back();
-        let after = rest[at + 5..].trim_start();
-        if !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '\'' || c == '"')
-            && (after.starts_with("==") || after.starts_with("!=") || after.starts_with("in"))
-        {
+    while let Some(open) = rest.find(['\'', '"']) {
+        let (before, quoted) = rest.split_at(open);
+        if before.split(|c| !is_word(c)).any(|word| word == "extra") {
             return true;
         }
-        rest = &rest[at + 5..];
+        let quote = if quoted.starts_with('"') { '"' } else { '\'' };
+        let Some(close) = quoted[1..].find(quote) else {
+            return false;
+        };
+        rest = &quoted[close + 2..];
     }
-    // The reversed form: 'gpu' == extra.
-    let tail = text.trim_end().trim_end_matches(')').trim_end();
-    tail.ends_with("== extra") || tail.ends_with("==extra")
+    rest.split(|c| !is_word(c)).any(|word| word == "extra")
 }
 
 /// Reports whether asking for an extra could make a marker hold that does not hold
@@ -145,9 +147,19 @@ fn repair(text: &str) -> String {
             break;
         };
         let inner = &quoted[1..=close];
-        out.push_str(before);
-        out.push(quote);
+        rest = &quoted[close + 2..];
+        // The parser knows no `===`; of what a target can be, it means the same.
+        let before = before.replace("===", "==");
         let operator = before.trim_end();
+        if let Some((lead, name, stem)) = compatible_with_zero(operator, inner) {
+            let both =
+                format!("({name} >= {quote}{inner}{quote} and {name} == {quote}{stem}.*{quote})");
+            out.push_str(lead);
+            out.push_str(&both);
+            continue;
+        }
+        out.push_str(&before);
+        out.push(quote);
         if operator.ends_with(" in") && inner.contains(',') {
             out.push_str(
                 &inner
@@ -168,10 +180,25 @@ fn repair(text: &str) -> String {
             out.push_str(inner);
         }
         out.push(quote);
-        rest = &quoted[close + 2..];
     }
-    out.push_str(rest);
+    out.push_str(&rest.replace("===", "=="));
     out
+}
+
+/// Takes `python_version ~= '3.12.0'` apart, which the parser reads as `~= '3.12'`:
+/// what stands before the name, the name, and the numbers that stay.
+fn compatible_with_zero<'a>(
+    before: &'a str,
+    version: &'a str,
+) -> Option<(&'a str, &'a str, &'a str)> {
+    let stem = version.strip_suffix(".0")?;
+    let before = before.strip_suffix("~=")?.trim_end();
+    let start = before
+        .rfind(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.')))
+        .map_or(0, |at| at + 1);
+    let (lead, name) = before.split_at(start);
+    let is_release = stem.chars().all(|c| c.is_ascii_digit() || c == '.') && !stem.is_empty();
+    (is_release && !name.is_empty()).then_some((lead, name, stem))
 }
 
 #[cfg(test)]
@@ -203,6 +230,11 @@ mod tests {
         assert!(mentions_extra("extra == 'gpu'"));
         assert!(mentions_extra("python_version < '3.9' and extra=='gpu'"));
         assert!(mentions_extra("'gpu' == extra"));
+        assert!(mentions_extra("('gpu' == extra) and os_name == 'nt'"));
+        assert!(mentions_extra("extra\t== 'gpu'"));
+        assert!(mentions_extra("'gpu' in extra"));
         assert!(!mentions_extra("platform_version == 'extra'"));
+        assert!(!mentions_extra("platform_version == 'no extra == here'"));
+        assert!(!mentions_extra("extras == 'gpu'"));
     }
 }

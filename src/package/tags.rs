@@ -5,14 +5,20 @@ use rustc_hash::FxHashMap;
 use super::target::{Arch, Os, Platform};
 use super::version::Version;
 
-/// The tags that a target can use, ranked; a lower rank fits better.
+/// The tags that a target can use, ranked as `packaging` lists them; a lower
+/// rank fits better.
 #[derive(Debug, Clone)]
 pub struct Tags {
-    /// python tag → abi tag → rank.
-    code: FxHashMap<String, Vec<(String, u32)>>,
-    /// platform tag → rank, `any` last.
-    platform: FxHashMap<String, u32>,
+    /// python tag → abi tag → rank, beside a platform.
+    native: Codes,
+    /// The same beside `any`: a compiled part fits no such wheel.
+    pure: Codes,
+    /// platform tag → rank.
+    platforms: FxHashMap<String, u32>,
 }
+
+/// Few abis go with a python tag: a list is found through faster than a map is made.
+type Codes = FxHashMap<String, Vec<(String, u32)>>;
 
 impl Tags {
     /// Returns how well a wheel's tags fit, or `None` if not at all.
@@ -21,18 +27,27 @@ impl Tags {
     pub fn rank(&self, tags: &str) -> Option<u32> {
         let mut parts = tags.split('-');
         let (python, abi, platform) = (parts.next()?, parts.next()?, parts.next()?);
+        let code = |codes: &Codes| {
+            python
+                .split('.')
+                .filter_map(|python| codes.get(python))
+                .flatten()
+                .filter(|(known, _)| abi.split('.').any(|abi| abi == known))
+                .map(|&(_, rank)| rank)
+                .min()
+        };
+        let count = u32::try_from(self.platforms.len()).unwrap_or(u32::MAX);
         let place = platform
             .split('.')
-            .filter_map(|tag| self.platform.get(tag).copied())
-            .min()?;
-        let code = python
-            .split('.')
-            .filter_map(|python| self.code.get(python))
-            .flatten()
-            .filter(|(known, _)| abi.split('.').any(|abi| abi == known))
-            .map(|&(_, rank)| rank)
-            .min()?;
-        Some(code * 1000 + place)
+            .filter_map(|tag| self.platforms.get(tag).copied())
+            .min();
+        // Every wheel for the platform fits better than any for all.
+        if let Some((code, place)) = code(&self.native).zip(place) {
+            return Some(code.saturating_mul(count).saturating_add(place));
+        }
+        let any = platform.split('.').any(|tag| tag == "any");
+        let code = any.then(|| code(&self.pure)).flatten()?;
+        Some((u32::MAX / 2).saturating_add(code))
     }
 }
 
@@ -40,36 +55,35 @@ impl Tags {
 pub fn of(platform: &Platform, python: &Version) -> Tags {
     let part = |n: usize| python.release().get(n).copied().unwrap_or(0);
     let (major, minor) = (part(0), part(1));
-    let mut code: FxHashMap<String, Vec<(String, u32)>> = FxHashMap::default();
-    let mut rank = 0;
-    let mut add = |python: String, abi: &str| {
-        let abis = code.entry(python).or_default();
-        if !abis.iter().any(|(known, _)| known == abi) {
-            abis.push((abi.to_owned(), rank));
-            rank += 1;
-        }
-    };
     let own = format!("cp{major}{minor}");
-    add(own.clone(), &own);
+    let mut native = vec![(own.clone(), own.clone())];
     if major == 3 && minor < 8 {
-        add(own.clone(), &format!("{own}m"));
+        native.push((own.clone(), format!("{own}m")));
     }
-    add(own.clone(), "abi3");
-    add(own.clone(), "none");
-    for older in (2..minor).rev() {
-        add(format!("cp{major}{older}"), "abi3");
+    native.push((own.clone(), "abi3".to_owned()));
+    native.push((own.clone(), "none".to_owned()));
+    let older = (2..minor).rev();
+    native.extend(older.map(|older| (format!("cp{major}{older}"), "abi3".to_owned())));
+    let mut plain = vec![format!("py{major}{minor}"), format!("py{major}")];
+    plain.extend((0..minor).rev().map(|older| format!("py{major}{older}")));
+    let none = |python: String| (python, "none".to_owned());
+    native.extend(plain.iter().cloned().map(none));
+    Tags {
+        native: ranked(native.into_iter()),
+        pure: ranked([own].into_iter().chain(plain).map(none)),
+        platforms: platform_tags(platform).into_iter().zip(0..).collect(),
     }
-    add(format!("py{major}{minor}"), "none");
-    add(format!("py{major}"), "none");
-    for older in (0..minor).rev() {
-        add(format!("py{major}{older}"), "none");
+}
+
+fn ranked(codes: impl Iterator<Item = (String, String)>) -> Codes {
+    let mut ranked = Codes::default();
+    for ((python, abi), rank) in codes.zip(0..) {
+        let abis = ranked.entry(python).or_default();
+        if !abis.iter().any(|(known, _)| *known == abi) {
+            abis.push((abi, rank));
+        }
     }
-    let platform = platform_tags(platform)
-        .into_iter()
-        .chain(["any".to_owned()])
-        .zip(0..)
-        .collect();
-    Tags { code, platform }
+    ranked
 }
 
 fn platform_tags(platform: &Platform) -> Vec<String> {
@@ -99,7 +113,7 @@ fn platform_tags(platform: &Platform) -> Vec<String> {
             tags.push(format!("linux_{}", arch.as_str()));
         }
         Os::Musl(major, minor) => {
-            for minor in (1..=minor).rev() {
+            for minor in (0..=minor).rev() {
                 tags.push(format!("musllinux_{major}_{minor}_{}", arch.as_str()));
             }
             tags.push(format!("linux_{}", arch.as_str()));
@@ -117,7 +131,7 @@ fn mac_tags(arch: Arch, major: u16, minor: u16, tags: &mut Vec<String>) {
             "x86_64",
             "intel",
             "fat64",
-            "fat32",
+            "fat3",
             "universal2",
             "universal",
         ],

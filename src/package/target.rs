@@ -125,7 +125,16 @@ fn unknown(text: &str) -> String {
     )
 }
 
-/// A platform with a CPython: what markers and wheel tags are judged for.
+/// Which Python it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Implementation {
+    /// CPython.
+    CPython,
+    /// PyPy.
+    PyPy,
+}
+
+/// A platform with a Python: what markers and wheel tags are judged for.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// The platform.
@@ -134,6 +143,12 @@ pub struct Target {
     pub python: Version,
     environment: MarkerEnvironment,
     tags: Arc<Tags>,
+    /// It was asked of a real machine.
+    is_real: bool,
+    /// Only X.Y of the Python was named.
+    is_minor: bool,
+    /// Any wheel will do; the first of these that fits one says which speaks for all.
+    any_wheel: Arc<[Tags]>,
 }
 
 /// What only a real machine knows and markers may ask for.
@@ -148,8 +163,42 @@ pub struct MachineFacts {
 }
 
 impl Target {
-    /// Makes the target of a platform and a CPython version.
+    /// Makes the target of a platform and a CPython version; `3.12` counts as 3.12.0.
     pub fn new(platform: Platform, python: Version, facts: &MachineFacts) -> Self {
+        Self::of(platform, python, Implementation::CPython, facts)
+    }
+
+    /// Makes the target whose wheel tags are not judged: any wheel will do. All such
+    /// targets rank wheels alike, so that one wheel tells a version's metadata.
+    pub fn for_any_wheel(
+        platform: Platform,
+        python: Version,
+        implementation: Implementation,
+    ) -> Self {
+        // Wheels for Linux name most requirements; those of CUDA stand in no others.
+        let linux = Platform::new(Os::Linux(2, 39), Arch::X86_64);
+        let any_wheel = (8..=14)
+            .rev()
+            .map(|minor| tags::of(&linux, &Version::new([3, minor])));
+        Self {
+            any_wheel: any_wheel.collect(),
+            ..Self::of(platform, python, implementation, &MachineFacts::default())
+        }
+    }
+
+    fn of(
+        platform: Platform,
+        python: Version,
+        implementation: Implementation,
+        facts: &MachineFacts,
+    ) -> Self {
+        let is_minor = python.release().len() < 3;
+        let python = if is_minor {
+            let release = python.release().iter().copied().chain([0, 0]).take(3);
+            Version::new(release)
+        } else {
+            python
+        };
         let (os_name, sys_platform, system, machine) = match platform.os {
             Os::Linux(..) | Os::Musl(..) => ("posix", "linux", "Linux", platform.arch.as_str()),
             Os::MacOs(..) => (
@@ -177,11 +226,21 @@ impl Target {
         let full = Version::new(python.release().iter().copied()).to_string();
         let short = minor_text(&python);
         let environment = MarkerEnvironment::try_from(MarkerEnvironmentBuilder {
-            implementation_name: "cpython",
-            implementation_version: &full,
+            implementation_name: match implementation {
+                Implementation::CPython => "cpython",
+                Implementation::PyPy => "pypy",
+            },
+            // PyPy counts its own versions, which follow from nothing that is known.
+            implementation_version: match implementation {
+                Implementation::CPython => &full,
+                Implementation::PyPy => "7.3.0",
+            },
             os_name,
             platform_machine: facts.machine.as_deref().unwrap_or(machine),
-            platform_python_implementation: "CPython",
+            platform_python_implementation: match implementation {
+                Implementation::CPython => "CPython",
+                Implementation::PyPy => "PyPy",
+            },
             platform_release: &facts.release,
             platform_system: system,
             platform_version: &facts.version,
@@ -196,7 +255,36 @@ impl Target {
             python,
             environment,
             tags,
+            is_real: *facts != MachineFacts::default(),
+            is_minor,
+            any_wheel: Arc::new([]),
         }
+    }
+
+    /// Reports whether the target was asked of a real machine.
+    pub fn is_real(&self) -> bool {
+        self.is_real
+    }
+
+    /// Reports whether the patch level of the Python is known.
+    pub fn fixes_patch(&self) -> bool {
+        !self.is_minor
+    }
+
+    /// Reports whether any wheel will do.
+    pub fn takes_any_wheel(&self) -> bool {
+        !self.any_wheel.is_empty()
+    }
+
+    /// Returns how well a wheel's tags fit, or `None` if not at all; a lower rank
+    /// fits better.
+    pub fn rank(&self, tags: &str) -> Option<u32> {
+        if !self.takes_any_wheel() {
+            return self.tags.rank(tags);
+        }
+        let mut known = (0..).zip(&*self.any_wheel);
+        let first = known.find(|(_, known)| known.rank(tags).is_some());
+        Some(first.map_or(u32::MAX, |(at, _)| at))
     }
 
     /// Returns what markers are judged by.
@@ -217,22 +305,53 @@ impl Target {
     /// Returns the marker by which an installer tells that the lock is for it
     /// (PEP 751 `environments`).
     pub fn marker(&self) -> String {
-        let system = match self.platform.os {
-            Os::Linux(..) | Os::Musl(..) => "linux",
-            Os::MacOs(..) => "darwin",
-            Os::Windows => "win32",
-        };
         format!(
-            "implementation_name == 'cpython' and sys_platform == '{system}' and platform_machine == '{}' and python_version == '{}'",
+            "implementation_name == '{}' and sys_platform == '{}' and platform_machine == '{}' and python_version == '{}'",
+            self.environment.implementation_name(),
+            self.environment.sys_platform(),
             self.environment.platform_machine(),
             self.python_minor(),
         )
     }
+
+    /// Reports whether markers can tell two targets apart. That of the C library's
+    /// kind or version they cannot.
+    pub fn differs_from(&self, other: &Self) -> bool {
+        let facts = |target: &Self| {
+            let environment = &target.environment;
+            (
+                environment.sys_platform().to_owned(),
+                environment.platform_machine().to_owned(),
+                environment.python_full_version().version.clone(),
+                environment.implementation_name().to_owned(),
+            )
+        };
+        facts(self) != facts(other)
+    }
+}
+
+/// Returns the markers of several targets, each true on its own target only.
+pub fn markers(targets: &[Target]) -> Vec<String> {
+    let plain: Vec<String> = targets.iter().map(Target::marker).collect();
+    let is_shared = |marker: &String| plain.iter().filter(|other| *other == marker).count() > 1;
+    let with_patch = |(target, marker): (&Target, &String)| {
+        if is_shared(marker) {
+            let full = target.environment.python_full_version();
+            format!("{marker} and python_full_version == '{full}'")
+        } else {
+            marker.clone()
+        }
+    };
+    targets.iter().zip(&plain).map(with_patch).collect()
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.platform.triple(), self.python)
+        let kind = match self.environment.implementation_name() {
+            "cpython" => "",
+            other => other,
+        };
+        write!(f, "{}@{kind}{}", self.platform.triple(), self.python)
     }
 }
 

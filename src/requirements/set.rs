@@ -59,6 +59,8 @@ pub struct RequirementSet {
     pub unnamed: Vec<Entry>,
     /// Options of files that concern indexes.
     pub options: Vec<IndexOption>,
+    /// What the settings say that decides an answer beside lines, one text each.
+    pub policy: Vec<String>,
     /// What could not be read, and what is worth knowing.
     pub problems: Vec<Problem>,
     /// How many lines were read.
@@ -156,8 +158,10 @@ impl RequirementSet {
             .filter(|problem| problem.severity == Severity::Error)
     }
 
-    /// Adds overrides and constraints of the settings.
+    /// Adds overrides and constraints of the settings, and what else of them decides an
+    /// answer.
     pub fn add_policy(&mut self, settings: &Settings) {
+        self.policy = settings.deciding();
         let file = Origin::file(OriginKind::Policy, None, "portenv.toml");
         for (key, value) in &settings.overrides {
             let (line, column) = settings.place(key);

@@ -1,19 +1,20 @@
 //! Which version and file of a package come first, and why others do not.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::options::Options;
 use crate::index::page::SDIST;
 use crate::index::{FileRef, Page};
-use crate::package::tags::Tags;
 use crate::package::{Name, Range, Specifiers, Target, Version};
 use crate::workspace::settings::{Prerelease, Resolution as Order};
 
 /// Why a version cannot be used on the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unfit {
+    /// Its index tells no upload time, so it counts as uploaded after the cut-off.
+    NoTime,
     /// It was uploaded after the cut-off.
     TooNew,
     /// It was withdrawn and nobody pins it.
@@ -39,6 +40,7 @@ impl Unfit {
                 target.platform.triple()
             ),
             Self::Python => format!("does not support Python {}", target.python),
+            Self::NoTime => "has no upload time on its index, so it counts as too new".to_owned(),
             Self::TooNew => "was uploaded after the cut-off".to_owned(),
             Self::Prerelease => "is a pre-release".to_owned(),
             Self::OnlySdist => "has only an sdist that fits, and these are not allowed".to_owned(),
@@ -64,14 +66,14 @@ pub enum Choice {
 #[derive(Debug)]
 pub struct Candidates {
     page: Arc<Page>,
-    tags: Arc<Tags>,
-    python: Version,
+    target: Target,
     /// How well each tag set of the page fits, where it was looked at.
     #[expect(clippy::option_option, reason = "looked at or not, and fit or not")]
     ranks: RefCell<Vec<Option<Option<u32>>>>,
     /// Whether each requires-python of the page admits ours, where it was looked at.
     pythons: RefCell<Vec<Option<bool>>>,
     judged: RefCell<Vec<Option<Result<Choice, Unfit>>>>,
+    untimed: Cell<bool>,
     /// Withdrawn versions that are pinned, locked or installed.
     allowed_yanked: Vec<Version>,
     /// A line names a pre-release of it, or it is a direct reference.
@@ -123,10 +125,10 @@ impl Candidates {
         allowed_yanked.extend(wishes.preferred.iter().cloned());
         Self {
             judged: RefCell::new(vec![None; page.len()]),
+            untimed: Cell::new(false),
             ranks: RefCell::new(vec![None; page.tag_sets().len()]),
             pythons: RefCell::new(vec![None; page.python_texts().len()]),
-            tags: Arc::clone(target.tags()),
-            python: target.python.clone(),
+            target: target.clone(),
             page,
             allowed_yanked,
             names_prerelease: wishes.names_prerelease,
@@ -142,6 +144,18 @@ impl Candidates {
             preferred: wishes.preferred,
             kept: wishes.kept,
         }
+    }
+
+    /// Reports whether another target's Python is admitted where this one's was judged.
+    pub fn judges_alike(&self, other: &Target) -> bool {
+        let pythons = self.pythons.borrow();
+        let mut texts = self.page.python_texts().iter().zip(&*pythons);
+        texts.all(|(text, known)| known.is_none_or(|known| admits(text, other) == known))
+    }
+
+    /// Reports whether files were passed over because their index tells no upload time.
+    pub fn lacks_times(&self) -> bool {
+        self.untimed.get()
     }
 
     /// Returns the page.
@@ -186,7 +200,12 @@ impl Candidates {
             if let Some(limit) = self.exclude_newer
                 && file.upload_time.is_none_or(|time| time > limit)
             {
-                note(Unfit::TooNew);
+                note(if file.upload_time.is_some() {
+                    Unfit::TooNew
+                } else {
+                    self.untimed.set(true);
+                    Unfit::NoTime
+                });
                 continue;
             }
             if file.yanked && !may_be_yanked {
@@ -242,7 +261,7 @@ impl Candidates {
     fn rank(&self, at: usize) -> Option<u32> {
         let mut ranks = self.ranks.borrow_mut();
         let known = ranks.get_mut(at)?;
-        *known.get_or_insert_with(|| self.tags.rank(&self.page.tag_sets()[at]))
+        *known.get_or_insert_with(|| self.target.rank(&self.page.tag_sets()[at]))
     }
 
     fn admits_python(&self, at: usize) -> bool {
@@ -250,11 +269,7 @@ impl Candidates {
         let Some(known) = pythons.get_mut(at) else {
             return true;
         };
-        *known.get_or_insert_with(|| {
-            // A text that cannot be read restricts nothing, as for pip.
-            let text = self.page.python_texts()[at].replace(".*", "");
-            Specifiers::parse(&text).map_or(true, |it| it.admits_python(&self.python))
-        })
+        *known.get_or_insert_with(|| admits(&self.page.python_texts()[at], &self.target))
     }
 
     /// Returns the build number in a wheel's name, which breaks ties (PEP 427).
@@ -274,7 +289,11 @@ impl Candidates {
     /// pre-releases, each in order.
     pub fn choose(&self, range: &Range) -> Option<Version> {
         for version in &self.preferred {
-            if range.contains(version) && self.judge(version).is_ok() {
+            // What is locked obeys the policy of today; what is installed may stay.
+            let allowed = !version.any_prerelease()
+                || self.allows_prereleases()
+                || self.kept.as_ref() == Some(version);
+            if allowed && range.contains(version) && self.judge(version).is_ok() {
                 return Some(version.clone());
             }
         }
@@ -286,13 +305,20 @@ impl Candidates {
         self.in_order(range).next()
     }
 
+    fn allows_prereleases(&self) -> bool {
+        match self.prerelease {
+            Prerelease::Allow | Prerelease::IfNecessary => true,
+            Prerelease::Explicit => self.names_prerelease,
+            Prerelease::Disallow => false,
+        }
+    }
+
     /// Returns the versions of a range in the order they would be tried.
     pub fn in_order<'a>(&'a self, range: &'a Range) -> impl Iterator<Item = Version> + 'a {
         let kinds: &[Option<bool>] = match self.prerelease {
-            Prerelease::Allow => &[None],
-            Prerelease::Explicit if self.names_prerelease => &[None],
-            Prerelease::Disallow | Prerelease::Explicit => &[Some(false)],
             Prerelease::IfNecessary => &[Some(false), Some(true)],
+            _ if self.allows_prereleases() => &[None],
+            _ => &[Some(false)],
         };
         kinds.iter().flat_map(move |kind| {
             let count = self.page.len();
@@ -359,4 +385,10 @@ impl Candidates {
             usable.iter().rev().find(above).map(|&v| v.clone()),
         )
     }
+}
+
+/// A text that cannot be read restricts nothing, as for pip.
+fn admits(text: &str, target: &Target) -> bool {
+    Specifiers::parse(&text.replace(".*", ""))
+        .map_or(true, |specifiers| specifiers.admits_python(&target.python))
 }

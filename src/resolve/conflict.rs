@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use pubgrub::{DerivationTree, External};
 
+use super::addresses::same_place;
 use super::explain;
 use super::solve::{Proof, Solved, solve};
-use super::world::{Pkg, World, same_place};
+use super::world::{Pkg, World};
 use crate::index::IndexError;
 use crate::package::{Name, Range};
 use crate::progress::Cancel;
@@ -115,8 +116,8 @@ fn contradictions(world: &World<'_>, active: &[u32]) -> Vec<Vec<u32>> {
     for &at in active {
         let line = &world.lines[at as usize];
         if world
-            .override_of(world.number(&line.requirement.name))
-            .is_none()
+            .overrides_of(world.number(&line.requirement.name))
+            .is_empty()
             && world.scoped_override(line).is_none()
         {
             by_name.entry(&line.requirement.name).or_default().push(at);
@@ -237,6 +238,7 @@ fn describe(world: &World<'_>, core: &[u32], cancel: &Cancel) -> Result<Conflict
     let mut edges: Edges = BTreeMap::new();
     let mut policies = BTreeSet::new();
     let mut missing = BTreeSet::new();
+    let mut rivals: BTreeSet<Name> = BTreeSet::new();
     if let Solved::Proof(proof) = solve(world, core, cancel, Some(TRIAL_STEPS))? {
         visit(&proof, &mut |external| match external {
             External::FromDependencyOf(from, versions, to, asked) => {
@@ -245,8 +247,14 @@ fn describe(world: &World<'_>, core: &[u32], cancel: &Cancel) -> Result<Conflict
                     versions: versions.clone(),
                     asked: asked.clone(),
                 });
-                if let Pkg::Policy(at) = to {
-                    policies.insert(*at);
+                match (from, to) {
+                    (_, Pkg::Policy(at)) => {
+                        policies.insert(*at);
+                    }
+                    (Pkg::Name(member), Pkg::Family(_)) => {
+                        rivals.insert(world.name(*member));
+                    }
+                    _ => {}
                 }
             }
             External::NoVersions(Pkg::Name(name), _) => {
@@ -296,8 +304,13 @@ fn describe(world: &World<'_>, core: &[u32], cancel: &Cancel) -> Result<Conflict
         });
     }
     requirements.sort_by(|a, b| a.origin.cmp(&b.origin));
-    let packages: Vec<Name> = contested.into_iter().collect();
-    let explanation = explain::explain(world, core, &packages, &requirements)?;
+    let mut packages: Vec<Name> = contested.into_iter().collect();
+    let explanation = if rivals.len() > 1 {
+        packages = rivals.into_iter().collect();
+        explain::rivalry(&packages, &requirements)
+    } else {
+        explain::explain(world, core, &packages, &requirements)?
+    };
     Ok(Conflict {
         packages,
         requirements,

@@ -88,6 +88,22 @@ pub fn explain(
         "no version of {} satisfies all of these",
         contested.join(", ")
     );
+    tell_lines(&mut text, requirements);
+    Ok(text)
+}
+
+/// Says that members of a family of which only one may be there are wanted together.
+pub(super) fn rivalry(packages: &[Name], requirements: &[CoreLine]) -> String {
+    let names: Vec<&str> = packages.iter().map(Name::as_str).collect();
+    let mut text = format!(
+        "{} own the same modules, and the policy allows only one of them",
+        names.join(" and ")
+    );
+    tell_lines(&mut text, requirements);
+    text
+}
+
+fn tell_lines(text: &mut String, requirements: &[CoreLine]) {
     for line in requirements {
         let _ = write!(
             text,
@@ -104,7 +120,6 @@ pub fn explain(
             );
         }
     }
-    Ok(text)
 }
 
 /// Says why nothing can serve a line that is in conflict with nobody.

@@ -3,15 +3,24 @@
 //!
 //! [`provider`] shows our world to PubGrub, [`candidates`] says which version and
 //! file come first, [`preferences`] keeps what is there, [`targets`] makes one
-//! answer of several, and [`conflict`] turns a failed search into requirement
+//! answer of several ([`align`], [`alike`], [`answer`],
+//! [`merge`], [`markers`]), and [`conflict`] turns a failed search into requirement
 //! lines with their places.
 //!
 //! Never: reads a lock or a file, prints, or asks the network but through
 //! [`Index`](crate::index::Index).
 
+mod addresses;
+pub mod align;
+pub mod alike;
+pub mod answer;
 pub mod candidates;
 pub mod conflict;
 pub mod explain;
+pub mod families;
+mod keep;
+pub mod markers;
+pub mod merge;
 pub mod options;
 pub mod preferences;
 pub mod provider;
@@ -19,6 +28,7 @@ pub mod resolution;
 pub mod scout;
 pub mod solve;
 pub mod targets;
+pub mod unfixed;
 pub mod world;
 
 pub use candidates::{Choice, Unfit};

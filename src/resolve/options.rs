@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::families::Family;
 use crate::package::Name;
 use crate::workspace::settings::{Prerelease, Resolution as Order};
 
@@ -61,4 +62,6 @@ pub struct Options {
     pub only_binary: NamesOrAll,
     /// Requirements on these are left out.
     pub exclude: BTreeSet<Name>,
+    /// Distributions that own the same modules.
+    pub families: Vec<Family>,
 }

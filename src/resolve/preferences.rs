@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::package::{Metadata, Name, Version};
+use crate::package::{Marker, Metadata, Name, Target, Version};
 
 /// An installed version that can be kept even if no index has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,14 +16,34 @@ pub struct Kept {
 /// Versions to try first, by name. Soft: a preference never makes an answer fail.
 #[derive(Debug, Clone, Default)]
 pub struct Preferences {
-    locked: BTreeMap<Name, Version>,
+    /// Each with the marker under which it was locked.
+    locked: BTreeMap<Name, Vec<(Version, Marker)>>,
     installed: BTreeMap<Name, Kept>,
 }
 
 impl Preferences {
-    /// Adds a locked version.
+    /// Adds a version that was locked for all targets.
     pub fn add_locked(&mut self, name: Name, version: Version) {
-        self.locked.insert(name, version);
+        self.locked.insert(name, vec![(version, Marker::default())]);
+    }
+
+    /// Adds a version that was locked for the targets where its marker is true.
+    pub fn add_locked_where(&mut self, name: Name, version: Version, marker: Marker) {
+        self.locked.entry(name).or_default().push((version, marker));
+    }
+
+    /// Returns what to prefer on one target: of what is locked, that which was locked
+    /// for it, or all of it where nothing was.
+    #[must_use]
+    pub fn on(&self, target: &Target) -> Self {
+        let counts = |marker: &Marker| marker.holds(target.environment());
+        let mut preferences = self.clone();
+        for versions in preferences.locked.values_mut() {
+            if versions.iter().any(|(_, marker)| counts(marker)) {
+                versions.retain(|(_, marker)| counts(marker));
+            }
+        }
+        preferences
     }
 
     /// Adds an installed version.
@@ -46,7 +66,9 @@ impl Preferences {
     /// Forgets what may be kept without an index; its versions are still preferred.
     pub fn forget_installed(&mut self) {
         for (name, kept) in std::mem::take(&mut self.installed) {
-            self.locked.entry(name).or_insert(kept.version);
+            self.locked
+                .entry(name)
+                .or_insert_with(|| vec![(kept.version, Marker::default())]);
         }
     }
 
@@ -55,6 +77,8 @@ impl Preferences {
         self.locked
             .get(name)
             .into_iter()
+            .flatten()
+            .map(|(version, _)| version)
             .chain(self.installed.get(name).map(|kept| &kept.version))
     }
 

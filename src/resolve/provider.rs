@@ -14,9 +14,9 @@ use crate::requirements::Role;
 
 /// Rejections after which the order of decisions changes, as in uv.
 const TROUBLED: u32 = 5;
-/// Rejections after which deciding the rejected early is worth beginning anew; doubled
-/// each time, for a new start forgets what was excluded.
-const PATIENCE: u64 = 100;
+/// Rejections after which what they taught is worth beginning anew; doubled each
+/// time, for a start that forgets what was excluded costs the more the more it was.
+const PATIENCE: u64 = 10;
 
 /// What stops a solve that is not an answer.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -40,11 +40,10 @@ pub struct Provider<'w, 'a> {
     limit: Option<u64>,
     steps: Cell<u64>,
     order: RefCell<FxHashMap<Pkg, u32>>,
-    /// The version last tried of each name; stale once the solver has gone back.
-    tried: RefCell<FxHashMap<u32, Version>>,
-    /// The name tried last.
-    last: Cell<Option<u32>>,
+    /// The versions decided, in order; some may be undone already.
+    tried: RefCell<Vec<(u32, Version)>>,
     lessons: &'w RefCell<Lessons>,
+    pins: &'w Pins,
     /// Rejections since the start.
     rejections: Cell<u64>,
     /// The order changed since the start.
@@ -88,15 +87,28 @@ fn place_after(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
+/// Who asks for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asker {
+    /// A package, or a line as it stands.
+    Package,
+    /// A line that an override of its node replaces.
+    Overridden,
+}
+
+/// Versions that a trial holds packages to, where these are wanted at all.
+pub type Pins = FxHashMap<u32, Version>;
+
 impl<'w, 'a> Provider<'w, 'a> {
-    /// Prepares a solve over the lines `active`; `limit` bounds its steps, and
-    /// `lessons` are what earlier starts of it taught.
+    /// Prepares a solve over the lines `active`; `limit` bounds its steps, `lessons`
+    /// are what earlier starts of it taught, and `pins` are to hold.
     pub fn new(
         world: &'w World<'a>,
         active: &'w [u32],
         cancel: &'w Cancel,
         limit: Option<u64>,
         lessons: &'w RefCell<Lessons>,
+        pins: &'w Pins,
     ) -> Self {
         Self {
             world,
@@ -106,29 +118,40 @@ impl<'w, 'a> Provider<'w, 'a> {
             steps: Cell::new(0),
             order: RefCell::default(),
             tried: RefCell::default(),
-            last: Cell::new(None),
             lessons,
+            pins,
             rejections: Cell::new(0),
             learned: Cell::new(false),
             again: Cell::new(false),
         }
     }
 
-    fn emit(&self, dep: &Dep, out: &mut Vec<(Pkg, Range)>) {
+    fn emit(&self, dep: &Dep, by: Asker, out: &mut Vec<(Pkg, Range)>) {
         let exclude = &self.world.options.exclude;
         if !exclude.is_empty() && exclude.contains(&self.world.name(dep.name)) {
             return;
         }
-        let range = match self.world.override_of(dep.name) {
-            Some(policy) => {
-                out.push((Pkg::Policy(policy), Range::full()));
-                Range::full()
-            }
+        // What a node's own override replaced is not replaced once more.
+        let overrides = match by {
+            Asker::Package => self.world.overrides_of(dep.name),
+            Asker::Overridden => &[],
+        };
+        for &policy in overrides {
+            out.push((Pkg::Policy(policy), Range::full()));
+        }
+        let has_other_address =
+            dep.url.is_some() && !self.world.has_address(dep.name, dep.url.as_deref());
+        let range = if !overrides.is_empty() {
+            Range::full()
+        } else if has_other_address {
             // A name has the one address that a line gives it; no other can be had.
-            None if dep.url.is_some() && !self.world.has_address(dep.name, dep.url.as_deref()) => {
-                Range::empty()
-            }
-            None => dep.range.clone(),
+            Range::empty()
+        } else {
+            dep.range.clone()
+        };
+        let range = match self.pins.get(&dep.name) {
+            Some(pin) => range.intersection(&Range::singleton(pin.clone())),
+            None => range,
         };
         for &policy in self.world.constraints_on(dep.name) {
             out.push((Pkg::Policy(policy), Range::full()));
@@ -139,26 +162,16 @@ impl<'w, 'a> Provider<'w, 'a> {
         out.push((Pkg::Name(dep.name), range));
     }
 
-    /// Notes whether the version tried last was rejected at once, and over which
-    /// others: the solver's own counts do not tell the two sides apart.
-    fn learn(&self, name: u32, range: &Range) {
-        if self.last.take() != Some(name) {
-            return;
-        }
+    /// Notes what the dependencies of a version exclude of what is decided: the solver
+    /// then rejects the version, and its own counts do not tell the two sides apart.
+    fn learn(&self, name: u32, deps: &[Dep]) {
         let tried = self.tried.borrow();
-        let rejected = tried
-            .get(&name)
-            .filter(|version| !range.contains(version))
-            .and_then(|version| self.world.deps_known(name, version));
-        let Some(deps) = rejected else { return };
-        self.world.rejections.set(self.world.rejections.get() + 1);
-        self.rejections.set(self.rejections.get() + 1);
         let mut lessons = self.lessons.borrow_mut();
-        let mut real = false;
-        for dep in deps.base.iter().filter(|dep| dep.name != name) {
-            let other = tried.get(&dep.name);
-            if other.is_some_and(|other| !dep.range.contains(other)) {
-                real = true;
+        let mut rejected = false;
+        for dep in deps.iter().filter(|dep| dep.name != name) {
+            let decided = tried.iter().find(|(other, _)| *other == dep.name);
+            if decided.is_some_and(|(_, version)| !dep.range.contains(version)) {
+                rejected = true;
                 // Its version was decided too soon, so that goes first: walking on would
                 // end in ever older versions of what it rejects.
                 if lessons.late.count(dep.name) && !lessons.early.places.contains_key(&dep.name) {
@@ -166,9 +179,33 @@ impl<'w, 'a> Provider<'w, 'a> {
                 }
             }
         }
-        if real && lessons.early.count(name) {
-            self.learned.set(true);
+        if rejected {
+            self.world.rejections.set(self.world.rejections.get() + 1);
+            self.rejections.set(self.rejections.get() + 1);
+            // Where a package was pinned by another, the choice was made there.
+            let pinning = tried.iter().filter(|(other, version)| {
+                let deps = self.world.deps_known(*other, version);
+                deps.is_some_and(|deps| {
+                    let mut asks = deps.base.iter().filter(|dep| dep.name == name);
+                    asks.any(|dep| is_pin(&dep.range) || dep.range.as_singleton().is_some())
+                })
+            });
+            for early in pinning.map(|(other, _)| *other).chain([name]) {
+                if lessons.early.count(early) {
+                    self.learned.set(true);
+                }
+            }
         }
+    }
+
+    /// Notes a decision. What was decided after the same name was decided before is
+    /// undone by now, for the solver has gone back.
+    fn decide(&self, name: u32, version: &Version) {
+        let mut tried = self.tried.borrow_mut();
+        if let Some(at) = tried.iter().position(|(other, _)| *other == name) {
+            tried.truncate(at);
+        }
+        tried.push((name, version.clone()));
     }
 
     /// Gives packages places in the order in which they were first asked for: the
@@ -184,17 +221,29 @@ impl<'w, 'a> Provider<'w, 'a> {
         let mut dep = self.world.dep(&line.requirement, &line.text);
         let mut out = Vec::new();
         if line.role == Role::Require {
+            let mut by = Asker::Package;
             if let Some(policy) = self.world.scoped_override(line) {
                 dep.range = Range::full();
                 dep.url = None;
+                by = Asker::Overridden;
                 out.push((Pkg::Policy(policy), Range::full()));
             }
-            self.emit(&dep, &mut out);
+            self.emit(&dep, by, &mut out);
         } else {
+            // A constraint has no extras; an override may want some.
+            if matches!(line.role, Role::Override { .. }) {
+                let extras = dep.extras.iter();
+                out.extend(extras.map(|&extra| (Pkg::Extra(dep.name, extra), dep.range.clone())));
+            }
             out.push((Pkg::Name(dep.name), dep.range));
         }
         out
     }
+}
+
+/// The version of a family that stands for one of its members.
+fn place(at: usize) -> Version {
+    Version::new([at as u64])
 }
 
 fn only_version() -> Version {
@@ -239,6 +288,10 @@ impl DependencyProvider for Provider<'_, '_> {
     }
 
     fn choose_version(&self, package: &Pkg, range: &Range) -> Result<Option<Version>, Stop> {
+        if let Pkg::Family(family) = *package {
+            let members = self.world.options.families[family as usize].members.len();
+            return Ok((0..members).map(place).find(|place| range.contains(place)));
+        }
         let (Pkg::Name(name) | Pkg::Extra(name, _)) = *package else {
             let version = only_version();
             return Ok(range.contains(&version).then_some(version));
@@ -246,18 +299,12 @@ impl DependencyProvider for Provider<'_, '_> {
         let Some(candidates) = self.world.candidates(name)? else {
             return Ok(None);
         };
-        let is_name = matches!(package, Pkg::Name(_));
-        if is_name {
-            self.learn(name, range);
-        }
-        let chosen = candidates.choose(range);
-        self.last
-            .set(chosen.as_ref().filter(|_| is_name).map(|_| name));
-        if let Some(version) = &chosen {
-            if is_name {
-                self.world.prefetch_walk(name, version, range);
-            }
-            self.tried.borrow_mut().insert(name, version.clone());
+        let wished = self.world.alignment.borrow();
+        let wished = wished.choose(name, range, &candidates);
+        let chosen = wished.or_else(|| candidates.choose(range));
+        if let (Pkg::Name(_), Some(version)) = (package, &chosen) {
+            self.world.prefetch_walk(name, version, range);
+            self.decide(name, version);
         }
         Ok(chosen)
     }
@@ -276,15 +323,26 @@ impl DependencyProvider for Provider<'_, '_> {
                     .map(|&line| (Pkg::Line(line), Range::full())),
             ),
             Pkg::Line(at) | Pkg::Policy(at) => out = self.line_deps(at),
+            Pkg::Family(_) => {}
             Pkg::Name(name) => match self.world.deps(name, version)? {
-                Ok(deps) => deps.base.iter().for_each(|dep| self.emit(dep, &mut out)),
+                Ok(deps) => {
+                    self.learn(name, &deps.base);
+                    deps.base
+                        .iter()
+                        .for_each(|dep| self.emit(dep, Asker::Package, &mut out));
+                    if let Some((family, at)) = self.world.exclusive_family(name) {
+                        out.push((Pkg::Family(family), Range::singleton(place(at))));
+                    }
+                }
                 Err(reason) => return Ok(Dependencies::Unavailable(reason)),
             },
             Pkg::Extra(name, extra) => {
                 out.push((Pkg::Name(name), Range::singleton(version.clone())));
                 match self.world.deps(name, version)? {
                     Ok(deps) => match self.world.extra_deps(&deps, extra) {
-                        Ok(list) => list.iter().for_each(|dep| self.emit(dep, &mut out)),
+                        Ok(list) => list
+                            .iter()
+                            .for_each(|dep| self.emit(dep, Asker::Package, &mut out)),
                         Err(reason) => return Ok(Dependencies::Unavailable(reason)),
                     },
                     Err(reason) => return Ok(Dependencies::Unavailable(reason)),

@@ -71,7 +71,7 @@ impl Walker {
         let ranks: Vec<bool> = page
             .tag_sets()
             .iter()
-            .map(|tags| self.target.tags().rank(tags).is_some())
+            .map(|tags| self.target.rank(tags).is_some())
             .collect();
         let mut offers = Vec::new();
         for at in 0..page.len() {

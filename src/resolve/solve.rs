@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pubgrub::{DerivationTree, PubGrubError};
 
-use super::provider::{Lessons, Provider, Stop};
+use super::provider::{Lessons, Pins, Provider, Stop};
 use super::world::{Pkg, World};
 use crate::index::IndexError;
 use crate::package::{Range, Version};
@@ -48,10 +48,25 @@ pub fn solve(
     cancel: &Cancel,
     limit: Option<u64>,
 ) -> Result<Solved, IndexError> {
+    solve_pinned(world, active, cancel, limit, &Pins::default())
+}
+
+/// Solves over the lines `active` with some packages held to a version.
+///
+/// # Errors
+///
+/// Fails if the world could not be asked or the work was interrupted.
+pub fn solve_pinned(
+    world: &World<'_>,
+    active: &[u32],
+    cancel: &Cancel,
+    limit: Option<u64>,
+    pins: &Pins,
+) -> Result<Solved, IndexError> {
     let lessons = RefCell::new(Lessons::default());
     loop {
         world.solves.set(world.solves.get() + 1);
-        let provider = Provider::new(world, active, cancel, limit, &lessons);
+        let provider = Provider::new(world, active, cancel, limit, &lessons, pins);
         let stop = match pubgrub::resolve(&provider, Pkg::Root, Version::new([0])) {
             Ok(selected) => return Ok(Solved::Picks(collect(selected.iter()))),
             Err(PubGrubError::NoSolution(proof)) => return Ok(Solved::Proof(Box::new(proof))),
@@ -79,7 +94,7 @@ fn collect<'s>(selected: impl Iterator<Item = (&'s Pkg, &'s Version)>) -> Picks 
             Pkg::Extra(name, extra) => {
                 picks.extras.entry(name).or_default().insert(extra);
             }
-            Pkg::Root | Pkg::Line(_) | Pkg::Policy(_) => {}
+            Pkg::Root | Pkg::Line(_) | Pkg::Policy(_) | Pkg::Family(_) => {}
         }
     }
     picks

@@ -11,16 +11,17 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::align::Alignment;
+use super::alike::ParsedMarkers;
 use super::candidates::{Candidates, Choice, Wishes};
 use super::options::Options;
 use super::preferences::Preferences;
 use crate::index::{Direct, Index, IndexError, MetadataError, Page, Want};
 use crate::package::marker::{may_want, mentions_extra};
 use crate::package::requirement::{Parts, split};
-use crate::package::{
-    Extra, Marker, Metadata, Name, Range, Requirement, Specifiers, Target, Version,
-};
+use crate::package::{Extra, Metadata, Name, Range, Requirement, Target, Version};
 use crate::requirements::{Line, Role};
+use crate::workspace::settings::FamilyMode;
 
 /// A package as the solver knows it: small numbers, cheap to copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,6 +36,8 @@ pub enum Pkg {
     Name(u32),
     /// A distribution with an extra.
     Extra(u32, u32),
+    /// A family of which only one member may be there; a version for each member.
+    Family(u32),
 }
 
 impl fmt::Display for Pkg {
@@ -63,7 +66,7 @@ pub struct Dep {
 pub struct Deps {
     /// What it always asks for.
     pub base: Vec<Dep>,
-    extras: RefCell<FxHashMap<u32, Rc<Vec<Dep>>>>,
+    pub(super) extras: RefCell<FxHashMap<u32, Rc<Vec<Dep>>>>,
     metadata: Arc<Metadata>,
 }
 
@@ -94,19 +97,28 @@ pub struct World<'a> {
     pub preferences: &'a Preferences,
     index: &'a dyn Index,
     interner: RefCell<Interner>,
-    candidates: RefCell<FxHashMap<u32, Option<Rc<Candidates>>>>,
-    deps: RefCell<FxHashMap<(u32, Version), DepsResult>>,
+    pub(super) candidates: RefCell<FxHashMap<u32, Option<Rc<Candidates>>>>,
+    pub(super) deps: RefCell<FxHashMap<(u32, Version), DepsResult>>,
     /// How many versions of a name were looked at one after the other.
     walks: RefCell<FxHashMap<u32, u32>>,
     markers: RefCell<FxHashMap<String, bool>>,
+    pub(super) parsed: Rc<ParsedMarkers>,
+    /// What other targets picked, to be tried before all else.
+    pub alignment: RefCell<Alignment>,
     /// Which policy lines bind a name: constraints and protections.
     constraints: FxHashMap<u32, Vec<u32>>,
     /// Which override replaces all requirements on a name.
-    overrides: FxHashMap<u32, u32>,
+    pub(super) overrides: FxHashMap<u32, Vec<u32>>,
     /// Addresses that lines give to names.
-    urls: FxHashMap<u32, (String, u32)>,
+    pub(super) urls: FxHashMap<u32, (String, u32)>,
     /// What these addresses led to.
-    directs: RefCell<FxHashMap<u32, Result<Direct, Broken>>>,
+    pub(super) directs: RefCell<FxHashMap<u32, Result<Direct, Broken>>>,
+    /// The families of names, by place in the options and among the members.
+    families: FxHashMap<u32, (usize, usize)>,
+    /// Which member of a family answers for which others.
+    unified: FxHashMap<u32, u32>,
+    /// Which member answers for one that has no file for the target.
+    stand_ins: RefCell<FxHashMap<u32, u32>>,
     /// Counters.
     pub decisions: Cell<u64>,
     /// Versions that were rejected at once.
@@ -127,7 +139,7 @@ impl<'a> World<'a> {
         let mut order: Vec<u32> = (0u32..).zip(lines).map(|(at, _)| at).collect();
         order.sort_by_key(|&at| {
             let Line { origin, text, .. } = &lines[at as usize];
-            (origin.kind, &origin.name, &origin.file, text)
+            (origin.kind, &origin.name, &origin.file, text, origin.line)
         });
         let mut world = Self {
             lines,
@@ -141,10 +153,15 @@ impl<'a> World<'a> {
             deps: RefCell::default(),
             walks: RefCell::default(),
             markers: RefCell::default(),
+            parsed: Rc::default(),
+            alignment: RefCell::default(),
             constraints: FxHashMap::default(),
             overrides: FxHashMap::default(),
             urls: FxHashMap::default(),
             directs: RefCell::default(),
+            families: FxHashMap::default(),
+            unified: FxHashMap::default(),
+            stand_ins: RefCell::default(),
             decisions: Cell::new(0),
             rejections: Cell::new(0),
             solves: Cell::new(0),
@@ -165,22 +182,27 @@ impl<'a> World<'a> {
                     world.constraints.entry(name).or_default().push(at);
                 }
                 Role::Override { only_for, .. } if only_for.is_empty() => {
-                    world.overrides.insert(name, at);
+                    world.overrides.entry(name).or_default().push(at);
                 }
                 Role::Override { .. } => {}
             }
         }
-        // An override decides where its package comes from too.
-        let overrides: Vec<(u32, u32)> = world.overrides.iter().map(|(&n, &at)| (n, at)).collect();
-        for (name, at) in overrides {
-            match &lines[at as usize].requirement.url {
-                Some(url) => {
-                    world.urls.insert(name, (url.clone(), at));
-                }
-                None => {
-                    world.urls.remove(&name);
-                }
+        for (at, family) in options.families.iter().enumerate() {
+            for (place, member) in family.members.iter().enumerate() {
+                let number = world.number(member);
+                world.families.insert(number, (at, place));
             }
+        }
+        // An override decides where its package comes from too.
+        for (&name, overrides) in &world.overrides {
+            let urls = overrides.iter().filter_map(|&at| {
+                let url = lines[at as usize].requirement.url.clone()?;
+                Some((url, at))
+            });
+            match urls.last() {
+                Some(place) => world.urls.insert(name, place),
+                None => world.urls.remove(&name),
+            };
         }
         world
     }
@@ -203,7 +225,7 @@ impl<'a> World<'a> {
         self.interner.borrow().names[number as usize].clone()
     }
 
-    fn extra_number(&self, extra: &Extra) -> u32 {
+    pub(super) fn extra_number(&self, extra: &Extra) -> u32 {
         let mut interner = self.interner.borrow_mut();
         if let Some(&number) = interner.extra_numbers.get(extra) {
             return number;
@@ -234,12 +256,32 @@ impl<'a> World<'a> {
 
     /// Reports whether there is a version of a name to keep.
     pub fn is_preferred(&self, name: u32) -> bool {
-        !self.preferences.is_empty() && self.preferences.has(&self.name(name))
+        self.alignment.borrow().wishes.contains_key(&name)
+            || !self.preferences.is_empty() && self.preferences.has(&self.name(name))
     }
 
-    /// Returns the override of a name.
-    pub fn override_of(&self, name: u32) -> Option<u32> {
-        self.overrides.get(&name).copied()
+    /// Returns the version of a name to keep before all others: what another target
+    /// picked, else what is locked or installed.
+    pub fn first_preferred(&self, number: u32) -> Option<Version> {
+        let alignment = self.alignment.borrow();
+        let wished = alignment.wishes.get(&number).and_then(|all| all.first());
+        wished
+            .cloned()
+            .or_else(|| self.preferences.of(&self.name(number)).next().cloned())
+    }
+
+    /// Lists the indexes whose files were passed over because these tell no upload time.
+    pub fn untimed_indexes(&self) -> BTreeSet<String> {
+        let all = self.candidates.borrow();
+        let untimed = all.values().flatten().filter(|known| known.lacks_times());
+        untimed
+            .map(|known| known.page().index().to_owned())
+            .collect()
+    }
+
+    /// Returns the overrides of a name; all of them hold.
+    pub fn overrides_of(&self, name: u32) -> &[u32] {
+        self.overrides.get(&name).map_or(&[], Vec::as_slice)
     }
 
     /// Finds the override that is meant for a line of one node only.
@@ -255,21 +297,111 @@ impl<'a> World<'a> {
 
     /// Turns a requirement into what the solver needs.
     pub fn dep(&self, requirement: &Requirement, text: &str) -> Dep {
+        let range = if requirement.url.is_some() {
+            Range::full()
+        } else {
+            requirement.specifiers.range()
+        };
+        let number = self.number(&requirement.name);
+        let name = if requirement.url.is_some() {
+            number
+        } else {
+            self.answering(number, &range)
+        };
         Dep {
-            name: self.number(&requirement.name),
+            name,
             extras: requirement
                 .extras
                 .iter()
                 .map(|extra| self.extra_number(extra))
                 .collect(),
-            range: if requirement.url.is_some() {
-                Range::full()
-            } else {
-                requirement.specifiers.range()
-            },
+            range,
             text: text.to_owned(),
             url: requirement.url.clone(),
         }
+    }
+
+    /// Returns the name that answers a requirement: mostly the one asked for.
+    ///
+    /// A member of a family may be unified with another one; and one without any file
+    /// for the target is answered by the most capable member that has one in the range.
+    fn answering(&self, number: u32, range: &Range) -> u32 {
+        if let Some(&chosen) = self.unified.get(&number) {
+            return chosen;
+        }
+        let Some(&(family, _)) = self.families.get(&number) else {
+            return number;
+        };
+        if self.urls.contains_key(&number) || self.is_supplied(number, &Range::full()) {
+            return number;
+        }
+        let members = self.options.families[family].members.iter();
+        let stand_in = members
+            .map(|member| self.number(member))
+            .find(|&member| member != number && self.is_supplied(member, range));
+        if let Some(stand_in) = stand_in {
+            self.stand_ins.borrow_mut().insert(number, stand_in);
+        }
+        stand_in.unwrap_or(number)
+    }
+
+    /// Reports whether a name has a usable version in a range. What cannot be asked
+    /// counts as supplied: the question comes up again where errors are told.
+    fn is_supplied(&self, number: u32, range: &Range) -> bool {
+        match self.candidates(number) {
+            Ok(Some(candidates)) => candidates.choose(range).is_some(),
+            Ok(None) => false,
+            Err(_) => true,
+        }
+    }
+
+    /// Lets one member of a family answer for all others from now on.
+    pub fn unify(&mut self, members: &[Name], chosen: &Name) {
+        let chosen = self.number(chosen);
+        for member in members {
+            let member = self.number(member);
+            if member == chosen {
+                continue;
+            }
+            self.unified.insert(member, chosen);
+            if let Some(lines) = self.constraints.remove(&member) {
+                self.constraints.entry(chosen).or_default().extend(lines);
+            }
+            if let Some(lines) = self.overrides.remove(&member) {
+                self.overrides.entry(chosen).or_default().extend(lines);
+            }
+        }
+        // What was understood so far names the others.
+        self.deps.borrow_mut().clear();
+        self.candidates.borrow_mut().clear();
+    }
+
+    /// Returns the name that a line asks for, or the one that answers for it.
+    pub fn number_of(&self, line: &Line) -> u32 {
+        self.dep(&line.requirement, "").name
+    }
+
+    /// Lists which names were answered by others of their family, and why.
+    pub fn substitutes(&self) -> Vec<(u32, u32, &'static str)> {
+        let unified = self.unified.iter();
+        let unified = unified.map(|(&from, &to)| (from, to, "by the policy on their family"));
+        let stand_ins = self.stand_ins.borrow();
+        let stand_ins = stand_ins.iter();
+        let without = "which has no file for this platform and Python";
+        let mut all: Vec<_> = unified
+            .chain(stand_ins.map(|(&from, &to)| (from, to, without)))
+            .collect();
+        all.sort_unstable_by_key(|&(from, to, _)| (self.name(from), self.name(to)));
+        all
+    }
+
+    /// Returns the family of a name if only one member may be there, with the member's
+    /// place in it.
+    pub fn exclusive_family(&self, number: u32) -> Option<(u32, usize)> {
+        let &(family, place) = self.families.get(&number)?;
+        let exclusive = self.options.families[family].mode == FamilyMode::Error;
+        let family = u32::try_from(family).ok()?;
+        exclusive.then_some((family, place))
     }
 
     /// Returns the candidates of a name; `None` if nothing knows it.
@@ -353,15 +485,6 @@ impl<'a> World<'a> {
         wishes
     }
 
-    /// Reports whether an address means the same place as the one that a line gives to
-    /// the name.
-    pub fn has_address(&self, number: u32, url: Option<&str>) -> bool {
-        match (self.urls.get(&number), url) {
-            (Some((known, _)), Some(url)) => same_place(known, url),
-            _ => false,
-        }
-    }
-
     /// Asks for more when the solver walks down the versions of a name, without
     /// waiting: one request at a time is the worst cold case. Only versions that
     /// were never looked at count as steps of a walk.
@@ -433,20 +556,6 @@ impl<'a> World<'a> {
         Ok(found)
     }
 
-    /// An index tells requires-python on its page; what has an address has no page.
-    fn check_python(&self, number: u32, metadata: &Metadata) -> Result<(), Broken> {
-        let Some(text) = &metadata.requires_python else {
-            return Ok(());
-        };
-        let admits = Specifiers::parse(&text.replace(".*", ""))
-            .map_or(true, |python| python.admits_python(&self.target.python));
-        if admits || !self.urls.contains_key(&number) {
-            return Ok(());
-        }
-        let text = crate::package::artifact::printable(text);
-        Err(format!("it needs Python {text}"))
-    }
-
     /// Returns the requirements of a version if they were looked at before.
     pub fn deps_known(&self, number: u32, version: &Version) -> Option<Rc<Deps>> {
         self.deps
@@ -454,73 +563,6 @@ impl<'a> World<'a> {
             .get(&(number, version.clone()))?
             .clone()
             .ok()
-    }
-
-    /// Reports whether a line gives an address to a name.
-    pub fn has_url(&self, number: u32) -> bool {
-        !self.urls.is_empty() && self.urls.contains_key(&number)
-    }
-
-    /// Gives the names that artifacts with an address ask for by address theirs.
-    ///
-    /// As in uv, only what a line names by address may name others so: a package of an
-    /// index cannot bring an address of its own. Such artifacts are the only candidates
-    /// of their names, so what they ask for is known before anything is decided.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the world could not be asked.
-    pub fn follow_addresses(&mut self) -> Result<(), IndexError> {
-        let mut open: Vec<u32> = self.urls.keys().copied().collect();
-        open.sort_unstable_by_key(|&number| self.name(number));
-        while let Some(number) = open.pop() {
-            let Some((_, line)) = self.url_of(number) else {
-                continue;
-            };
-            let Some(candidates) = self.candidates(number)? else {
-                continue;
-            };
-            let Some(version) = candidates.choose(&Range::full()) else {
-                continue;
-            };
-            let Ok(deps) = self.deps(number, &version)? else {
-                continue;
-            };
-            let name = self.name(number);
-            let asks = |line: &&Line| self.is_active(line) && line.requirement.name == name;
-            let mut wanted: Vec<u32> = Vec::new();
-            for line in self.lines.iter().filter(asks) {
-                let extras = line.requirement.extras.iter();
-                wanted.extend(extras.map(|extra| self.extra_number(extra)));
-            }
-            let mut all = deps.base.clone();
-            for extra in wanted {
-                if let Ok(more) = self.extra_deps(&deps, extra) {
-                    all.extend(more.iter().cloned());
-                }
-            }
-            for dep in all {
-                if let Some(url) = dep.url
-                    && !self.urls.contains_key(&dep.name)
-                    && !self.overrides.contains_key(&dep.name)
-                {
-                    self.urls.insert(dep.name, (url, line));
-                    self.candidates.borrow_mut().remove(&dep.name);
-                    open.push(dep.name);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns what a name's address led to, or why it cannot be used.
-    pub fn direct_of(&self, number: u32) -> Option<Result<Direct, Broken>> {
-        self.directs.borrow().get(&number).cloned()
-    }
-
-    /// Returns the address that a line gives to a name, and the line.
-    pub fn url_of(&self, number: u32) -> Option<(String, u32)> {
-        self.urls.get(&number).cloned()
     }
 
     /// Returns the metadata of a version.
@@ -567,8 +609,12 @@ impl<'a> World<'a> {
         for text in &metadata.requires_dist {
             let parts = split(text)
                 .map_err(|error| format!("its requirement `{text}` cannot be read: {error}"))?;
-            let gated = mentions_extra(parts.marker);
-            if (gated && !parts.marker.contains(" or ")) || !self.marker_holds(parts.marker, &[]) {
+            // Mostly `extra == 'x'` and more that must hold too: false without extras.
+            let gated = mentions_extra(parts.marker)
+                && !["or", "!=", "not"]
+                    .iter()
+                    .any(|word| parts.marker.contains(word));
+            if gated || !self.marker_holds(parts.marker, &[]) {
                 continue;
             }
             base.push(self.parse(text, &parts)?);
@@ -596,9 +642,10 @@ impl<'a> World<'a> {
             return known;
         }
         // A marker that cannot be read holds: better one package too many.
-        let holds = Marker::parse(marker).map_or(true, |marker| {
-            marker.holds_with(self.target.environment(), extras)
-        });
+        let holds = self
+            .parsed
+            .get(marker)
+            .is_none_or(|marker| marker.holds_with(self.target.environment(), extras));
         if extras.is_empty() {
             self.markers.borrow_mut().insert(marker.to_owned(), holds);
         }
@@ -651,23 +698,4 @@ impl Deps {
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
-}
-
-/// Reports whether two addresses mean one place: an `egg` is only a name, and a
-/// repository may be written with `.git` or without.
-pub fn same_place(first: &str, second: &str) -> bool {
-    let plain = |text: &str| {
-        let (address, fragment) = text.split_once('#').unwrap_or((text, ""));
-        let fragment: Vec<&str> = fragment
-            .split('&')
-            .filter(|pair| !pair.is_empty() && !pair.starts_with("egg="))
-            .collect();
-        let mut address = address.trim_end_matches('/').to_owned();
-        if address.starts_with("git+") {
-            address = address.replacen(".git@", "@", 1);
-            address.truncate(address.trim_end_matches(".git").len());
-        }
-        format!("{address}#{}", fragment.join("&"))
-    };
-    first == second || plain(first) == plain(second)
 }

@@ -305,6 +305,40 @@ impl Settings {
         }
     }
 
+    /// Lists what decides a resolution beside overrides and constraints, one text each;
+    /// nothing for a part that is not set.
+    pub fn deciding(&self) -> Vec<String> {
+        let resolve = &self.resolve;
+        let mut texts = Vec::new();
+        texts.extend(
+            resolve
+                .prerelease
+                .map(|kind| format!("prerelease {kind:?}")),
+        );
+        texts.extend(
+            resolve
+                .resolution
+                .map(|kind| format!("resolution {kind:?}")),
+        );
+        let cut_off = resolve.exclude_newer.iter();
+        texts.extend(cut_off.map(|text| format!("exclude-newer {text}")));
+        for index in &self.index {
+            let url = crate::package::redact(&index.url);
+            let packages = index.packages.join(" ");
+            texts.push(format!("index {url} {} {packages}", index.default));
+        }
+        let exclude = self.policy.exclude.iter();
+        texts.extend(exclude.map(|name| format!("exclude {name}")));
+        for family in &self.family {
+            texts.push(format!(
+                "family {:?} {}",
+                family.mode,
+                family.members.join(" ")
+            ));
+        }
+        texts
+    }
+
     /// Parses the text of a settings file.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 mod freshness;
 mod installer;
 mod roundtrip;
+mod targets;
 
 use std::process::Command;
 use std::sync::Arc;

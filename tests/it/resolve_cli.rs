@@ -9,6 +9,7 @@ mod answers;
 mod document;
 mod flags;
 mod sources;
+mod universal;
 
 /// A sandbox with an index and a target that no interpreter needs to be asked for.
 struct World {

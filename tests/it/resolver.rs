@@ -2,7 +2,10 @@
 
 mod effort;
 mod failing;
+mod families;
 mod policy;
+mod rules;
+mod targets;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -446,96 +449,6 @@ fn a_local_version_counts_as_its_release_and_the_higher_one_wins() {
         &["torch 2.9.0+cu126"],
         &["n: torch==2.9.0"],
         "torch 2.9.0+cu126",
-    );
-}
-
-#[test]
-fn two_targets_share_versions_and_markers_tell_them_apart() {
-    let mut world = World::new(
-        &[
-            "a 1.0 -> lin; sys_platform == 'linux' | win; sys_platform == 'win32' | both",
-            "lin 1.0",
-            "win 1.0",
-            "both 1.0",
-            "cu 1.0 {tags=cp312-cp312-win_amd64}",
-            "cu 2.0 {tags=cp312-cp312-manylinux2014_x86_64}",
-        ],
-        &["n: a", "n: cu"],
-    );
-    world.targets = vec![target("linux", "3.12.9"), target("windows", "3.12.9")];
-    assert_eq!(
-        world.answer(),
-        "a 1.0, both 1.0, cu 1.0, cu 2.0, lin 1.0, win 1.0"
-    );
-    let resolution = world.resolution();
-    let on = |target: &portenv::package::Target| -> Vec<String> {
-        let counts = |marker: &Option<String>| {
-            marker.as_ref().is_none_or(|text| {
-                portenv::package::Marker::parse(text)
-                    .unwrap()
-                    .holds(target.environment())
-            })
-        };
-        resolution
-            .packages
-            .iter()
-            .filter(|package| counts(&package.marker))
-            .map(|package| format!("{} {}", package.name, package.version))
-            .collect()
-    };
-    assert_eq!(
-        on(&world.targets[0]),
-        ["a 1.0", "both 1.0", "cu 2.0", "lin 1.0"]
-    );
-    assert_eq!(
-        on(&world.targets[1]),
-        ["a 1.0", "both 1.0", "cu 1.0", "win 1.0"]
-    );
-    let marked: Vec<_> = resolution
-        .packages
-        .iter()
-        .filter(|package| package.marker.is_none())
-        .map(|package| package.name.as_str())
-        .collect();
-    assert_eq!(marked, ["a", "both"]);
-    assert!(
-        resolution.packages[0]
-            .dependencies
-            .iter()
-            .all(|dependency| dependency.version.is_none())
-    );
-}
-
-#[test]
-fn a_dependency_on_a_name_with_two_versions_says_which() {
-    let mut world = World::new(
-        &[
-            "a 1.0 -> cu",
-            "cu 1.0 {tags=cp312-cp312-win_amd64}",
-            "cu 2.0 {tags=cp312-cp312-manylinux2014_x86_64}",
-        ],
-        &["n: a"],
-    );
-    world.targets = vec![target("linux", "3.12.9"), target("windows", "3.12.9")];
-    let resolution = world.resolution();
-    let versions: Vec<_> = resolution.packages[0]
-        .dependencies
-        .iter()
-        .map(|dependency| dependency.version.clone().unwrap().to_string())
-        .collect();
-    assert_eq!(versions, ["1.0", "2.0"]);
-}
-
-#[test]
-fn a_later_target_takes_what_an_earlier_one_picked() {
-    // Alone, Windows would take 2.0.
-    let mut world = World::new(&["a 1.0", "a 2.0 {tags=cp312-cp312-win_amd64}"], &["n: a"]);
-    world.targets = vec![target("linux", "3.12.9"), target("windows", "3.12.9")];
-    assert_eq!(world.answer(), "a 1.0");
-    assert_eq!(
-        world.locked("a", "2.0").answer(),
-        "a 1.0",
-        "not even the lock parts them"
     );
 }
 

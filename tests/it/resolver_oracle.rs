@@ -1,10 +1,14 @@
 //! The resolver against an enumerator that tries everything, on small random worlds.
 
+mod late;
+mod model;
+mod wide;
+
 use portenv::requirements::OriginKind;
 use portenv::resolve::Outcome;
 use proptest::prelude::*;
 
-use crate::worlds::{World, name};
+use crate::worlds::{World, cases, name};
 
 const PACKAGES: usize = 5;
 
@@ -195,8 +199,10 @@ fn picks_of(outcome: &portenv::resolve::Resolution) -> Picks {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
+    #![proptest_config(cases(1500))]
 
+    /// The oracle knows versions as numbers, their requirements with and without one extra, and
+    /// constraints. It tries every combination of versions there is.
     #[test]
     fn an_answer_is_found_exactly_if_there_is_one_and_conflicts_are_minimal(small in small()) {
         let all: Vec<usize> = (0..small.lines.len()).collect();

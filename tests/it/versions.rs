@@ -19,9 +19,9 @@ fn specifiers(text: &str) -> Specifiers {
 }
 
 /// One row of the grid: a specifier and the texts of the versions it admits.
-type Row = (&'static str, Vec<&'static str>);
+pub(crate) type Row = (&'static str, Vec<&'static str>);
 
-fn grid() -> (Vec<&'static str>, Vec<Row>) {
+pub(crate) fn grid() -> (Vec<&'static str>, Vec<Row>) {
     let versions = GRID
         .lines()
         .find_map(|line| line.strip_prefix("# versions: "))

@@ -13,6 +13,18 @@ use portenv::progress::Cancel;
 use portenv::requirements::{Line, Origin, OriginKind, Role};
 use portenv::resolve::targets::Task;
 use portenv::resolve::{Conflict, Kept, Options, Outcome, Preferences, Resolution, resolve};
+use proptest::test_runner::Config;
+
+/// Returns how often a property of worlds is tried: as `PROPTEST_CASES` says, else the usual number.
+pub(crate) fn cases(usual: u32) -> Config {
+    let told = std::env::var("PROPTEST_CASES").ok();
+    Config {
+        cases: told.and_then(|text| text.parse().ok()).unwrap_or(usual),
+        max_shrink_iters: 20_000,
+        failure_persistence: None,
+        ..Config::default()
+    }
+}
 
 /// A world and what is asked of it.
 pub(crate) struct World {

@@ -178,6 +178,7 @@ impl ResolveOptions {
             no_index: self.no_index,
             python_version: self.python_version.clone(),
             platform: self.platform.clone(),
+            universal: false,
             prerelease: self.prerelease.map(Into::into),
             resolution: self.resolution.map(Into::into),
             exclude_newer: self.exclude_newer.clone(),
@@ -201,6 +202,10 @@ pub struct ResolveArgs {
     /// requirements.txt, pyproject.toml, setup.cfg, a directory, or - for standard input.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<Utf8PathBuf>,
+    /// Resolve for every CPython from --python-version (else 3.10) to 3.14 on Linux,
+    /// Windows and macOS, and for PyPy on Linux.
+    #[arg(long, env = "PORTENV_UNIVERSAL", value_parser = Boolish::new())]
+    pub universal: bool,
     /// What decides the answer.
     #[command(flatten)]
     pub options: ResolveOptions,

@@ -12,6 +12,7 @@ use crate::cli::screen::{Format, Screen};
 use crate::lock::StaleReason;
 use crate::ops::lock::LockOutcome;
 use crate::ops::resolve::ResolveOutcome;
+use crate::package::target::markers;
 use crate::package::{DistFile, Source, Target, redact};
 use crate::requirements::Problem;
 use crate::requirements::origin::show_path;
@@ -146,7 +147,8 @@ fn body(
     };
     let targets: Vec<Value> = targets
         .iter()
-        .map(|target| json!({"platform": target.platform.triple(), "python": target.python.to_string(), "marker": target.marker()}))
+        .zip(markers(targets))
+        .map(|(target, marker)| json!({"platform": target.platform.triple(), "python": target.python.to_string(), "marker": marker}))
         .collect();
     json!({"status": status, "targets": targets, "packages": packages, "conflicts": conflicts, "warnings": warnings, "stats": stats})
 }

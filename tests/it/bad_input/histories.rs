@@ -12,6 +12,12 @@ fn with_lock(place: &Place, text: impl AsRef<[u8]>) -> String {
     "lock --check".to_owned()
 }
 
+/// Two entries of a name, the first with a marker.
+const LOCKED: &str = "lock-version = \"1.0\"\n[[packages]]\nname = \"alpha\"\nversion = \"1\"\nmarker = \"MARKER\"\n\
+    wheels = [{ url = \"https://host/alpha-1-py3-none-any.whl\" }]\n[[packages]]\nname = \"alpha\"\nversion = \"2\"\n\
+    wheels = [{ url = \"https://host/alpha-2-py3-none-any.whl\" }]\n\
+    [tool.portenv]\nschema = 1\ntargets = [\"x86_64-unknown-linux-gnu@3.12.0\"]\n";
+
 #[test]
 fn a_lock_that_cannot_be_read_is_named_at_its_line_and_kept() {
     check(rows! {
@@ -21,6 +27,10 @@ fn a_lock_that_cannot_be_read_is_named_at_its_line_and_kept() {
             => |place| with_lock(place, "title = \"a recipe\"\n");
         "a bad version": lock 2 "invalid-lock" ("pylock.toml", 3, 8) ["alpha", "`one`"] "delete it and run portenv lock"
             => |place| with_lock(place, "lock-version = \"1.0\"\n[[packages]]\nname = \"alpha\"\nversion = \"one\"\n");
+        "a marker that is none": lock 2 "invalid-lock" ("pylock.toml", 3, 8) ["alpha", "marker"] "delete it and run portenv lock"
+            => |place| with_lock(place, LOCKED.replace("MARKER", "sys_platform is 'linux'"));
+        "two of one name": lock 2 "invalid-lock" ("pylock.toml", 3, 8) ["alpha", "more than one", "x86_64-unknown-linux-gnu@3.12.0"] "delete it and run portenv lock"
+            => |place| with_lock(place, LOCKED.replace("MARKER", "sys_platform == 'linux'"));
         "no text": lock 2 "invalid-lock" ("pylock.toml", 2, 3) ["UTF-8"] "delete it and run portenv lock"
             => |place| with_lock(place, b"lock-version = \"1.0\"\n# \xff\xfe\n");
         "an older format": lock 2 "invalid-lock" ("pylock.toml", 1, 1) ["`0.9`"] "delete it and run portenv lock"

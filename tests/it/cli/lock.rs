@@ -112,3 +112,93 @@ fn a_conflict_leaves_the_lock_and_names_both_lines() {
     assert!(run.stderr().contains("new-beta"), "{run}");
     assert_eq!(place.read("pylock.toml"), text);
 }
+
+const DESKTOP: &str = "[resolve]\ntargets = [\"x86_64-pc-windows-msvc\", \"x86_64-unknown-linux-gnu\", \
+    \"aarch64-apple-darwin\"]\n";
+
+#[test]
+fn a_lock_for_three_targets_tells_them_apart_and_uv_takes_it() {
+    let place = Place::new();
+    let tags = [
+        "py3-none-win_amd64",
+        "py3-none-manylinux2014_x86_64",
+        "py3-none-macosx_11_0_arm64",
+    ];
+    for tag in tags {
+        place
+            .server
+            .add(Wheel::new("native", "1.0").tag(tag).build());
+    }
+    let shell = Wheel::new("shell", "1.0").requires("gamma; sys_platform == 'win32'");
+    place.server.add(shell.build());
+    place.write("requirements.txt", "alpha\nnative\nshell\n");
+    place.settings(DESKTOP);
+    let document = place.json(0, &["lock"]);
+    let markers: Vec<String> = document["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|package| {
+            format!(
+                "{}: {}",
+                package["name"].as_str().unwrap(),
+                package["marker"]
+            )
+        })
+        .collect();
+    assert_eq!(
+        markers,
+        [
+            "alpha: null",
+            "delta: \"sys_platform == 'win32'\"",
+            "gamma: \"sys_platform == 'win32'\"",
+            "native: null",
+            "shell: null",
+        ]
+    );
+    let platforms = strings(&document["targets"], "platform");
+    assert_eq!(
+        platforms,
+        [
+            "x86_64-pc-windows-msvc",
+            "x86_64-unknown-linux-gnu",
+            "aarch64-apple-darwin"
+        ],
+        "in the order of portenv.toml"
+    );
+    let wheels = strings(&document["packages"][3]["files"], "filename");
+    assert_eq!(wheels, tags.map(|tag| format!("native-1.0-{tag}.whl")));
+    let _ = place.portenv(&["lock", "--check"]).success();
+    assert_eq!(place.json(0, &["lock"])["written"], false);
+
+    let output = std::process::Command::new(uv())
+        .args(["pip", "sync", "--no-config", "--dry-run", "--python"])
+        .args([place.venv_python().as_str(), "pylock.toml"])
+        .env("UV_CACHE_DIR", place.dir().join("cache/uv"))
+        .current_dir(place.root())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("native"), "{said}");
+    assert_eq!(said.contains("gamma"), cfg!(windows), "{said}");
+}
+
+#[test]
+fn targets_that_no_marker_tells_apart_are_refused_and_one_named_twice_counts_once() {
+    let place = Place::new();
+    place.settings(
+        "[resolve]\ntargets = [\"x86_64-unknown-linux-gnu\", \"x86_64-unknown-linux-musl\"]\n",
+    );
+    let document = place.json(2, &["lock"]);
+    assert_eq!(document["error"]["code"], "invalid-policy");
+    let message = document["error"]["message"].to_string();
+    assert!(
+        message.contains("musl") && message.contains("gnu"),
+        "{message}"
+    );
+
+    place.settings("[resolve]\ntargets = [\"windows\", \"x86_64-pc-windows-msvc\"]\n");
+    let document = place.json(0, &["lock"]);
+    assert_eq!(document["targets"].as_array().unwrap().len(), 1);
+}

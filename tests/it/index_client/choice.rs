@@ -216,6 +216,31 @@ fn the_answer_depends_neither_on_the_kind_of_index_nor_on_what_was_asked_ahead()
 }
 
 #[test]
+fn an_sdist_that_states_its_requirements_serves_and_one_that_does_not_is_passed_over() {
+    let foreign = "cp312-cp312-win_amd64";
+    let server = IndexServer::start([Wheel::new("a", "1.0"), Wheel::new("b", "1.0")]);
+    server.add(Sdist::new("a", "2.0").requires("b"));
+    server.add(Sdist::new("a", "3.0").pkg_info_version("1.0"));
+    server.add(Wheel::new("a", "4.0").tag(foreign));
+    server.add(Sdist::new("c", "1.0").pkg_info_version("1.0"));
+    server.add(Wheel::new("c", "1.0").tag(foreign).requires("b"));
+    let answer = |lines: &[&str]| match World::new(&[] as &[&str], lines)
+        .outcome_from(&open(config(&server)))
+    {
+        Outcome::Resolved(resolution) => {
+            let packages = resolution.packages.iter();
+            let shown = packages.map(|package| format!("{} {}", package.name, package.version));
+            shown.collect::<Vec<_>>().join(", ")
+        }
+        Outcome::Conflicts(conflicts) => crate::worlds::shown(&conflicts),
+    };
+    assert_eq!(answer(&["n: a"]), "a 2.0, b 1.0");
+    assert_eq!(answer(&["n: a>=3"]), "conflict: a>=3");
+    // A wheel for another platform tells what the sdist beside it does not.
+    assert_eq!(answer(&["n: c"]), "b 1.0, c 1.0");
+}
+
+#[test]
 fn an_address_that_a_line_gives_serves_packages_that_ask_for_the_same() {
     let server = IndexServer::start([Wheel::new("plain", "1.0").requires("direct>=1")]);
     server.add(Wheel::new("direct", "1.0"));

@@ -27,6 +27,17 @@ prop_compose! {
     }
 }
 
+/// A marker is judged when it is read, so only its quotes can be odd.
+fn marker() -> impl Strategy<Value = String> {
+    prop::sample::select(&[
+        "sys_platform == 'win32'",
+        "python_version<\"3.12\"",
+        "platform_version == \"it's\" or (os_name == 'nt')",
+        "\t'\\' in platform_release ",
+    ])
+    .prop_map(str::to_owned)
+}
+
 fn required_by() -> impl Strategy<Value = RequiredBy> {
     let kind = prop_oneof![
         Just(OriginKind::Core),
@@ -65,7 +76,7 @@ fn required_by() -> impl Strategy<Value = RequiredBy> {
 
 prop_compose! {
     fn locked()(
-        at in "[a-z][a-z0-9]{0,6}(-[a-z0-9]{1,3})?", version in prop::option::of(version()), marker in prop::option::of(text()),
+        at in "[a-z][a-z0-9]{0,6}(-[a-z0-9]{1,3})?", version in prop::option::of(version()), marker in prop::option::of(marker()),
         wheels in prop::collection::vec(dist_file(FileKind::Wheel), 1..3), sdist in prop::option::of(dist_file(FileKind::Sdist)),
         dependencies in prop::collection::vec(("[a-z]{1,5}", prop::option::of(self::version())), 0..3),
         required_by in prop::collection::vec(required_by(), 0..3),
@@ -79,7 +90,7 @@ prop_compose! {
 prop_compose! {
     fn any_lock()(
         packages in prop::collection::vec(locked(), 0..4), targets in prop::collection::vec(text(), 0..3),
-        environments in prop::collection::vec(text(), 0..2), requires_python in prop::option::of(text()),
+        environments in prop::collection::vec(marker(), 0..2), requires_python in prop::option::of(text()),
         digest in prop::option::of(text()), exclude_newer in prop::option::of(text()), index in text(),
         applied in prop::collection::vec((text(), text(), text(), prop::option::of(text()), prop::collection::vec(text(), 0..2)), 0..2),
         kept in prop::option::of(version()),

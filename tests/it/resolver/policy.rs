@@ -109,6 +109,27 @@ fn preferences_are_kept_and_never_make_an_answer_fail() {
 }
 
 #[test]
+fn what_could_stay_stays_although_a_newer_pick_ruled_it_out_first() {
+    let world = [
+        "new 1.0 -> shared<3 | more; extra == 'x'",
+        "new 2.0 -> shared>=3 | more; extra == 'x'",
+        "more 1.0",
+        "shared 2.0",
+        "shared 3.0",
+        "other 1.0 -> shared",
+    ];
+    let of = |lines: &[&str]| World::new(&world, lines).locked("shared", "2.0");
+    assert_eq!(of(&["n: new"]).answer(), "new 1.0, shared 2.0");
+    assert_eq!(
+        of(&["n: new", "m: other"]).answer(),
+        "new 1.0, other 1.0, shared 2.0"
+    );
+    // Extras are decided before what is preferred.
+    assert_eq!(of(&["n: new[x]"]).answer(), "more 1.0, new 1.0, shared 2.0");
+    assert_eq!(of(&["n: new>1"]).answer(), "new 2.0, shared 3.0");
+}
+
+#[test]
 fn what_is_installed_can_stay_even_if_no_index_has_it() {
     let world = ["a 1.0", "a 2.0", "b 1.0", "b 2.0"];
     let of = |lines: &[&str]| {
@@ -211,4 +232,58 @@ fn nothing_uploaded_after_the_cut_off_counts() {
     assert_eq!(of(Some(200)), "a 2.0");
     assert_eq!(of(Some(150)), "a 1.0");
     assert_eq!(of(Some(50)), "conflict: a");
+}
+
+#[test]
+fn extras_of_an_override_are_wanted_and_all_overrides_of_a_name_hold() {
+    let world = [
+        "a 1.0 -> b<2",
+        "b 1.0",
+        "b 2.0 -> c; extra == 'x'",
+        "b 3.0",
+        "c 1.0",
+    ];
+    check(
+        &world,
+        &["n: a", "override: b[x]>=2,<3"],
+        "a 1.0, b 2.0, c 1.0",
+    );
+    check(
+        &world,
+        &["n: a", "override: b>=2", "override: b<3"],
+        "a 1.0, b 2.0",
+    );
+}
+
+#[test]
+fn an_override_for_a_node_comes_before_one_for_all() {
+    let world = ["b 1.0", "b 2.0", "b 3.0"];
+    let lines = ["n: b<2", "override for n: b<3", "override: b>=3"];
+    check(&world, &lines, "b 2.0");
+}
+
+#[test]
+fn a_requirement_that_holds_without_the_extra_it_mentions_counts() {
+    check(
+        &["a 1.0 -> b; extra != 'x'", "b 1.0"],
+        &["n: a"],
+        "a 1.0, b 1.0",
+    );
+    check(
+        &["a 1.0 -> b; (extra == 'x')or(os_name == 'posix')", "b 1.0"],
+        &["n: a"],
+        "a 1.0, b 1.0",
+    );
+}
+
+#[test]
+fn an_index_without_upload_times_is_named_where_a_cut_off_counts() {
+    let world = World::new(&["a 1.0", "a 0.9 {uploaded=1000}"], &["n: a"])
+        .with(|options| options.exclude_newer = Some(2000));
+    assert_eq!(world.answer(), "a 0.9");
+    let [(code, _)] = world.warnings().try_into().unwrap();
+    assert_eq!(code, "no-upload-time");
+    let none = World::new(&["a 1.0"], &["n: a"]).with(|options| options.exclude_newer = Some(2000));
+    let told = &none.conflicts()[0].explanation;
+    assert!(told.contains("no upload time"), "{told}");
 }

@@ -16,5 +16,8 @@ pub(crate) use artifact::{Artifact, normalised, sha256};
 pub(crate) use faulty_uv::{Call, FaultyUv, Mode};
 pub(crate) use sandbox::{Run, Sandbox, base_python, uv};
 pub(crate) use sdist::Sdist;
-pub(crate) use server::{Fault, Format, Hosted, IndexServer, Options, Request};
+pub(crate) use server::{
+    Fault, Form, Format, Hosted, IndexServer, Options, ProjectFacts, RecordedIndex, RecordedServer,
+    Request,
+};
 pub(crate) use wheel::Wheel;

@@ -6,17 +6,22 @@
 mod answer;
 mod http;
 mod pages;
+mod recorded;
 
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    hash::{DefaultHasher, Hash, Hasher},
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
-    thread::{self, JoinHandle},
+    thread,
     time::Duration,
 };
 
+use http::{Reply, Serving, Site, lock};
+
 pub(crate) use http::Request;
 pub(crate) use pages::Hosted;
+pub(crate) use recorded::{Form, RecordedIndex, RecordedServer, facts::ProjectFacts};
 
 /// Form of the pages; the server sends this one whatever a client accepts, as simple mirrors do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +43,9 @@ pub(crate) struct Options {
     pub(crate) ranges: bool,
     /// Wait before each answer, to make round trips count in a measurement.
     pub(crate) latency: Duration,
+    /// Lets answers overtake each other, by this seed: before each the processor is yielded up to
+    /// a few hundred times.
+    pub(crate) shuffle: Option<u64>,
     /// Whether answers carry an `ETag`, and `If-None-Match` gets 304.
     pub(crate) etag: bool,
     /// `Cache-Control` of every answer.
@@ -54,6 +62,7 @@ impl Default for Options {
             metadata: true,
             ranges: true,
             latency: Duration::ZERO,
+            shuffle: None,
             etag: true,
             cache_control: None,
             auth: None,
@@ -82,9 +91,39 @@ pub(crate) enum Fault {
 /// A running index; it stops, and refuses connections, when dropped.
 #[derive(Debug)]
 pub(crate) struct IndexServer {
+    serving: Serving,
+    shared: Arc<Shared>,
+}
+
+/// What requests and tests reach.
+#[derive(Debug)]
+struct Shared {
     address: SocketAddr,
-    shared: Arc<Mutex<State>>,
-    acceptor: Option<JoinHandle<()>>,
+    state: Mutex<State>,
+}
+
+impl Site for Shared {
+    fn latency(&self) -> Duration {
+        lock(&self.state).options.latency
+    }
+
+    fn answer(&self, request: &Request) -> Option<Reply> {
+        let shuffle = lock(&self.state).options.shuffle;
+        if let Some(seed) = shuffle {
+            let mut hasher = DefaultHasher::new();
+            (seed, &request.path).hash(&mut hasher);
+            // Most answers leave at once, some let many others by.
+            for _ in 0..(hasher.finish() % 8) * (hasher.finish() / 8 % 100) {
+                thread::yield_now();
+            }
+        }
+        let mut state = lock(&self.state);
+        let reply = state.reply(request, self.address);
+        let mut seen = request.clone();
+        seen.status = reply.as_ref().map_or(0, |reply| reply.status);
+        state.requests.push(seen);
+        reply
+    }
 }
 
 /// Everything that requests read and tests change.
@@ -98,10 +137,6 @@ struct State {
     /// Substring of the path, fault, and how often it is still due.
     faults: Vec<(String, Fault, usize)>,
     requests: Vec<Request>,
-    /// Open connections, so that stopping closes kept-alive ones too.
-    open: BTreeMap<u64, TcpStream>,
-    accepted: u64,
-    stopped: bool,
 }
 
 impl IndexServer {
@@ -110,27 +145,16 @@ impl IndexServer {
     where
         I: IntoIterator<Item: Into<Hosted>>,
     {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = listener.local_addr().unwrap();
-        let mut server = Self {
-            address,
-            shared: Arc::default(),
-            acceptor: None,
-        };
+        let mut shared = None;
+        let serving = Serving::start(|address| {
+            let state = Mutex::default();
+            Arc::clone(shared.insert(Arc::new(Shared { address, state })))
+        });
+        let shared = shared.expect("the site was made above");
+        let server = Self { serving, shared };
         for file in files {
             server.add(file);
         }
-        let shared = Arc::clone(&server.shared);
-        server.acceptor = Some(thread::spawn(move || {
-            for stream in listener.incoming() {
-                if lock(&shared).stopped {
-                    break;
-                }
-                let Ok(stream) = stream else { continue };
-                let shared = Arc::clone(&shared);
-                thread::spawn(move || http::converse(&stream, address, &shared));
-            }
-        }));
         server
     }
 
@@ -151,12 +175,12 @@ impl IndexServer {
 
     /// Returns scheme, host and port.
     pub(crate) fn base(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.serving.address())
     }
 
     /// Returns host and port, which differ from run to run and so must be hidden in snapshots.
     pub(crate) fn host(&self) -> String {
-        self.address.to_string()
+        self.serving.address().to_string()
     }
 
     /// Puts a file on the default index, in place of one with the same name.
@@ -215,30 +239,6 @@ impl IndexServer {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.shared)
+        lock(&self.shared.state)
     }
-}
-
-impl Drop for IndexServer {
-    fn drop(&mut self) {
-        let mut state = self.state();
-        state.stopped = true;
-        for stream in state.open.values() {
-            stream.shutdown(Shutdown::Both).ok();
-        }
-        drop(state);
-        // Wakes the thread that accepts; once it has ended, the port is closed for sure.
-        TcpStream::connect(self.address).ok();
-        if let Some(acceptor) = self.acceptor.take() {
-            acceptor.join().ok();
-        }
-    }
-}
-
-/// Locks even after a thread panicked with the lock held: the test then fails for that reason,
-/// not for a poisoned lock.
-fn lock(shared: &Mutex<State>) -> MutexGuard<'_, State> {
-    shared
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -1,12 +1,12 @@
 //! What to answer: the page or file, in the way that options and faults ask for.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{
     Fault, Options, State,
-    http::{Reply, Request},
+    http::{Reply, Request, Slice},
     pages,
 };
 use crate::support::{normalised, sha256};
@@ -135,7 +135,7 @@ impl State {
             reply = reply.header("ETag", tag);
             if unchanged {
                 reply.status = 304;
-                reply.body.clear();
+                reply.body = Arc::default();
                 return reply;
             }
         }
@@ -143,24 +143,16 @@ impl State {
             return reply;
         }
         reply = reply.header("Accept-Ranges", "bytes");
-        let Some((start, end)) = request.range.as_deref().and_then(range) else {
-            return reply;
-        };
-        let length = reply.body.len();
-        let (start, end) = match (start, end) {
-            (Some(start), end) => (start, end.map_or(length, |end| (end + 1).min(length))),
-            (None, Some(last)) => (length.saturating_sub(last), length),
-            (None, None) => return reply,
-        };
-        if start >= end {
-            return Reply::text(416).header("Content-Range", format!("bytes */{length}"));
+        let length = reply.body.len() as u64;
+        match Slice::of(request, length) {
+            Slice::Whole => reply,
+            Slice::Beyond => Reply::beyond(length),
+            Slice::Part(start, end) => {
+                let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX);
+                reply.body = Arc::new(reply.body[at(start)..at(end)].to_vec());
+                reply.part(start, end, length)
+            }
         }
-        reply.status = 206;
-        reply.body = reply.body[start..end].to_vec();
-        reply.header(
-            "Content-Range",
-            format!("bytes {start}-{}/{length}", end - 1),
-        )
     }
 }
 
@@ -170,7 +162,7 @@ fn spoilt(mut reply: Reply, fault: Option<Fault>) -> Reply {
         Some(Fault::Truncate(bytes)) => reply.cut = Some(bytes),
         Some(Fault::Corrupt) => {
             let middle = reply.body.len() / 2;
-            if let Some(byte) = reply.body.get_mut(middle) {
+            if let Some(byte) = Arc::make_mut(&mut reply.body).get_mut(middle) {
                 *byte ^= 1;
             }
         }
@@ -187,14 +179,4 @@ fn moved(index: &str, name: &str) -> Reply {
         format!("/{index}")
     };
     Reply::text(301).header("Location", format!("{prefix}/simple/{}/", normalised(name)))
-}
-
-/// Reads `bytes=a-b`, `bytes=a-` and `bytes=-n`; several ranges at once are ignored, as is allowed.
-fn range(text: &str) -> Option<(Option<usize>, Option<usize>)> {
-    let (start, end) = text.strip_prefix("bytes=")?.split_once('-')?;
-    let number = |text: &str| match text {
-        "" => Some(None),
-        _ => text.parse().ok().map(Some),
-    };
-    Some((number(start)?, number(end)?))
 }

@@ -2,13 +2,90 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, BufRead, BufReader, Read, Write},
-    net::{Shutdown, SocketAddr, TcpStream},
-    sync::Mutex,
-    thread,
+    io::{self, BufRead, BufReader, IoSlice, Read, Write},
+    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle},
+    time::Duration,
 };
 
-use super::{State, lock};
+/// What stands behind an address: it answers requests, each connection on a thread of its own.
+pub(crate) trait Site: Send + Sync + 'static {
+    /// Returns the wait before each answer. Requests of several connections wait at once.
+    fn latency(&self) -> Duration;
+
+    /// Answers a request; `None` closes the connection.
+    fn answer(&self, request: &Request) -> Option<Reply>;
+}
+
+/// A site that is being served; it stops, and refuses connections, when dropped.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    address: SocketAddr,
+    connections: Arc<Mutex<Connections>>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+/// Open connections, so that stopping closes kept-alive ones too.
+#[derive(Debug, Default)]
+struct Connections {
+    open: BTreeMap<u64, TcpStream>,
+    accepted: u64,
+    stopped: bool,
+}
+
+impl Serving {
+    /// Serves on a port of this machine; the site is made when its address is known.
+    pub(crate) fn start<S: Site>(site: impl FnOnce(SocketAddr) -> Arc<S>) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let site = site(address);
+        let connections = Arc::<Mutex<Connections>>::default();
+        let ours = Arc::clone(&connections);
+        let acceptor = thread::spawn(move || {
+            for stream in listener.incoming() {
+                if lock(&ours).stopped {
+                    break;
+                }
+                let Ok(stream) = stream else { continue };
+                let (site, ours) = (Arc::clone(&site), Arc::clone(&ours));
+                thread::spawn(move || converse(&stream, site.as_ref(), &ours));
+            }
+        });
+        Self {
+            address,
+            connections,
+            acceptor: Some(acceptor),
+        }
+    }
+
+    /// Returns host and port.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let mut connections = lock(&self.connections);
+        connections.stopped = true;
+        for stream in connections.open.values() {
+            stream.shutdown(Shutdown::Both).ok();
+        }
+        drop(connections);
+        // Wakes the thread that accepts; once it has ended, the port is closed for sure.
+        TcpStream::connect(self.address).ok();
+        if let Some(acceptor) = self.acceptor.take() {
+            acceptor.join().ok();
+        }
+    }
+}
+
+/// Locks even after a thread panicked with the lock held: the test then fails for that reason,
+/// not for a poisoned lock.
+pub(crate) fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A request as the server saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,25 +103,33 @@ pub(crate) struct Request {
 }
 
 /// An answer, with the ways in which sending it can fail.
-pub(super) struct Reply {
-    pub(super) status: u16,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
     headers: Vec<(&'static str, String)>,
-    pub(super) body: Vec<u8>,
+    /// This many zeros come before the body: what fills a file that is only known by its size.
+    pub(crate) zeros: u64,
+    pub(crate) body: Arc<Vec<u8>>,
     /// Close after this many bytes of the body.
-    pub(super) cut: Option<usize>,
+    pub(crate) cut: Option<usize>,
 }
 
 impl Reply {
-    pub(super) fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        Self::shared(status, content_type, Arc::new(body.into()))
+    }
+
+    /// Answers with bytes that are kept for more than one answer.
+    pub(crate) fn shared(status: u16, content_type: &str, body: Arc<Vec<u8>>) -> Self {
         Self {
             status,
             headers: vec![("Content-Type", content_type.to_owned())],
-            body: body.into(),
+            zeros: 0,
+            body,
             cut: None,
         }
     }
 
-    pub(super) fn text(status: u16) -> Self {
+    pub(crate) fn text(status: u16) -> Self {
         Self::new(
             status,
             "text/plain",
@@ -52,48 +137,94 @@ impl Reply {
         )
     }
 
-    pub(super) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 }
 
+impl Reply {
+    /// Makes it the answer to a range: `start..end` of a file of `length` bytes.
+    pub(crate) fn part(mut self, start: u64, end: u64, length: u64) -> Self {
+        self.status = 206;
+        self.header(
+            "Content-Range",
+            format!("bytes {start}-{}/{length}", end - 1),
+        )
+    }
+
+    /// Refuses a range that lies behind the end.
+    pub(crate) fn beyond(length: u64) -> Self {
+        Self::text(416).header("Content-Range", format!("bytes */{length}"))
+    }
+}
+
+/// What a request wants of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slice {
+    /// All of it.
+    Whole,
+    /// From, to (exclusive).
+    Part(u64, u64),
+    /// What the file does not have.
+    Beyond,
+}
+
+impl Slice {
+    /// Reads `bytes=a-b`, `bytes=a-` and `bytes=-n`; several ranges at once are ignored, as is
+    /// allowed.
+    pub(crate) fn of(request: &Request, length: u64) -> Self {
+        let number = |text: &str| match text {
+            "" => Some(None),
+            _ => text.parse::<u64>().ok().map(Some),
+        };
+        let range = request.range.as_deref();
+        let ends = range.and_then(|text| text.strip_prefix("bytes=")?.split_once('-'));
+        let ends = ends.and_then(|(start, end)| Some((number(start)?, number(end)?)));
+        let (start, end) = match ends {
+            Some((Some(start), end)) => (start, end.map_or(length, |end| (end + 1).min(length))),
+            Some((None, Some(last))) => (length.saturating_sub(last), length),
+            Some((None, None)) | None => return Self::Whole,
+        };
+        if start < end {
+            Self::Part(start, end)
+        } else {
+            Self::Beyond
+        }
+    }
+}
+
 /// Answers the requests of one connection until either side closes it.
-pub(super) fn converse(stream: &TcpStream, address: SocketAddr, shared: &Mutex<State>) {
+fn converse(stream: &TcpStream, site: &impl Site, connections: &Mutex<Connections>) {
     let Ok(kept) = stream.try_clone() else { return };
     let id = {
-        let mut state = lock(shared);
-        if state.stopped {
+        let mut connections = lock(connections);
+        if connections.stopped {
             return;
         }
-        state.accepted += 1;
-        let id = state.accepted;
-        state.open.insert(id, kept);
+        connections.accepted += 1;
+        let id = connections.accepted;
+        connections.open.insert(id, kept);
         id
     };
     // A client that goes away is its own matter; nothing here is an error of the test.
-    answer_all(stream, address, shared).ok();
+    answer_all(stream, site).ok();
     // The clone above keeps the socket open, so dropping the stream alone would not end it.
     stream.shutdown(Shutdown::Both).ok();
-    lock(shared).open.remove(&id);
+    lock(connections).open.remove(&id);
 }
 
-fn answer_all(stream: &TcpStream, address: SocketAddr, shared: &Mutex<State>) -> io::Result<()> {
+fn answer_all(stream: &TcpStream, site: &impl Site) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream);
-    while let Some(mut request) = read(&mut reader)? {
-        let latency = lock(shared).options.latency;
+    while let Some(request) = read(&mut reader)? {
+        let latency = site.latency();
         if !latency.is_zero() {
             thread::sleep(latency);
         }
-        let reply = {
-            let mut state = lock(shared);
-            let reply = state.reply(&request, address);
-            request.status = reply.as_ref().map_or(0, |reply| reply.status);
-            state.requests.push(request.clone());
-            reply
+        let Some(reply) = site.answer(&request) else {
+            break;
         };
-        let Some(reply) = reply else { break };
         send(stream, &request, &reply)?;
         let close = request.headers.get("connection").map(String::as_str) == Some("close");
         if close || reply.cut.is_some() {
@@ -143,15 +274,27 @@ fn send(mut stream: &TcpStream, request: &Request, reply: &Reply) -> io::Result<
     }
     // 304 has no body, and a length would tell the client to wait for one.
     if reply.status != 304 {
-        head.extend(["Content-Length: ", &reply.body.len().to_string(), "\r\n"]);
+        let length = reply.zeros + reply.body.len() as u64;
+        head.extend(["Content-Length: ", &length.to_string(), "\r\n"]);
     }
     head.push_str("\r\n");
-    let mut message = head.into_bytes();
-    if request.method != "HEAD" && reply.status != 304 {
-        let end = reply.cut.unwrap_or(usize::MAX).min(reply.body.len());
-        message.extend_from_slice(&reply.body[..end]);
+    let mut body = &reply.body[..];
+    if request.method == "HEAD" || reply.status == 304 {
+        body = &[];
+    } else if reply.zeros > 0 {
+        stream.write_all(head.as_bytes())?;
+        head.clear();
+        io::copy(&mut io::repeat(0).take(reply.zeros), &mut stream)?;
     }
-    stream.write_all(&message)?;
+    body = &body[..reply.cut.unwrap_or(usize::MAX).min(body.len())];
+    // Both at once, so that a small answer is one packet.
+    let mut written =
+        stream.write_vectored(&[IoSlice::new(head.as_bytes()), IoSlice::new(body)])?;
+    if written < head.len() {
+        stream.write_all(&head.as_bytes()[written..])?;
+        written = head.len();
+    }
+    stream.write_all(&body[written - head.len()..])?;
     stream.flush()
 }
 

@@ -1,0 +1,137 @@
+//! Families: distributions that own the same modules, which no metadata tells.
+//!
+//! Two members side by side overwrite each other's files. By policy that is reported,
+//! an error, or mended: one member then answers every requirement on any of them.
+
+use std::collections::BTreeSet;
+
+use super::resolution::Warning;
+use super::solve::{Picks, Solved, solve};
+use super::world::World;
+use crate::index::IndexError;
+use crate::package::{Name, Version};
+use crate::progress::Cancel;
+use crate::workspace::settings::FamilyMode;
+
+/// Distributions that own the same modules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Family {
+    /// The members, most capable first.
+    pub members: Vec<Name>,
+    /// What is done about two of them.
+    pub mode: FamilyMode,
+}
+
+/// Families that are known, most capable member first.
+const BUILT_IN: [&[&str]; 2] = [
+    &[
+        "opencv-contrib-python",
+        "opencv-python",
+        "opencv-contrib-python-headless",
+        "opencv-python-headless",
+    ],
+    &[
+        "onnxruntime-gpu",
+        "onnxruntime-directml",
+        "onnxruntime-openvino",
+        "onnxruntime-rocm",
+        "onnxruntime",
+    ],
+];
+
+impl Family {
+    /// Returns the families of a policy and those built in that share no member with
+    /// them: a policy's own table replaces a built-in one.
+    pub fn all(own: Vec<Self>) -> Vec<Self> {
+        let mut families = own;
+        for members in BUILT_IN {
+            let members: Vec<Name> = members
+                .iter()
+                .filter_map(|name| Name::parse(name))
+                .collect();
+            let is_known = |family: &Self| members.iter().any(|name| family.members.contains(name));
+            if !families.iter().any(is_known) {
+                families.push(Self {
+                    members,
+                    mode: FamilyMode::Report,
+                });
+            }
+        }
+        families
+    }
+
+    /// Lists the members that are among some names, most capable first.
+    pub fn among<'n>(&self, names: impl Iterator<Item = &'n Name>) -> Vec<Name> {
+        let names: BTreeSet<&Name> = names.collect();
+        let there = self.members.iter().filter(|member| names.contains(member));
+        there.cloned().collect()
+    }
+}
+
+/// Solves, and where a family with `unify` has several members in the answer, lets the
+/// most capable of these answer for all and solves again. Each round settles a family
+/// for good, so this ends.
+///
+/// # Errors
+///
+/// Fails if the world could not be asked or the work was interrupted.
+pub fn solve_unified(
+    world: &mut World<'_>,
+    active: &[u32],
+    cancel: &Cancel,
+) -> Result<Solved, IndexError> {
+    loop {
+        let solved = solve(world, active, cancel, None)?;
+        let Solved::Picks(picks) = &solved else {
+            return Ok(solved);
+        };
+        let Some((family, chosen)) = divided(world, picks) else {
+            return Ok(solved);
+        };
+        world.unify(&family.members, &chosen);
+    }
+}
+
+/// Finds a family to be unified with several members in an answer, and the most
+/// capable of these.
+pub(super) fn divided<'a>(world: &World<'a>, picks: &Picks) -> Option<(&'a Family, Name)> {
+    let names: Vec<Name> = picks.versions.keys().map(|&at| world.name(at)).collect();
+    let families = world.options.families.iter();
+    let mut unified = families.filter(|family| family.mode == FamilyMode::Unify);
+    unified.find_map(|family| {
+        let there = family.among(names.iter());
+        (there.len() > 1).then(|| (family, there[0].clone()))
+    })
+}
+
+/// Says which members stand side by side, and which one answers for others.
+pub fn family_warnings(world: &World<'_>, picks: &Picks, warnings: &mut BTreeSet<Warning>) {
+    let named = |at: &u32, version: &Version| (world.name(*at), version.clone());
+    let picked: Vec<(Name, Version)> = picks
+        .versions
+        .iter()
+        .map(|(at, version)| named(at, version))
+        .collect();
+    for family in &world.options.families {
+        let there: Vec<String> = family
+            .among(picked.iter().map(|(name, _)| name))
+            .iter()
+            .filter_map(|member| picked.iter().find(|(name, _)| name == member))
+            .map(|(name, version)| format!("{name} {version}"))
+            .collect();
+        if there.len() > 1 {
+            let text = format!(
+                "{} own the same modules: the one installed last wins; `mode = \"unify\"` in a [[family]] of portenv.toml lets one answer for all",
+                there.join(" and ")
+            );
+            warnings.insert(Warning::new("family", text));
+        }
+    }
+    for (asked, given, why) in world.substitutes() {
+        if picks.versions.contains_key(&given) {
+            let (asked, given) = (world.name(asked), world.name(given));
+            let text = format!("{given} answers for {asked}, {why}");
+            warnings.insert(Warning::new("family-substitute", text));
+        }
+    }
+}
