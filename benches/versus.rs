@@ -8,7 +8,9 @@
 //! index states `max-age=600` for pages, as PyPI does, so that warm runs of neither ask again.
 //!
 //! `cargo bench --bench versus -- [--uv PATH] [--python PATH] [--runs N] [--sets core,boto]
-//! [--forms json,html] [--states warm,0,20,40]`
+//! [--forms json,html] [--states warm,0,20,40] [--portenv PATH]`
+//!
+//! `--portenv` names another binary than this build's, such as one of before a change.
 //!
 //! `cargo bench --bench versus -- --serve json` (or `html`) serves the recorded index until its
 //! input ends, for a look by hand.
@@ -43,6 +45,7 @@ use recorded::{Form, RecordedIndex, RecordedServer};
 use run::{Case, Ran, Tool};
 
 struct Setting {
+    portenv: String,
     uv: String,
     python: String,
     runs: usize,
@@ -58,6 +61,7 @@ fn words(text: &str) -> Vec<String> {
 
 fn setting() -> Setting {
     let mut setting = Setting {
+        portenv: env!("CARGO_BIN_EXE_portenv").to_owned(),
         uv: std::env::var("PORTENV_UV").unwrap_or_else(|_| "uv".to_owned()),
         python: "python3".to_owned(),
         runs: 7,
@@ -69,6 +73,7 @@ fn setting() -> Setting {
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
+            "--portenv" => setting.portenv = args.next().unwrap(),
             "--uv" => setting.uv = args.next().unwrap(),
             "--python" => setting.python = args.next().unwrap(),
             "--runs" => setting.runs = args.next().unwrap().parse().unwrap(),
@@ -134,6 +139,7 @@ fn main() {
             let case = Case {
                 files: &files,
                 index: server.url(),
+                portenv: &setting.portenv,
                 uv: &setting.uv,
                 python: &setting.python,
             };

@@ -19,6 +19,7 @@ pub(crate) enum Tool {
 pub(crate) struct Case<'a> {
     pub(crate) files: &'a [PathBuf],
     pub(crate) index: String,
+    pub(crate) portenv: &'a str,
     pub(crate) uv: &'a str,
     pub(crate) python: &'a str,
 }
@@ -44,7 +45,7 @@ impl Case<'_> {
     fn command(&self, tool: Tool, cache: &Path) -> Command {
         let mut command = match tool {
             Tool::Portenv => {
-                let mut command = Command::new(env!("CARGO_BIN_EXE_portenv"));
+                let mut command = Command::new(self.portenv);
                 command
                     .arg("resolve")
                     .args(["--index-url", &self.index, "--uv", self.uv, "-v"]);

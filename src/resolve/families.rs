@@ -9,8 +9,9 @@ use super::resolution::Warning;
 use super::solve::{Picks, Solved, solve};
 use super::world::World;
 use crate::index::IndexError;
-use crate::package::{Name, Version};
+use crate::package::{Name, Range, Version};
 use crate::progress::Cancel;
+use crate::requirements::Line;
 use crate::workspace::settings::FamilyMode;
 
 /// Distributions that own the same modules.
@@ -133,5 +134,90 @@ pub fn family_warnings(world: &World<'_>, picks: &Picks, warnings: &mut BTreeSet
             let text = format!("{given} answers for {asked}, {why}");
             warnings.insert(Warning::new("family-substitute", text));
         }
+    }
+}
+
+impl World<'_> {
+    /// Returns the name that answers a requirement: mostly the one asked for.
+    ///
+    /// A member of a family may be unified with another one; and one without any file
+    /// for the target is answered by the most capable member that has one in the range.
+    pub(super) fn answering(&self, number: u32, range: &Range) -> u32 {
+        if let Some(&chosen) = self.unified.get(&number) {
+            return chosen;
+        }
+        let Some(&(family, _)) = self.families.get(&number) else {
+            return number;
+        };
+        if self.urls.contains_key(&number) || self.is_supplied(number, &Range::full()) {
+            return number;
+        }
+        let members = self.options.families[family].members.iter();
+        let stand_in = members
+            .map(|member| self.number(member))
+            .find(|&member| member != number && self.is_supplied(member, range));
+        if let Some(stand_in) = stand_in {
+            self.stand_ins.borrow_mut().insert(number, stand_in);
+        }
+        stand_in.unwrap_or(number)
+    }
+
+    /// Reports whether a name has a usable version in a range. What cannot be asked
+    /// counts as supplied: the question comes up again where errors are told.
+    fn is_supplied(&self, number: u32, range: &Range) -> bool {
+        match self.candidates(number) {
+            Ok(Some(candidates)) => candidates.choose(range).is_some(),
+            Ok(None) => false,
+            Err(_) => true,
+        }
+    }
+
+    /// Lets one member of a family answer for all others from now on.
+    pub fn unify(&mut self, members: &[Name], chosen: &Name) {
+        let chosen = self.number(chosen);
+        for member in members {
+            let member = self.number(member);
+            if member == chosen {
+                continue;
+            }
+            self.unified.insert(member, chosen);
+            if let Some(lines) = self.constraints.remove(&member) {
+                self.constraints.entry(chosen).or_default().extend(lines);
+            }
+            if let Some(lines) = self.overrides.remove(&member) {
+                self.overrides.entry(chosen).or_default().extend(lines);
+            }
+        }
+        // What was understood so far names the others.
+        self.deps.borrow_mut().clear();
+        self.candidates.borrow_mut().clear();
+    }
+
+    /// Returns the name that a line asks for, or the one that answers for it.
+    pub fn number_of(&self, line: &Line) -> u32 {
+        self.dep(&line.requirement, "").name
+    }
+
+    /// Lists which names were answered by others of their family, and why.
+    pub fn substitutes(&self) -> Vec<(u32, u32, &'static str)> {
+        let unified = self.unified.iter();
+        let unified = unified.map(|(&from, &to)| (from, to, "by the policy on their family"));
+        let stand_ins = self.stand_ins.borrow();
+        let stand_ins = stand_ins.iter();
+        let without = "which has no file for this platform and Python";
+        let mut all: Vec<_> = unified
+            .chain(stand_ins.map(|(&from, &to)| (from, to, without)))
+            .collect();
+        all.sort_unstable_by_key(|&(from, to, _)| (self.name(from), self.name(to)));
+        all
+    }
+
+    /// Returns the family of a name if only one member may be there, with the member's
+    /// place in it.
+    pub fn exclusive_family(&self, number: u32) -> Option<(u32, usize)> {
+        let &(family, place) = self.families.get(&number)?;
+        let exclusive = self.options.families[family].mode == FamilyMode::Error;
+        let family = u32::try_from(family).ok()?;
+        exclusive.then_some((family, place))
     }
 }

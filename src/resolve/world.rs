@@ -21,7 +21,6 @@ use crate::package::marker::{may_want, mentions_extra};
 use crate::package::requirement::{Parts, split};
 use crate::package::{Extra, Metadata, Name, Range, Requirement, Target, Version};
 use crate::requirements::{Line, Role};
-use crate::workspace::settings::FamilyMode;
 
 /// A package as the solver knows it: small numbers, cheap to copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -106,7 +105,7 @@ pub struct World<'a> {
     /// What other targets picked, to be tried before all else.
     pub alignment: RefCell<Alignment>,
     /// Which policy lines bind a name: constraints and protections.
-    constraints: FxHashMap<u32, Vec<u32>>,
+    pub(super) constraints: FxHashMap<u32, Vec<u32>>,
     /// Which override replaces all requirements on a name.
     pub(super) overrides: FxHashMap<u32, Vec<u32>>,
     /// Addresses that lines give to names.
@@ -114,11 +113,11 @@ pub struct World<'a> {
     /// What these addresses led to.
     pub(super) directs: RefCell<FxHashMap<u32, Result<Direct, Broken>>>,
     /// The families of names, by place in the options and among the members.
-    families: FxHashMap<u32, (usize, usize)>,
+    pub(super) families: FxHashMap<u32, (usize, usize)>,
     /// Which member of a family answers for which others.
-    unified: FxHashMap<u32, u32>,
+    pub(super) unified: FxHashMap<u32, u32>,
     /// Which member answers for one that has no file for the target.
-    stand_ins: RefCell<FxHashMap<u32, u32>>,
+    pub(super) stand_ins: RefCell<FxHashMap<u32, u32>>,
     /// Counters.
     pub decisions: Cell<u64>,
     /// Versions that were rejected at once.
@@ -319,89 +318,6 @@ impl<'a> World<'a> {
             text: text.to_owned(),
             url: requirement.url.clone(),
         }
-    }
-
-    /// Returns the name that answers a requirement: mostly the one asked for.
-    ///
-    /// A member of a family may be unified with another one; and one without any file
-    /// for the target is answered by the most capable member that has one in the range.
-    fn answering(&self, number: u32, range: &Range) -> u32 {
-        if let Some(&chosen) = self.unified.get(&number) {
-            return chosen;
-        }
-        let Some(&(family, _)) = self.families.get(&number) else {
-            return number;
-        };
-        if self.urls.contains_key(&number) || self.is_supplied(number, &Range::full()) {
-            return number;
-        }
-        let members = self.options.families[family].members.iter();
-        let stand_in = members
-            .map(|member| self.number(member))
-            .find(|&member| member != number && self.is_supplied(member, range));
-        if let Some(stand_in) = stand_in {
-            self.stand_ins.borrow_mut().insert(number, stand_in);
-        }
-        stand_in.unwrap_or(number)
-    }
-
-    /// Reports whether a name has a usable version in a range. What cannot be asked
-    /// counts as supplied: the question comes up again where errors are told.
-    fn is_supplied(&self, number: u32, range: &Range) -> bool {
-        match self.candidates(number) {
-            Ok(Some(candidates)) => candidates.choose(range).is_some(),
-            Ok(None) => false,
-            Err(_) => true,
-        }
-    }
-
-    /// Lets one member of a family answer for all others from now on.
-    pub fn unify(&mut self, members: &[Name], chosen: &Name) {
-        let chosen = self.number(chosen);
-        for member in members {
-            let member = self.number(member);
-            if member == chosen {
-                continue;
-            }
-            self.unified.insert(member, chosen);
-            if let Some(lines) = self.constraints.remove(&member) {
-                self.constraints.entry(chosen).or_default().extend(lines);
-            }
-            if let Some(lines) = self.overrides.remove(&member) {
-                self.overrides.entry(chosen).or_default().extend(lines);
-            }
-        }
-        // What was understood so far names the others.
-        self.deps.borrow_mut().clear();
-        self.candidates.borrow_mut().clear();
-    }
-
-    /// Returns the name that a line asks for, or the one that answers for it.
-    pub fn number_of(&self, line: &Line) -> u32 {
-        self.dep(&line.requirement, "").name
-    }
-
-    /// Lists which names were answered by others of their family, and why.
-    pub fn substitutes(&self) -> Vec<(u32, u32, &'static str)> {
-        let unified = self.unified.iter();
-        let unified = unified.map(|(&from, &to)| (from, to, "by the policy on their family"));
-        let stand_ins = self.stand_ins.borrow();
-        let stand_ins = stand_ins.iter();
-        let without = "which has no file for this platform and Python";
-        let mut all: Vec<_> = unified
-            .chain(stand_ins.map(|(&from, &to)| (from, to, without)))
-            .collect();
-        all.sort_unstable_by_key(|&(from, to, _)| (self.name(from), self.name(to)));
-        all
-    }
-
-    /// Returns the family of a name if only one member may be there, with the member's
-    /// place in it.
-    pub fn exclusive_family(&self, number: u32) -> Option<(u32, usize)> {
-        let &(family, place) = self.families.get(&number)?;
-        let exclusive = self.options.families[family].mode == FamilyMode::Error;
-        let family = u32::try_from(family).ok()?;
-        exclusive.then_some((family, place))
     }
 
     /// Returns the candidates of a name; `None` if nothing knows it.

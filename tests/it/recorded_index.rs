@@ -103,6 +103,8 @@ fn a_recording_that_is_written_again_says_the_same() {
         assert!(!facts.versions.is_empty());
         facts.write(dir.path()).unwrap();
         assert_eq!(ProjectFacts::read(dir.path(), name).unwrap(), Some(facts));
+        let page = |dir| RecordedIndex::open(dir).page(name, Form::Html).unwrap();
+        assert_eq!(page(dir.path()), page(&corpus().join("index")));
     }
     assert_eq!(ProjectFacts::read(dir.path(), "absent").unwrap(), None);
 }

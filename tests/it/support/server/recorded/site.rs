@@ -43,6 +43,12 @@ impl RecordedIndex {
         })
     }
 
+    /// Returns the text of a page as a server on this machine would send it.
+    pub(crate) fn page(&self, name: &str, form: Form) -> io::Result<Option<String>> {
+        let project = self.project(name)?;
+        Ok(project.map(|project| text_of(&project, form, "http://localhost")))
+    }
+
     fn project(&self, name: &str) -> io::Result<Option<Arc<ProjectFacts>>> {
         if let Some(known) = lock(&self.projects).get(name) {
             return Ok(known.clone());
@@ -188,10 +194,7 @@ impl Shared {
 
     fn made(&self, project: &Arc<ProjectFacts>) -> io::Result<Page> {
         let base = format!("http://{}", self.address);
-        let text = match self.form {
-            Form::Json => pages::json(project, &base),
-            Form::Html => pages::html(project, &base),
-        };
+        let text = text_of(project, self.form, &base);
         let mut files = lock(&self.files);
         for (version, facts) in project.versions.iter().enumerate() {
             for (file, facts) in facts.files.iter().enumerate() {
@@ -248,6 +251,13 @@ impl Shared {
                 .header("Cache-Control", "max-age=365000000, immutable, public")
                 .header("Accept-Ranges", "bytes"),
         )
+    }
+}
+
+fn text_of(project: &ProjectFacts, form: Form, base: &str) -> String {
+    match form {
+        Form::Json => pages::json(project, base),
+        Form::Html => pages::html(project, base),
     }
 }
 
