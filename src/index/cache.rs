@@ -342,7 +342,7 @@ fn pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn last_piece(size: i64) -> i64 {
-    (size - 1).max(0) / PIECE as i64
+    i64::try_from(PIECE).map_or(0, |piece| (size - 1).max(0) / piece)
 }
 
 fn open(path: &Utf8Path) -> Option<Connection> {

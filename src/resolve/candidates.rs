@@ -68,6 +68,7 @@ pub struct Candidates {
     page: Arc<Page>,
     target: Target,
     /// How well each tag set of the page fits, where it was looked at.
+    #[expect(clippy::option_option, reason = "looked at or not, and fit or not")]
     ranks: RefCell<Vec<Option<Option<u32>>>>,
     /// Whether each requires-python of the page admits ours, where it was looked at.
     pythons: RefCell<Vec<Option<bool>>>,

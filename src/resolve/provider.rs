@@ -48,6 +48,8 @@ pub struct Provider<'w, 'a> {
     rejections: Cell<u64>,
     /// The order changed since the start.
     learned: Cell<bool>,
+    /// It changed so that beginning anew is due.
+    again: Cell<bool>,
 }
 
 /// What the tries of a solve teach about the order of decisions.
@@ -120,6 +122,7 @@ impl<'w, 'a> Provider<'w, 'a> {
             pins,
             rejections: Cell::new(0),
             learned: Cell::new(false),
+            again: Cell::new(false),
         }
     }
 
@@ -169,8 +172,10 @@ impl<'w, 'a> Provider<'w, 'a> {
             let decided = tried.iter().find(|(other, _)| *other == dep.name);
             if decided.is_some_and(|(_, version)| !dep.range.contains(version)) {
                 rejected = true;
-                if lessons.late.count(dep.name) {
-                    self.learned.set(true);
+                // Its version was decided too soon, so that goes first: walking on would
+                // end in ever older versions of what it rejects.
+                if lessons.late.count(dep.name) && !lessons.early.places.contains_key(&dep.name) {
+                    self.again.set(true);
                 }
             }
         }
@@ -264,16 +269,17 @@ impl DependencyProvider for Provider<'_, '_> {
             return (7, Reverse(place));
         };
         let lessons = self.lessons.borrow();
-        let is_decided =
-            || matches!(package, Pkg::Extra(..)) || range.as_singleton().is_some() || is_pin(range);
         if self.world.has_url(name) {
             (6, Reverse(place))
-        } else if is_decided() {
+        } else if range.as_singleton().is_some() || is_pin(range) {
             (5, Reverse(place))
         } else if let Some(&place) = lessons.early.places.get(&name) {
             (4, Reverse(place))
         } else if let Some(&place) = lessons.late.places.get(&name) {
             (3, Reverse(place))
+        } else if matches!(package, Pkg::Extra(..)) {
+            // So that a package and what is asked for besides are decided together.
+            (5, Reverse(place))
         } else if self.world.is_preferred(name) {
             (2, Reverse(place))
         } else {
@@ -368,8 +374,9 @@ impl DependencyProvider for Provider<'_, '_> {
             return Err(Stop::Steps);
         }
         let starts = &mut self.lessons.borrow_mut().starts;
-        if self.learned.get() && self.rejections.get() >= PATIENCE << (*starts).min(20) {
-            *starts += 1;
+        let tired = self.rejections.get() >= PATIENCE << (*starts).min(20);
+        if self.again.get() || self.learned.get() && tired {
+            *starts += u32::from(tired);
             return Err(Stop::Restart);
         }
         Ok(())

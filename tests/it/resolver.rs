@@ -1,5 +1,6 @@
 //! The rules by which versions are chosen.
 
+mod effort;
 mod failing;
 mod families;
 mod policy;
