@@ -17,7 +17,7 @@ use super::page::{ColdPart, Page};
 use crate::host::fs;
 use crate::package::Metadata;
 
-const SCHEMA: i64 = 4;
+const SCHEMA: i64 = 5;
 /// A cold part lies in pieces of so many bytes, in rows one after the other: reading
 /// one is several times faster than opening a large value in its middle.
 const PIECE: usize = 8192;
@@ -244,7 +244,9 @@ impl Cache {
         };
         if !pending.is_empty() {
             // A full disk or a rival writer costs only speed next time.
+            let _ = connection.execute_batch("COMMIT");
             let _ = write_all(&mut connection, &pending);
+            let _ = connection.execute_batch("BEGIN");
             pending.clear();
         }
     }
@@ -363,7 +365,7 @@ fn open(path: &Utf8Path) -> Option<Connection> {
     if found == SCHEMA {
         // Damage elsewhere shows as a miss; damage here as a failure to prepare.
         connection.prepare("SELECT record FROM meta LIMIT 1").ok()?;
-        return Some(connection);
+        return at_rest(connection);
     }
     if found != 0 {
         return None;
@@ -376,5 +378,12 @@ fn open(path: &Utf8Path) -> Option<Connection> {
          PRAGMA user_version = {SCHEMA};
          COMMIT;"
     ));
-    made.ok().map(|()| connection)
+    made.ok().and_then(|()| at_rest(connection))
+}
+
+/// Begins to read: until something is written, all reads see one state, so that a page
+/// never loses its cold part to a rival that writes a newer one meanwhile.
+fn at_rest(connection: Connection) -> Option<Connection> {
+    connection.execute_batch("BEGIN").ok()?;
+    Some(connection)
 }

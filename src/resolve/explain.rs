@@ -141,8 +141,15 @@ fn missing_supply(world: &World<'_>, line: u32) -> Result<Option<String>, IndexE
     if range.is_empty() {
         return Ok(Some(format!("`{}` admits no version at all", line.text)));
     }
-    if candidates.in_order(&range).next().is_some() {
-        return Ok(None);
+    if let Some(version) = candidates.in_order(&range).next() {
+        // A file that fits may still be of no use.
+        return Ok(match world.deps(number, &version)? {
+            Err(reason) => Some(format!(
+                "no version of {name} that satisfies {} can be used; {version}: {reason}",
+                line.text
+            )),
+            Ok(_) => None,
+        });
     }
     let mut text = String::new();
     let reasons = candidates.reasons(&range);

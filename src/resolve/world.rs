@@ -492,12 +492,19 @@ impl<'a> World<'a> {
         let candidates = self.candidates(number)?.ok_or_else(unknown)?;
         match candidates.judge(version) {
             Ok(Choice::File { read, install }) => {
-                let file = candidates.page().cold(read).ok_or_else(unknown)?;
+                // Damage must never look like an answer.
+                let damaged = || IndexError::Integrity {
+                    url: candidates.page().index().to_owned(),
+                    detail: format!(
+                        "what the cache keeps of {name} is damaged; --refresh asks again"
+                    ),
+                };
+                let file = candidates.page().cold(read).ok_or_else(damaged)?;
                 let found = self.index.metadata(&name, version, &file);
                 match found {
                     // Another platform's wheel was only a short cut.
                     Err(MetadataError::Unusable(_)) if read != install => {
-                        let file = candidates.page().cold(install).ok_or_else(unknown)?;
+                        let file = candidates.page().cold(install).ok_or_else(damaged)?;
                         self.index.metadata(&name, version, &file)
                     }
                     Err(MetadataError::Index(IndexError::Offline { .. })) => {
