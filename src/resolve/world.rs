@@ -98,6 +98,8 @@ pub struct World<'a> {
     interner: RefCell<Interner>,
     candidates: RefCell<FxHashMap<u32, Option<Rc<Candidates>>>>,
     deps: RefCell<FxHashMap<(u32, Version), DepsResult>>,
+    /// Versions whose files an index lists and does not have, with their addresses.
+    gone: RefCell<FxHashMap<(u32, Version), String>>,
     /// How many versions of a name were looked at one after the other.
     walks: RefCell<FxHashMap<u32, u32>>,
     markers: RefCell<FxHashMap<String, bool>>,
@@ -147,6 +149,7 @@ impl<'a> World<'a> {
             interner: RefCell::default(),
             candidates: RefCell::default(),
             deps: RefCell::default(),
+            gone: RefCell::default(),
             walks: RefCell::default(),
             markers: RefCell::default(),
             constraints: FxHashMap::default(),
@@ -402,7 +405,8 @@ impl<'a> World<'a> {
                         page
                     }
                     Err(MetadataError::Index(error)) => return Err(error),
-                    Err(MetadataError::Unusable(reason)) => {
+                    Err(error) => {
+                        let reason = error.to_string();
                         self.directs.borrow_mut().insert(number, Err(reason));
                         Arc::new(Page::new(url, &name, Vec::new()))
                     }
@@ -528,6 +532,16 @@ impl<'a> World<'a> {
                 .and_then(|()| self.understand(&metadata))
                 .map(Rc::new),
             Err(MetadataError::Unusable(reason)) => Err(reason),
+            Err(error @ MetadataError::Gone { .. }) => {
+                let reason = error.to_string();
+                // What a line itself gives an address is listed by nobody.
+                if let MetadataError::Gone { url } = error
+                    && !self.urls.contains_key(&number)
+                {
+                    self.gone.borrow_mut().insert(key.clone(), url);
+                }
+                Err(reason)
+            }
             Err(MetadataError::Index(error)) => return Err(error),
         };
         if let Err(reason) = &found
@@ -552,6 +566,18 @@ impl<'a> World<'a> {
         }
         let text = crate::package::artifact::printable(text);
         Err(format!("it needs Python {text}"))
+    }
+
+    /// Says which file among these versions an index lists and does not have: that they
+    /// are of no use is no fact about packages.
+    pub fn gone(&self, number: u32, versions: &Range) -> Option<IndexError> {
+        let gone = self.gone.borrow();
+        let of = |(at, version): &&(u32, Version)| *at == number && versions.contains(version);
+        let found = gone.keys().filter(of).max()?;
+        Some(IndexError::Unreachable {
+            url: gone[found].clone(),
+            detail: "the index lists this file and does not have it".to_owned(),
+        })
     }
 
     /// Returns the requirements of a version if they were looked at before.
@@ -645,7 +671,9 @@ impl<'a> World<'a> {
                 let found = self.index.metadata(&name, version, &file);
                 match found {
                     // Another platform's wheel was only a short cut.
-                    Err(MetadataError::Unusable(_)) if read != install => {
+                    Err(MetadataError::Unusable(_) | MetadataError::Gone { .. })
+                        if read != install =>
+                    {
                         let file = candidates.page().cold(install).ok_or_else(unknown)?;
                         self.index.metadata(&name, version, &file)
                     }

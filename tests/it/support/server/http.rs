@@ -32,6 +32,8 @@ pub(super) struct Reply {
     pub(super) body: Vec<u8>,
     /// Close after this many bytes of the body.
     pub(super) cut: Option<usize>,
+    /// Send nothing more and wait for the client to go instead of closing.
+    pub(super) stalls: bool,
 }
 
 impl Reply {
@@ -41,7 +43,23 @@ impl Reply {
             headers: vec![("Content-Type", content_type.to_owned())],
             body: body.into(),
             cut: None,
+            stalls: false,
         }
+    }
+
+    /// An answer that never comes; its status is that of a connection that was closed.
+    pub(super) fn silence() -> Self {
+        let mut reply = Self::text(0);
+        reply.stalls = true;
+        reply
+    }
+
+    /// Changes a header where it is there; an empty value takes it away.
+    pub(super) fn change(&mut self, name: &str, change: impl Fn(&str) -> String) {
+        for (_, value) in self.headers.iter_mut().filter(|(known, _)| *known == name) {
+            *value = change(value);
+        }
+        self.headers.retain(|(_, value)| !value.is_empty());
     }
 
     pub(super) fn text(status: u16) -> Self {
@@ -94,7 +112,14 @@ fn answer_all(stream: &TcpStream, address: SocketAddr, shared: &Mutex<State>) ->
             reply
         };
         let Some(reply) = reply else { break };
-        send(stream, &request, &reply)?;
+        if reply.status != 0 {
+            send(stream, &request, &reply)?;
+        }
+        if reply.stalls {
+            // Until the client closes its side, or the server is stopped.
+            io::copy(&mut reader, &mut io::sink())?;
+            break;
+        }
         let close = request.headers.get("connection").map(String::as_str) == Some("close");
         if close || reply.cut.is_some() {
             break;
@@ -176,6 +201,7 @@ fn reason(status: u16) -> &'static str {
         200 => "OK",
         206 => "Partial Content",
         301 => "Moved Permanently",
+        302 => "Found",
         304 => "Not Modified",
         401 => "Unauthorized",
         403 => "Forbidden",
