@@ -144,9 +144,10 @@ fn read_entry(bytes: &[u8], at: usize, packed: u64, method: u64) -> Result<Strin
 /// packed size and method. A run that begins in the middle is searched for the
 /// next entry's mark.
 fn find_entry(directory: &[u8], from_start: bool) -> Result<Option<Entry>, String> {
-    let first = match from_start {
-        true => Some(0),
-        false => memchr::memmem::find(directory, b"PK\x01\x02"),
+    let first = if from_start {
+        Some(0)
+    } else {
+        memchr::memmem::find(directory, b"PK\x01\x02")
     };
     let mut found = None;
     let mut at = first.unwrap_or(directory.len());

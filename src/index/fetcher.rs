@@ -293,9 +293,10 @@ impl Fetcher {
                     .map_err(|error| error.to_string())
                     .and_then(|parsed| parsed);
                 let page = parsed.map_err(|detail| IndexError::Integrity {
-                    detail: match came_from == asked {
-                        true => detail,
-                        false => format!("{detail}; it came from {came_from}"),
+                    detail: if came_from == asked {
+                        detail
+                    } else {
+                        format!("{detail}; it came from {came_from}")
                     },
                     url: asked,
                 })?;

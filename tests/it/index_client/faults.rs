@@ -7,7 +7,7 @@ use super::*;
 /// A page and a wheel whose end is not all of it, served in parts.
 fn in_parts() -> IndexServer {
     let noise: Vec<u8> = (0..200_000_u32)
-        .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[2])
         .collect();
     let wheel = Wheel::new("demo", "1.0")
         .requires("other")
