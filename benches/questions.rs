@@ -116,7 +116,7 @@ impl Filled {
     }
 
     fn lock(&self) -> Lock {
-        Lock::from_resolution(&self.resolve(), &self.set.lines, Vec::new(), None)
+        Lock::from_resolution(&self.resolve(), &self.set, Vec::new(), None)
     }
 }
 
@@ -174,7 +174,14 @@ fn between_nothing_and_a_lock(bencher: Bencher<'_, '_>) {
         .filter_map(|package| {
             let version = package.version.clone()?;
             let digest = None;
-            Some((package.name.clone(), Goal { version, digest }))
+            Some((
+                package.name.clone(),
+                Goal {
+                    version,
+                    digest,
+                    source: None,
+                },
+            ))
         })
         .collect();
     let installed = Installed::default();

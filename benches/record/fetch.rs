@@ -3,17 +3,20 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use portenv::index::archive::{
-    SdistMetadata, Tail, read_local, read_tail, sdist_metadata, wheel_metadata,
-};
+use portenv::index::Patience;
+use portenv::index::archive::{Tail, read_local, read_tail, wheel_metadata};
 use portenv::index::cache::Cache;
-use portenv::index::client::{Client, PageAnswer, Want};
+use portenv::index::client::{Client, Fetched, PageAnswer, Want};
 use portenv::index::page::ColdFile;
+use portenv::index::project::{Stated, sdist_metadata};
 use portenv::index::simple::{ListedFile, parse_page};
 use portenv::package::{FileKind, Metadata, Name, Version};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use url::Url;
+
+/// A file larger than this is not read.
+const LARGEST: u64 = 1 << 30;
 
 /// The public index, asked with a bounded number of requests at once.
 pub(crate) struct Origin {
@@ -26,7 +29,7 @@ pub(crate) struct Origin {
 impl Origin {
     pub(crate) fn new(base: &str, cache: Cache) -> Arc<Self> {
         Arc::new(Self {
-            client: Client::new(std::iter::once(base), None).unwrap(),
+            client: Client::new(std::iter::once(base), None, Patience::default()).unwrap(),
             cache,
             permits: Semaphore::new(50),
             base: base.trim_end_matches('/').to_owned(),
@@ -54,7 +57,9 @@ impl Origin {
         // HTML states neither size nor time; PyPI's own document of a package has both.
         let base = self.base.strip_suffix("/simple").unwrap_or(&self.base);
         let url = Url::parse(&format!("{base}/pypi/{name}/json")).unwrap();
-        let body = self.client.file(&url).await.unwrap()?;
+        let Fetched::Whole(body) = self.client.file(&url, LARGEST).await.unwrap() else {
+            return None;
+        };
         let document: Value = serde_json::from_slice(&body).unwrap();
         let mut facts = HashMap::new();
         for file in document["releases"].as_object()?.values().flat_map(list) {
@@ -91,18 +96,20 @@ impl Origin {
         let url = Url::parse(&file.file.url).map_err(|error| error.to_string())?;
         let key = file.file.sha256().ok_or("it has no digest")?;
         if file.file.kind == FileKind::Sdist {
-            let bytes = self.client.file(&url).await;
-            let bytes = bytes.map_err(|error| error.to_string())?.ok_or("gone")?;
+            let fetched = self.client.file(&url, LARGEST).await;
+            let Fetched::Whole(bytes) = fetched.map_err(|error| error.to_string())? else {
+                return Err("gone".to_owned());
+            };
             return match sdist_metadata(&file.file.filename, &bytes, name, version)? {
-                SdistMetadata::Stated(metadata) => {
+                Stated::Whole(metadata) => {
                     self.cache.keep_metadata(key, &metadata);
                     Ok(*metadata)
                 }
-                SdistMetadata::NeedsBuild(Some(older)) => {
+                Stated::NeedsBuild(Some(older)) => {
                     self.cache.keep_metadata(&format!("older:{key}"), &older);
                     Ok(*older)
                 }
-                SdistMetadata::NeedsBuild(None) => Err("only a build could tell".to_owned()),
+                Stated::NeedsBuild(None) => Err("only a build could tell".to_owned()),
             };
         }
         let metadata = Metadata::parse(&self.wheel(&url).await?);

@@ -70,7 +70,7 @@ pub fn context(global: &GlobalArgs, cancel: Cancel) -> Result<Context, String> {
                     .or_else(|| cache_dir(home.as_ref(), &path))
             })
             .flatten(),
-        netrc: netrc.and_then(|path| fs::find_text(&path).ok().flatten()),
+        netrc: netrc.and_then(|path| fs::read_text(&path).ok()),
         offline: global.offline,
         // Commands without resolver options look for sources there too.
         index_urls: variables

@@ -10,13 +10,10 @@ use crate::resolve::families::Family;
 const SHOWN: usize = 3;
 
 /// Finds members of one family that are there together.
-pub fn find_families<'a>(
-    names: impl Iterator<Item = &'a Name> + Clone,
-    families: &[Family],
-) -> Vec<Vec<Name>> {
+pub fn find_families(names: &[&Name], families: &[Family]) -> Vec<Vec<Name>> {
     families
         .iter()
-        .map(|family| family.among(names.clone()))
+        .map(|family| family.among(names.iter().copied()))
         .filter(|there| there.len() > 1)
         .collect()
 }

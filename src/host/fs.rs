@@ -63,8 +63,21 @@ pub fn read_text(path: &Utf8Path) -> Result<String, FsError> {
     with("read", path, fs::read_to_string(path))
 }
 
+/// Fails on what would be read for ever, as a link to a device in a stranger's
+/// repository would: no such thing stands where a file may or may not be.
+fn refuse_device(path: &Utf8Path) -> Result<(), FsError> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() && !found.is_dir() => {
+            let error = io::Error::new(io::ErrorKind::InvalidInput, "it is not a file");
+            with("read", path, Err(error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Reads a file if it is there.
 pub fn find_bytes(path: &Utf8Path) -> Result<Option<Vec<u8>>, FsError> {
+    refuse_device(path)?;
     match read_bytes(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.is_not_found() => Ok(None),
@@ -74,6 +87,7 @@ pub fn find_bytes(path: &Utf8Path) -> Result<Option<Vec<u8>>, FsError> {
 
 /// Reads a text file if it is there.
 pub fn find_text(path: &Utf8Path) -> Result<Option<String>, FsError> {
+    refuse_device(path)?;
     match read_text(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.is_not_found() => Ok(None),

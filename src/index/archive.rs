@@ -4,8 +4,15 @@ use std::io::Read;
 
 use flate2::read::DeflateDecoder;
 
+use crate::package::artifact::show_bytes;
+
 /// A member larger than this is not metadata.
-const LIMIT: u64 = 16 << 20;
+pub const LIMIT: u64 = 16 << 20;
+/// A zip directory larger than this is not one of a wheel: torch's has 2 MB.
+const DIRECTORY: u64 = 64 << 20;
+
+/// Where a member's local header is, its packed size and its method.
+type Entry = (u64, u64, u64);
 
 /// What reading a wheel's tail came to.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,6 +21,28 @@ pub enum Tail {
     Found(String),
     /// These bytes of the file are needed too: from, to (exclusive).
     Need(u64, u64),
+}
+
+/// Reads a member to its end, which it must have within the limit: a few bytes may
+/// be packed gigabytes.
+pub(super) fn unpack(member: impl Read) -> Result<Vec<u8>, String> {
+    let mut text = Vec::new();
+    member
+        .take(LIMIT + 1)
+        .read_to_end(&mut text)
+        .map_err(|error| format!("cannot be unpacked: {error}"))?;
+    if text.len() as u64 > LIMIT {
+        return Err(format!("is larger than {}", show_bytes(LIMIT)));
+    }
+    Ok(text)
+}
+
+/// Asks for the bytes before those at hand, if that many can be a directory.
+fn need(from: u64, to: u64) -> Result<Tail, String> {
+    if to - from > DIRECTORY {
+        return Err("its zip directory is damaged".to_owned());
+    }
+    Ok(Tail::Need(from, to))
 }
 
 fn number(bytes: &[u8], at: usize, size: usize) -> Option<u64> {
@@ -41,7 +70,7 @@ pub fn read_tail(tail: &[u8], offset: u64, size: u64) -> Result<Tail, String> {
         let locator = end.checked_sub(20).ok_or_else(damaged)?;
         let record = number(tail, locator + 8, 8).ok_or_else(damaged)?;
         if record < offset {
-            return Ok(Tail::Need(record, offset));
+            return need(record, offset);
         }
         let record = usize::try_from(record - offset)
             .ok()
@@ -56,16 +85,15 @@ pub fn read_tail(tail: &[u8], offset: u64, size: u64) -> Result<Tail, String> {
     // Look at what is in hand before asking for the rest of the directory.
     let have = usize::try_from(start.max(offset) - offset).map_err(|_| damaged())?;
     let directory = tail.get(have..end).ok_or_else(damaged)?;
-    let mut found = find_entry(directory, start >= offset);
-    if found.is_none() {
+    let Some((header, packed, method)) = find_entry(directory, start >= offset)? else {
         if start < offset {
-            return Ok(Tail::Need(start, offset));
+            return need(start, offset);
         }
         return Err("it has no METADATA".to_owned());
-    }
-    let Some((header, packed, method)) = found.take() else {
-        return Err(damaged());
     };
+    if packed > LIMIT {
+        return Err(format!("its METADATA is larger than {}", show_bytes(LIMIT)));
+    }
     if header < offset {
         // The local header's own extra field may be longer than the directory's.
         return Ok(Tail::Need(header, (header + packed + 4096).min(size)));
@@ -103,52 +131,53 @@ fn read_entry(bytes: &[u8], at: usize, packed: u64, method: u64) -> Result<Strin
         Ok(packed) if packed <= rest.len() => &rest[..packed],
         _ => rest,
     };
-    let mut text = Vec::new();
-    match method {
-        0 => text.extend_from_slice(data),
-        8 => {
-            DeflateDecoder::new(data)
-                .take(LIMIT)
-                .read_to_end(&mut text)
-                .map_err(|error| format!("its METADATA cannot be unpacked: {error}"))?;
-        }
-        other => {
-            return Err(format!(
-                "its METADATA is packed by the unknown method {other}"
-            ));
-        }
-    }
+    let text = match method {
+        0 => unpack(data),
+        8 => unpack(DeflateDecoder::new(data)),
+        other => Err(format!("is packed by the unknown method {other}")),
+    };
+    let text = text.map_err(|detail| format!("its METADATA {detail}"))?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// Finds METADATA in a run of directory entries: where its local header is, its
 /// packed size and method. A run that begins in the middle is searched for the
 /// next entry's mark.
-fn find_entry(directory: &[u8], from_start: bool) -> Option<(u64, u64, u64)> {
-    let mut at = if from_start {
-        0
+fn find_entry(directory: &[u8], from_start: bool) -> Result<Option<Entry>, String> {
+    let first = if from_start {
+        Some(0)
     } else {
-        memchr::memmem::find(directory, b"PK\x01\x02")?
+        memchr::memmem::find(directory, b"PK\x01\x02")
     };
+    let mut found = None;
+    let mut at = first.unwrap_or(directory.len());
     while let Some(entry) = directory
         .get(at..)
         .filter(|entry| entry.starts_with(b"PK\x01\x02"))
     {
-        let name_length = usize::try_from(number(entry, 28, 2)?).ok()?;
-        let extra = usize::try_from(number(entry, 30, 2)?).ok()?;
-        let comment = usize::try_from(number(entry, 32, 2)?).ok()?;
-        let name = entry.get(46..46 + name_length)?;
+        let length = |at| number(entry, at, 2).and_then(|n| usize::try_from(n).ok());
+        let lengths = length(28).zip(length(30)).zip(length(32));
+        let Some(((name_length, extra), comment)) = lengths else {
+            break;
+        };
+        let Some(name) = entry.get(46..46 + name_length) else {
+            break;
+        };
         let is_metadata = name
             .strip_suffix(b".dist-info/METADATA")
             .is_some_and(|stem| !stem.contains(&b'/'));
         if is_metadata {
-            let header = number(entry, 42, 4)?;
-            let packed = number(entry, 20, 4)?;
-            return (header != 0xFFFF_FFFF).then_some((header, packed, number(entry, 10, 2)?));
+            if found.is_some() {
+                // No installer would know which to believe.
+                return Err("it has more than one .dist-info directory".to_owned());
+            }
+            let entry = |at, size| number(entry, at, size).unwrap_or(0);
+            let header = entry(42, 4);
+            found = (header != 0xFFFF_FFFF).then_some((header, entry(20, 4), entry(10, 2)));
         }
         at += 46 + name_length + extra + comment;
     }
-    None
+    Ok(found)
 }
 
 /// Reads METADATA of a whole wheel.

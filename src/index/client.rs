@@ -11,14 +11,20 @@ use reqwest::header::{
 use reqwest::{Response, StatusCode};
 use url::Url;
 
+use super::config::Patience;
 use super::netrc;
 use super::source::IndexError;
+use crate::package::artifact::show_bytes;
 use crate::package::redact;
 
 const PAGES: &str = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1";
 const ATTEMPTS: u32 = 4;
 /// How often an answer that breaks off is asked for.
 const WHOLE: u32 = 2;
+/// How often a host is asked that keeps silent: each time takes the whole patience.
+const SILENT: u32 = 2;
+/// No page is larger once it is unpacked: the largest of PyPI has a fifth of it.
+const PAGE: u64 = 128 << 20;
 /// What PyPI states; used where an index states nothing.
 const FRESH: i64 = 600;
 
@@ -46,6 +52,17 @@ pub enum PageAnswer {
     Missing,
 }
 
+/// An answer to a request for a file.
+#[derive(Debug)]
+pub enum Fetched {
+    /// All of it.
+    Whole(Vec<u8>),
+    /// There is no such file.
+    Missing,
+    /// It is larger than it may be.
+    Large,
+}
+
 /// A part of a file, or all of it.
 #[derive(Debug)]
 pub struct Part {
@@ -61,6 +78,7 @@ pub struct Part {
 pub struct Client {
     http: reqwest::Client,
     netrc: Option<String>,
+    pause: Duration,
     /// Credentials that stood in index URLs, by host and port.
     hosts: HashMap<String, (String, String)>,
     /// Hosts that answer a range with the whole file or an error.
@@ -98,11 +116,12 @@ impl Client {
     pub fn new<'a>(
         index_urls: impl Iterator<Item = &'a str>,
         netrc: Option<String>,
+        patience: Patience,
     ) -> Result<Self, IndexError> {
         let http = reqwest::Client::builder()
             .user_agent(concat!("portenv/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(Duration::from_secs(8))
-            .read_timeout(Duration::from_secs(30))
+            .connect_timeout(Duration::from_secs(8).min(patience.silence))
+            .read_timeout(patience.silence)
             .pool_max_idle_per_host(64)
             .http2_initial_stream_window_size(8 << 20)
             .http2_initial_connection_window_size(64 << 20)
@@ -120,6 +139,7 @@ impl Client {
         Ok(Self {
             http,
             netrc,
+            pause: patience.pause,
             hosts,
             rangeless: Mutex::default(),
         })
@@ -136,6 +156,7 @@ impl Client {
             if let Some((user, password)) = self.credentials(url) {
                 request = request.basic_auth(user, Some(password));
             }
+            let mut last = ATTEMPTS;
             let failure = match request.send().await {
                 Ok(response) => {
                     let status = response.status();
@@ -153,15 +174,20 @@ impl Client {
                 Err(error) if error.is_builder() || error.is_redirect() => {
                     return Err(unreachable_error(url, causes(&error)));
                 }
-                Err(error) => (causes(&error), None),
+                Err(error) => {
+                    if error.is_timeout() {
+                        last = SILENT;
+                    }
+                    (causes(&error), None)
+                }
             };
-            if attempt >= ATTEMPTS {
+            if attempt >= last {
                 return Err(unreachable_error(
                     url,
                     format!("{} (tried {attempt} times)", failure.0),
                 ));
             }
-            let back_off = Duration::from_millis(150 << (2 * (attempt - 1)));
+            let back_off = self.pause * (1 << (2 * (attempt - 1)));
             tokio::time::sleep(failure.1.unwrap_or(back_off).min(Duration::from_secs(10))).await;
         }
     }
@@ -222,18 +248,22 @@ impl Client {
                 text(LAST_MODIFIED),
             );
             let final_url = response.url().clone();
-            match response.bytes().await {
+            match whole(response, PAGE).await {
                 Ok(body) => {
                     return Ok(PageAnswer::Body {
                         content_type,
-                        body: body.into(),
+                        body,
                         url: final_url,
                         fresh,
                         etag,
                         last_modified,
                     });
                 }
-                Err(error) => last = causes(&error),
+                Err(Broken::Large) => {
+                    let detail = format!("the page is larger than {}", show_bytes(PAGE));
+                    return Err(integrity(url, detail));
+                }
+                Err(Broken::Cut(cause)) => last = cause,
             }
         }
         Err(unreachable_error(
@@ -242,12 +272,12 @@ impl Client {
         ))
     }
 
-    /// Fetches a whole file, if it is there.
+    /// Fetches a whole file of at most `limit` bytes.
     ///
     /// # Errors
     ///
     /// Fails if it cannot be had whole.
-    pub async fn file(&self, url: &Url) -> Result<Option<Vec<u8>>, IndexError> {
+    pub async fn file(&self, url: &Url, limit: u64) -> Result<Fetched, IndexError> {
         let mut headers = HeaderMap::new();
         headers.insert(
             ACCEPT_ENCODING,
@@ -257,21 +287,20 @@ impl Client {
         for _ in 0..WHOLE {
             let response = self.get(url, &headers).await?;
             match response.status() {
-                StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(None),
+                StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(Fetched::Missing),
                 status if !status.is_success() => {
                     return Err(unreachable_error(url, refusal(status)));
                 }
                 _ => {}
             }
-            match response.bytes().await {
-                Ok(bytes) => return Ok(Some(bytes.into())),
-                Err(error) => last = causes(&error),
+            match whole(response, limit).await {
+                Ok(bytes) => return Ok(Fetched::Whole(bytes)),
+                Err(Broken::Large) => return Ok(Fetched::Large),
+                Err(Broken::Cut(cause)) => last = cause,
             }
         }
-        Err(IndexError::Integrity {
-            url: redact(url.as_str()),
-            detail: format!("the file did not arrive whole: {last}"),
-        })
+        let detail = format!("the file did not arrive whole: {last}");
+        Err(integrity(url, detail))
     }
 
     /// Fetches the last `length` bytes or the bytes `from..to`; a host without
@@ -299,48 +328,62 @@ impl Client {
             if let Ok(value) = range.parse() {
                 headers.insert(RANGE, value);
             }
-            let response = self.get(url, &headers).await?;
-            match response.status() {
-                StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(None),
-                StatusCode::PARTIAL_CONTENT => {
-                    let place = response
-                        .headers()
-                        .get(CONTENT_RANGE)
-                        .and_then(|value| content_range(value.to_str().ok()?));
-                    if let Some((offset, size)) = place
-                        && let Ok(bytes) = response.bytes().await
-                    {
+            for _ in 0..WHOLE {
+                let response = self.get(url, &headers).await?;
+                let (limit, place) = match response.status() {
+                    StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(None),
+                    StatusCode::PARTIAL_CONTENT => {
+                        let header = response.headers().get(CONTENT_RANGE);
+                        let told = header.and_then(|value| content_range(value.to_str().ok()?));
+                        let Some(place) = told.filter(|place| want.is_met(*place)) else {
+                            break;
+                        };
+                        (place.1 - place.0, Some(place))
+                    }
+                    StatusCode::OK => (u64::MAX, None),
+                    // A file shorter than the range, or a host that knows no ranges.
+                    StatusCode::RANGE_NOT_SATISFIABLE
+                    | StatusCode::NOT_IMPLEMENTED
+                    | StatusCode::METHOD_NOT_ALLOWED => break,
+                    status => return Err(unreachable_error(url, refusal(status))),
+                };
+                // What breaks off is asked for again, and only then as a whole.
+                let bytes = match whole(response, limit).await {
+                    Ok(bytes) => bytes,
+                    Err(Broken::Cut(_)) => continue,
+                    Err(Broken::Large) => break,
+                };
+                let length = bytes.len() as u64;
+                match place {
+                    Some((from, to, _)) if to - from != length => break,
+                    Some((offset, _, size)) => {
                         return Ok(Some(Part {
-                            bytes: bytes.into(),
+                            bytes,
                             offset,
                             size,
                         }));
                     }
-                }
-                StatusCode::OK => {
-                    if let Ok(bytes) = response.bytes().await {
+                    None => {
                         return Ok(Some(Part {
-                            size: bytes.len() as u64,
-                            bytes: bytes.into(),
+                            bytes,
                             offset: 0,
+                            size: length,
                         }));
                     }
                 }
-                // A file shorter than the range, or a host that knows no ranges.
-                StatusCode::RANGE_NOT_SATISFIABLE
-                | StatusCode::NOT_IMPLEMENTED
-                | StatusCode::METHOD_NOT_ALLOWED => {}
-                status => return Err(unreachable_error(url, refusal(status))),
             }
             if let Ok(mut hosts) = self.rangeless.lock() {
                 hosts.push(host);
             }
         }
-        Ok(self.file(url).await?.map(|bytes| Part {
-            size: bytes.len() as u64,
-            bytes,
-            offset: 0,
-        }))
+        Ok(match self.file(url, u64::MAX).await? {
+            Fetched::Whole(bytes) => Some(Part {
+                size: bytes.len() as u64,
+                bytes,
+                offset: 0,
+            }),
+            Fetched::Missing | Fetched::Large => None,
+        })
     }
 }
 
@@ -351,6 +394,48 @@ pub enum Want {
     Last(u64),
     /// From, to (exclusive).
     Between(u64, u64),
+}
+
+impl Want {
+    /// Reports whether an answer's own account of itself is what was asked for. One that
+    /// is off by a byte would be taken for a damaged archive.
+    fn is_met(self, (from, to, size): (u64, u64, u64)) -> bool {
+        let plausible = from < to && to <= size;
+        plausible
+            && match self {
+                Self::Last(length) => to == size && from == size.saturating_sub(length),
+                Self::Between(first, end) => from == first && to == end.min(size),
+            }
+    }
+}
+
+/// Why a body is not there.
+enum Broken {
+    /// It broke off, and why.
+    Cut(String),
+    /// It is larger than it may be.
+    Large,
+}
+
+/// Receives a body of at most `limit` bytes, counted after unpacking: what is a few
+/// bytes on the way may be gigabytes here.
+async fn whole(mut response: Response, limit: u64) -> Result<Vec<u8>, Broken> {
+    let told = response.content_length().unwrap_or(0);
+    if told > limit {
+        return Err(Broken::Large);
+    }
+    // A length that is only claimed reserves no memory to speak of.
+    let mut body = Vec::with_capacity(usize::try_from(told.min(1 << 20)).unwrap_or(0));
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if (body.len() + chunk.len()) as u64 > limit => {
+                return Err(Broken::Large);
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return Ok(body),
+            Err(error) => return Err(Broken::Cut(causes(&error))),
+        }
+    }
 }
 
 fn is_pytorch(url: &Url) -> bool {
@@ -369,6 +454,13 @@ fn refusal(status: StatusCode) -> String {
 
 fn unreachable_error(url: &Url, detail: String) -> IndexError {
     IndexError::Unreachable {
+        url: redact(url.as_str()),
+        detail,
+    }
+}
+
+fn integrity(url: &Url, detail: String) -> IndexError {
+    IndexError::Integrity {
         url: redact(url.as_str()),
         detail,
     }
@@ -395,11 +487,13 @@ fn retry_after(response: &Response) -> Option<Duration> {
         .ok()
 }
 
-/// `bytes 100-199/5000` → where it begins and how long the file is.
-fn content_range(text: &str) -> Option<(u64, u64)> {
+/// `bytes 100-199/5000` → from, to (exclusive) and how long the file is.
+fn content_range(text: &str) -> Option<(u64, u64, u64)> {
     let (range, size) = text.strip_prefix("bytes")?.trim().split_once('/')?;
+    let (from, last) = range.split_once('-')?;
     Some((
-        range.split('-').next()?.trim().parse().ok()?,
+        from.trim().parse().ok()?,
+        last.trim().parse::<u64>().ok()?.checked_add(1)?,
         size.trim().parse().ok()?,
     ))
 }

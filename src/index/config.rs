@@ -1,6 +1,7 @@
 //! Which indexes there are and which package comes from which.
 
 use std::fmt;
+use std::time::Duration;
 
 use camino::Utf8PathBuf;
 
@@ -39,6 +40,25 @@ pub struct IndexLocation {
     pub packages: Vec<String>,
 }
 
+/// How long is waited for a host that keeps silent or fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// A connection is given up when nothing came for this long.
+    pub silence: Duration,
+    /// How long is waited before the second attempt; four times as long before each
+    /// further one.
+    pub pause: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            silence: Duration::from_secs(30),
+            pause: Duration::from_millis(150),
+        }
+    }
+}
+
 /// All that the client needs to know.
 #[derive(Clone, Default)]
 pub struct IndexConfig {
@@ -54,6 +74,8 @@ pub struct IndexConfig {
     pub refresh: bool,
     /// The text of a netrc file.
     pub netrc: Option<String>,
+    /// How long is waited for a host.
+    pub patience: Patience,
 }
 
 /// Credentials in addresses are never printed, not even for the programmer.

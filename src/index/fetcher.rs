@@ -9,8 +9,8 @@ use std::sync::atomic::Ordering;
 use tokio::sync::{Semaphore, mpsc};
 use url::Url;
 
-use super::archive::{Tail, read_local, read_tail, wheel_metadata};
-use super::client::{Client, PageAnswer, Want as PartWant};
+use super::archive::{LIMIT, Tail, read_local, read_tail, wheel_metadata};
+use super::client::{Client, Fetched, PageAnswer, Want as PartWant};
 use super::config::IndexLocation;
 use super::folder;
 use super::page::{ColdFile, Page};
@@ -19,6 +19,7 @@ use super::remote::{MetadataSlot, ONLY_A_BUILD, Shared};
 use super::simple::{ListedFile, parse_page};
 use super::source::{Download, IndexError, MetadataError, Want};
 use crate::host::{digest, fs};
+use crate::package::artifact::show_bytes;
 use crate::package::{FileKind, Metadata, Name, Version, redact};
 
 /// Requests under way at once.
@@ -48,7 +49,8 @@ pub(super) fn start(shared: &Arc<Shared>, mut wants: mpsc::UnboundedReceiver<Wan
                 runtime.block_on(async move {
                     let urls = shared.config.indexes.iter().map(|index| index.url.as_str());
                     let links = shared.config.find_links.iter().map(String::as_str);
-                    let client = match Client::new(urls.chain(links), shared.config.netrc.clone()) {
+                    let (netrc, patience) = (shared.config.netrc.clone(), shared.config.patience);
+                    let client = match Client::new(urls.chain(links), netrc, patience) {
                         Ok(client) => client,
                         Err(error) => return shared.fail_all(&error),
                     };
@@ -142,8 +144,9 @@ impl Fetcher {
         let url = Url::parse(address).map_err(|_| fail("it is not a URL".to_owned()))?;
         let _permit = self.permits.acquire().await;
         self.shared.stats.files.fetch_add(1, Ordering::Relaxed);
-        let found = self.client.file(&url).await?;
-        let bytes = found.ok_or_else(|| fail("the file is not there".to_owned()))?;
+        let Fetched::Whole(bytes) = self.client.file(&url, u64::MAX).await? else {
+            return Err(fail("the file is not there".to_owned()));
+        };
         let sha256 = digest::sha256(&bytes);
         let filename = url
             .path_segments()
@@ -278,19 +281,24 @@ impl Fetcher {
                     .stats
                     .bytes
                     .fetch_add(body.len() as u64, Ordering::Relaxed);
-                let (name, index) = (name.clone(), shown.clone());
+                let (own, index) = (name.clone(), shown.clone());
+                let (asked, came_from) = (format!("{shown}/{name}/"), redact(url.as_str()));
                 let parse = move || {
                     parse_page(&content_type, &body, &url)
-                        .map(|files| (Page::new(&index, &name, files), name))
+                        .map(|files| Page::new(&index, &own, files))
                 };
                 let _permit = self.digesting.acquire().await;
                 let parsed = tokio::task::spawn_blocking(parse)
                     .await
                     .map_err(|error| error.to_string())
                     .and_then(|parsed| parsed);
-                let (page, name) = parsed.map_err(|detail| IndexError::Integrity {
-                    url: format!("{shown}/"),
-                    detail,
+                let page = parsed.map_err(|detail| IndexError::Integrity {
+                    detail: if came_from == asked {
+                        detail
+                    } else {
+                        format!("{detail}; it came from {came_from}")
+                    },
+                    url: asked,
                 })?;
                 self.shared.cache.keep_page(
                     &shown,
@@ -325,9 +333,15 @@ impl Fetcher {
         let _permit = self.permits.acquire().await;
         if file.file.kind == FileKind::Sdist {
             self.shared.stats.files.fetch_add(1, Ordering::Relaxed);
-            let bytes = self.client.file(&url).await?.ok_or_else(|| {
-                MetadataError::Unusable("its file is gone from the index".to_owned())
-            })?;
+            // What the index states of a file bounds what may come in its place.
+            let limit = file.file.size.unwrap_or(u64::MAX);
+            let bytes = match self.client.file(&url, limit).await? {
+                Fetched::Whole(bytes) => bytes,
+                Fetched::Missing => return Err(gone(&url)),
+                Fetched::Large => {
+                    return Err(wrong(&url, "the file is larger than the index states"));
+                }
+            };
             check_hash(file, &bytes)?;
             return self.understand(name, version, file, &bytes);
         }
@@ -354,8 +368,13 @@ impl Fetcher {
         };
         self.shared.stats.metadata.fetch_add(1, Ordering::Relaxed);
         // Some indexes advertise what they do not have: then the wheel is read.
-        let Some(bytes) = self.client.file(&address).await? else {
-            return Ok(None);
+        let bytes = match self.client.file(&address, LIMIT).await? {
+            Fetched::Whole(bytes) => bytes,
+            Fetched::Missing => return Ok(None),
+            Fetched::Large => {
+                let text = format!("its metadata is larger than {}", show_bytes(LIMIT));
+                return Err(MetadataError::Unusable(text));
+            }
         };
         self.shared
             .stats
@@ -365,24 +384,20 @@ impl Fetcher {
             .as_ref()
             .is_some_and(|hash| *hash != digest::sha256(&bytes))
         {
-            let detail = "the metadata does not have the hash that the index states".to_owned();
-            return Err(IndexError::Integrity {
-                url: redact(address.as_str()),
-                detail,
-            }
-            .into());
+            let detail = "the metadata does not have the hash that the index states";
+            return Err(wrong(&address, detail));
         }
         Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
     }
 
     /// Reads METADATA out of a wheel with as few bytes as possible.
     async fn ranged(&self, url: &Url, file: &ColdFile) -> Result<String, MetadataError> {
-        let gone = || MetadataError::Unusable("its file is gone from the index".to_owned());
         let mut want = PartWant::Last(TAIL);
         let mut tail: Option<(Vec<u8>, u64)> = None;
         for _ in 0..4 {
             self.shared.stats.ranges.fetch_add(1, Ordering::Relaxed);
-            let part = self.client.part(url, want).await?.ok_or_else(gone)?;
+            let part = self.client.part(url, want).await?;
+            let part = part.ok_or_else(|| gone(url))?;
             self.shared
                 .stats
                 .bytes
@@ -456,6 +471,20 @@ impl Fetcher {
                 Ok(MetadataSlot::NeedsBuild { path })
             }
         }
+    }
+}
+
+fn wrong(url: &Url, detail: &str) -> MetadataError {
+    MetadataError::Index(IndexError::Integrity {
+        url: redact(url.as_str()),
+        detail: detail.to_owned(),
+    })
+}
+
+/// The page lists a file that is not there: the index changed, or its parts disagree.
+fn gone(url: &Url) -> MetadataError {
+    MetadataError::Gone {
+        url: redact(url.as_str()),
     }
 }
 

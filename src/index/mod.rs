@@ -24,7 +24,7 @@ pub mod remote;
 pub mod simple;
 pub mod source;
 
-pub use config::{IndexConfig, IndexLocation};
+pub use config::{IndexConfig, IndexLocation, Patience};
 pub use memory::MemoryIndex;
 pub use page::{FileRef, Page};
 pub use remote::{RemoteIndex, Stats};

@@ -102,14 +102,14 @@ impl Page {
         let kinds: Vec<Option<(usize, u32)>> = {
             // A page names few versions often.
             let mut known: FxHashMap<&str, Option<usize>> = FxHashMap::default();
-            let mut own = "";
+            let mut own = None;
             let mut kind = |filename| {
                 let Some((project, version, tag)) = WheelName::split(filename) else {
                     let version = sdist_version(filename, name).filter(|_| is_sdist(filename))?;
                     return Some((groups.of(version), SDIST));
                 };
-                if project != own {
-                    (Name::parse(project).as_ref() == Some(name)).then(|| own = project)?;
+                if own != Some(project) {
+                    (Name::parse(project).as_ref() == Some(name)).then(|| own = Some(project))?;
                 }
                 let parsed = known
                     .entry(version)

@@ -6,13 +6,18 @@ use std::io::{Cursor, Read};
 use camino::Utf8Path;
 use flate2::read::GzDecoder;
 
+use super::archive::{LIMIT, unpack};
 use crate::host::fs;
 use crate::package::artifact::printable;
 use crate::package::metadata::parse_egg_requires;
 use crate::package::{Metadata, Name, Version};
 
-/// A member larger than this is not metadata.
-const LIMIT: u64 = 16 << 20;
+/// What all telling members of an archive may have together.
+const TOGETHER: usize = 64 << 20;
+/// What an archive may unpack to: a few bytes may be packed gigabytes.
+const UNPACKED: u64 = 4 << 30;
+/// A member's name in a tar archive that is longer than this is none.
+const LONG_NAME: u64 = 64 << 10;
 /// An archive with more members than this is none of a project.
 const MOST: usize = 200_000;
 
@@ -51,17 +56,36 @@ impl Members {
     /// Reads a project's directory.
     pub fn of_directory(dir: &Utf8Path) -> Self {
         let mut found = Vec::new();
-        let mut add = |path: String| {
-            if let Ok(Some(bytes)) = fs::find_bytes(&dir.join(&path))
-                && bytes.len() as u64 <= LIMIT
-            {
-                found.push((path, String::from_utf8_lossy(&bytes).into_owned()));
+        let mut add = |name: String| {
+            let path = dir.join(&name);
+            // A link may lead to a device, which would be read forever.
+            let fits = fs::is_file(&path) && fs::stamp(&path).is_ok_and(|(size, _)| size <= LIMIT);
+            if fits && let Ok(bytes) = fs::read_bytes(&path) {
+                found.push((name, String::from_utf8_lossy(&bytes).into_owned()));
             }
         };
         for name in ["PKG-INFO", "pyproject.toml", "setup.cfg", "setup.py"] {
             add(name.to_owned());
         }
         Self(found)
+    }
+
+    /// Keeps a member if it says something about the project.
+    fn take(&mut self, path: &str, member: impl Read) -> Result<(), String> {
+        if !is_telling(path) {
+            return Ok(());
+        }
+        let bytes = unpack(member).map_err(|detail| {
+            let path = printable(path);
+            format!("its `{path}` {detail}")
+        })?;
+        let before: usize = self.0.iter().map(|(_, text)| text.len()).sum();
+        if before + bytes.len() > TOGETHER {
+            return Err("it has too much metadata".to_owned());
+        }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        self.0.push((path.to_owned(), text));
+        Ok(())
     }
 
     fn get(&self, path: &str) -> Option<&str> {
@@ -134,7 +158,7 @@ impl Members {
             return Ok(Stated::NeedsBuild(None));
         }
         if older.version.is_empty() {
-            older.version = "0".to_owned();
+            "0".clone_into(&mut older.version);
         }
         older.unverified = true;
         Ok(Stated::NeedsBuild(Some(Box::new(older))))
@@ -300,55 +324,89 @@ fn is_telling(path: &str) -> bool {
 /// Returns a member's path within the project, if it lies there.
 fn inner<'p>(path: &'p str, subdirectory: Option<&str>) -> Option<&'p str> {
     let path = path.trim_start_matches("./");
-    let rest = path.split_once('/').map_or(path, |(_, rest)| rest);
+    let rest = match path.split_once('/') {
+        // A member that climbs or starts at the root is none of the project.
+        Some(("" | "..", _)) => return None,
+        Some((_, rest)) => rest,
+        None => path,
+    };
     match subdirectory {
         Some(dir) => rest.strip_prefix(dir.trim_matches('/'))?.strip_prefix('/'),
         None => Some(rest),
     }
 }
 
+/// Walks over the entries as they stand in the archive: the names that the tar crate
+/// would read ahead by itself may be gigabytes long.
 fn tar_members(bytes: &[u8], subdirectory: Option<&str>) -> Result<Members, String> {
     let damaged = |error: std::io::Error| format!("it cannot be unpacked: {error}");
-    let mut archive = tar::Archive::new(GzDecoder::new(bytes));
-    let mut found = Vec::new();
-    for (count, entry) in archive.entries().map_err(damaged)?.enumerate() {
+    let mut archive = tar::Archive::new(GzDecoder::new(bytes).take(UNPACKED));
+    let mut members = Members::default();
+    let mut long_name = None;
+    for (count, entry) in archive.entries().map_err(damaged)?.raw(true).enumerate() {
         if count > MOST {
             return Err("it has too many members".to_owned());
         }
-        let entry = entry.map_err(damaged)?;
-        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let Some(path) = inner(&path, subdirectory).map(str::to_owned) else {
+        let mut entry = entry.map_err(damaged)?;
+        let kind = entry.header().entry_type();
+        if kind.is_gnu_longname() || kind.is_pax_local_extensions() {
+            if entry.size() > LONG_NAME {
+                return Err("a name in it is too long".to_owned());
+            }
+            let mut header = Vec::new();
+            entry.read_to_end(&mut header).map_err(damaged)?;
+            long_name = if kind.is_gnu_longname() {
+                header.truncate(
+                    header
+                        .iter()
+                        .position(|&byte| byte == 0)
+                        .unwrap_or(header.len()),
+                );
+                Some(header)
+            } else {
+                pax_path(&header).or(long_name)
+            };
             continue;
-        };
-        if is_telling(&path) && entry.header().entry_type().is_file() && entry.size() <= LIMIT {
-            let mut text = Vec::new();
-            entry.take(LIMIT).read_to_end(&mut text).map_err(damaged)?;
-            found.push((path, String::from_utf8_lossy(&text).into_owned()));
+        }
+        let path = long_name
+            .take()
+            .unwrap_or_else(|| entry.path_bytes().into_owned());
+        let path = String::from_utf8_lossy(&path).into_owned();
+        if let Some(path) = inner(&path, subdirectory)
+            && kind.is_file()
+        {
+            members.take(path, entry)?;
         }
     }
-    Ok(Members(found))
+    Ok(members)
+}
+
+/// Finds the path among the records of an extended header, `LENGTH KEY=VALUE` each.
+fn pax_path(header: &[u8]) -> Option<Vec<u8>> {
+    let records = tar::PaxExtensions::new(header).flatten();
+    let path = records
+        .filter(|record| record.key_bytes() == b"path")
+        .last()?;
+    Some(path.value_bytes().to_vec())
 }
 
 fn zip_members(bytes: &[u8], subdirectory: Option<&str>) -> Result<Members, String> {
     let damaged = |error: zip::result::ZipError| format!("it cannot be unpacked: {error}");
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(damaged)?;
-    let mut found = Vec::new();
-    for at in 0..archive.len().min(MOST) {
+    if archive.len() > MOST {
+        return Err("it has too many members".to_owned());
+    }
+    let mut members = Members::default();
+    for at in 0..archive.len() {
         let entry = archive.by_index(at).map_err(damaged)?;
         let path = entry.name().map_err(damaged)?.into_owned();
-        let Some(path) = inner(&path, subdirectory).map(str::to_owned) else {
-            continue;
-        };
-        if is_telling(&path) && entry.size() <= LIMIT {
-            let mut text = Vec::new();
-            entry
-                .take(LIMIT)
-                .read_to_end(&mut text)
-                .map_err(|error| format!("it cannot be unpacked: {error}"))?;
-            found.push((path, String::from_utf8_lossy(&text).into_owned()));
+        if let Some(path) = inner(&path, subdirectory)
+            && entry.is_file()
+        {
+            members.take(path, entry)?;
         }
     }
-    Ok(Members(found))
+    Ok(members)
 }
 
 /// Reads what an sdist states about itself, given the name and version that its

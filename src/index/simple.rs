@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use url::Url;
 
+use super::folder::is_distribution;
 use super::html;
 use crate::package::Hashes;
 
@@ -80,13 +81,12 @@ pub fn parse_page(content_type: &str, body: &[u8], base: &Url) -> Result<Vec<Lis
     }
     if kind.ends_with("+html") || kind == "text/html" || kind == "application/xhtml+xml" {
         let text = String::from_utf8_lossy(body);
-        if !["<a ", "<html", "<!doctype"]
-            .iter()
-            .any(|mark| holds_ignoring_case(text.as_bytes(), mark.as_bytes()))
-        {
-            return Err("the answer says it is HTML but is not a page".to_owned());
+        let files = html::parse(&text, base);
+        let lists = |file: &ListedFile| is_distribution(&file.filename);
+        if !files.iter().any(lists) {
+            is_index_page(text.as_bytes(), files.is_empty())?;
         }
-        return Ok(html::parse(&text, base));
+        return Ok(files);
     }
     Err(format!(
         "the content type `{}` is not an index page",
@@ -177,10 +177,46 @@ fn is_lower(text: &str) -> bool {
     !text.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
-/// Reports whether a text holds a word in any case; the word begins with `<`.
+/// What pages of indexes and listings of directories say, were they never so empty.
+const SIGNS: [&str; 5] = [
+    "pypi:repository-version",
+    "links for",
+    "index of",
+    "directory listing",
+    "simple index",
+];
+
+/// Tells a page that lists no distribution from a sign-in page and the like, which a
+/// network may put in place of any answer: that must not count as "no such version".
+///
+/// A page with a sign of an index is one. Without any, a page with a form is none, and
+/// neither is one without links.
+fn is_index_page(text: &[u8], no_links: bool) -> Result<(), String> {
+    let holds = |word: &str| holds_ignoring_case(text, word.as_bytes());
+    if !["<a ", "<html", "<!doctype"].into_iter().any(holds) {
+        return Err("the answer says it is HTML but is not a page".to_owned());
+    }
+    let is_form = ["<form", "type=password", "type=\"password\""]
+        .into_iter()
+        .any(holds);
+    if SIGNS.into_iter().any(holds) || !no_links && !is_form {
+        return Ok(());
+    }
+    let what = if is_form {
+        "asks to sign in or the like"
+    } else {
+        "has no links"
+    };
+    Err(format!("the answer is not a page of an index: it {what}"))
+}
+
+/// Reports whether a text holds a word in any case.
 fn holds_ignoring_case(text: &[u8], word: &[u8]) -> bool {
-    memchr::memchr_iter(b'<', text).any(|at| {
-        text.get(at..at + word.len())
+    let (Some(&first), length) = (word.first(), word.len()) else {
+        return true;
+    };
+    memchr::memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), text).any(|at| {
+        text.get(at..at + length)
             .is_some_and(|found| found.eq_ignore_ascii_case(word))
     })
 }

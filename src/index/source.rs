@@ -52,6 +52,13 @@ pub enum MetadataError {
     /// The version cannot be used, and why; others may.
     #[error("{0}")]
     Unusable(String),
+    /// The page lists its file, and the file is not there: others may be, but that it is
+    /// of no use is no fact about it.
+    #[error("its file is gone from the index")]
+    Gone {
+        /// Where it should be, credentials removed.
+        url: String,
+    },
     /// The world could not be asked.
     #[error(transparent)]
     Index(#[from] IndexError),

@@ -144,9 +144,9 @@ pub fn run(
         }
     }
     if let Some(lock) = &preview.lock {
-        let names = lock.packages.iter().map(|package| &package.name);
+        let names: Vec<_> = lock.packages.iter().map(|package| &package.name).collect();
         let installed = site.installed()?;
-        for family in find_families(names, &families(&site.installation.settings)?) {
+        for family in find_families(&names, &families(&site.installation.settings)?) {
             let shown: Vec<&str> = family.iter().map(crate::package::Name::as_str).collect();
             let mut message = format!("{} own the same modules", shown.join(" and "));
             if let Some(files) = shared_files(&family, &installed) {

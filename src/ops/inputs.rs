@@ -9,7 +9,9 @@ use url::Url;
 use super::context::Context;
 use super::error::OpError;
 use crate::index::config::PYPI;
-use crate::index::{Builder, Index, IndexConfig, IndexLocation, MetadataError, RemoteIndex};
+use crate::index::{
+    Builder, Index, IndexConfig, IndexLocation, MetadataError, Patience, RemoteIndex,
+};
 use crate::package::target::{Arch, Implementation, MachineFacts, Os};
 use crate::package::{Name, Platform, Target, Version};
 use crate::requirements::file::{IndexOption, Reading};
@@ -211,6 +213,7 @@ impl ResolveFlags {
             cache_dir: context.cache_dir.clone(),
             refresh: self.refresh,
             netrc: context.netrc.clone(),
+            patience: Patience::default(),
         })
     }
 
@@ -538,8 +541,8 @@ pub fn name_lines(
     set.name_lines(targets, |place, base| {
         match index.direct(None, place, base) {
             Ok(found) => Ok(Ok(found.name)),
-            Err(MetadataError::Unusable(reason)) => Ok(Err(reason)),
             Err(MetadataError::Index(error)) => Err(OpError::Index(error)),
+            Err(unusable) => Ok(Err(unusable.to_string())),
         }
     })?;
     if set.problems.len() == before {

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use pep508_rs::{ExtraName, MarkerEnvironment, MarkerTree, MarkerWarningKind};
 
+use super::artifact::printable;
 use super::name::Extra;
 
 /// A marker with its text. The default holds always.
@@ -28,6 +29,13 @@ impl Marker {
         let text = text.trim();
         if text.is_empty() {
             return Ok(Self::default());
+        }
+        // The grammar has no other; the parser cuts such text within a character.
+        if let Some(strange) = text.chars().find(|c| !c.is_ascii()) {
+            return Err(format!(
+                "in the marker: unexpected character `{}`",
+                printable(&strange.to_string())
+            ));
         }
         let repaired = repair(text);
         let mut left_out = false;

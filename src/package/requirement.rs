@@ -332,6 +332,7 @@ fn repair_one(part: &str) -> String {
         return format!("!={version}.*");
     }
     if let Some(stem) = version.strip_suffix(".*")
+        && !stem.is_empty()
         && !matches!(operator, "==" | "!=")
     {
         return format!("{operator}{stem}");

@@ -137,21 +137,25 @@ fn first_line(text: &str) -> String {
 /// Returns the least version above `version` and all its local versions.
 ///
 /// No sentinel is needed: after `1.0.dev3` comes `1.0.dev4`, after `1.0.post2`
-/// comes `1.0.post3.dev0`, and after anything else its `post0.dev0`.
+/// comes `1.0.post3.dev0`, and after anything else its `post0.dev0`. The largest
+/// number has no successor; a list of specifiers with it is refused.
 pub fn successor(version: &Version) -> Version {
     let bare = version.clone().without_local();
     if let Some(dev) = bare.dev() {
-        return bare.with_dev(Some(dev + 1));
+        return bare.with_dev(Some(dev.saturating_add(1)));
     }
-    let post = bare.post().map_or(0, |post| post + 1);
-    bare.with_post(Some(post)).with_dev(Some(0))
+    match bare.post().map_or(Some(0), |post| post.checked_add(1)) {
+        Some(post) => bare.with_post(Some(post)).with_dev(Some(0)),
+        None => bare,
+    }
 }
 
 fn equal(version: &Version) -> Range {
-    if version.is_local() {
+    let end = successor(version);
+    if version.is_local() || end <= *version {
         Range::singleton(version.clone())
     } else {
-        Range::from_range_bounds(version.clone()..successor(version))
+        Range::from_range_bounds(version.clone()..end)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::line::logical_lines;
-use super::origin::{Origin, Problem, show_path};
+use super::origin::{Origin, OriginKind, Problem, show_path};
 use super::statement::{Statement, Wanted, parse};
 use super::text::decode;
 use crate::host::fs;
@@ -70,6 +70,14 @@ pub fn read_requirements(path: &Utf8Path, reading: &Reading<'_>) -> FileContent 
     content
 }
 
+/// Reads a requirements file that a line of another file names.
+pub(super) fn read_named(path: &Utf8Path, at: &Origin, reading: &Reading<'_>) -> FileContent {
+    let mut content = FileContent::default();
+    let mut seen = BTreeSet::new();
+    read_into(path, reading, false, Some(at), &mut seen, &mut content);
+    content
+}
+
 /// Reads the text of a requirements file that is already at hand, as from
 /// standard input; `base` is what its relative paths mean.
 pub fn parse_requirements(text: &str, base: &Utf8Path, reading: &Reading<'_>) -> FileContent {
@@ -101,13 +109,11 @@ fn read_into(
         ));
         return;
     }
-    if let Some(named_at) = named_at
-        && fs::exists(path)
-        && !fs::is_file(path)
-    {
-        // A device would be read forever.
+    // A device would be read forever; only who calls may name one, as `/dev/stdin` is.
+    let is_strangers = named_at.is_some() || reading.owner.kind == OriginKind::Node;
+    if is_strangers && fs::exists(path) && !fs::is_file(path) {
         let message = format!("`{shown}` is not a file");
-        let problem = Problem::error("invalid-file", named_at.clone(), message);
+        let problem = Problem::error("invalid-file", named_at.cloned().unwrap_or(file), message);
         content.problems.push(problem);
         return;
     }
@@ -271,9 +277,14 @@ pub(super) fn unreadable(
     message: &str,
     fix: Option<String>,
 ) -> Problem {
-    let message = format!("cannot read `{}`: {message}", shorten(text));
+    // Message and fix may quote a part of the line, with what is secret in it.
+    let quoting = |text: &str| {
+        let parts: Vec<String> = text.split('`').map(redact_words).collect();
+        parts.join("`")
+    };
+    let message = format!("cannot read `{}`: {}", shorten(text), quoting(message));
     let mut problem = Problem::error("invalid-requirement", origin, message);
-    problem.fix = fix.map(|fix| {
+    problem.fix = fix.map(|fix| quoting(&fix)).map(|fix| {
         if fix.contains(' ') {
             fix
         } else {
@@ -298,15 +309,18 @@ pub(super) fn shown_text(written: &str, wanted: &Wanted) -> String {
     }
 }
 
+fn redact_words(text: &str) -> String {
+    let words: Vec<String> = text.split(' ').map(redact_word).collect();
+    words.join(" ")
+}
+
 /// Redacts a word that ends with an address, as `--index-url=https://…` does.
 fn redact_word(word: &str) -> String {
     let Some(colon) = word.find("://") else {
         return word.to_owned();
     };
     let is_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
-    let start = word[..colon]
-        .rfind(|c| !is_scheme(c))
-        .map_or(0, |at| at + 1);
+    let start = word[..colon].trim_end_matches(is_scheme).len();
     let (head, url) = word.split_at(start);
     if !url.contains("${") {
         return format!("{head}{}", crate::package::redact(url));

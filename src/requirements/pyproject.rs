@@ -4,7 +4,7 @@
 use camino::Utf8Path;
 use toml_edit::{Document, Item, TableLike, Value};
 
-use super::file::{Entry, FileContent, Reading, read_requirements, shown_text, unreadable};
+use super::file::{Entry, FileContent, Reading, read_named, shown_text, unreadable};
 use super::origin::{Origin, Problem, show_path};
 use super::statement::{Statement, Wanted, parse};
 use super::text::{decode, position};
@@ -334,7 +334,7 @@ impl Walk<'_> {
         };
         let base = self.path.parent().unwrap_or(Utf8Path::new("")).to_owned();
         for file in files {
-            let mut read = read_requirements(&base.join(file), self.reading);
+            let mut read = read_named(&base.join(file), origin, self.reading);
             place_at(&mut read, origin);
             self.project.content.lines += read.lines;
             self.project.content.entries.extend(read.entries);

@@ -78,7 +78,7 @@ pub fn read_setup_cfg(path: &Utf8Path, extras: &[String], reading: &Reading<'_>)
         if let Some(named) = value.strip_prefix("file:") {
             for name in named.split(',').map(str::trim) {
                 let target = path.with_file_name(name);
-                let mut read = super::file::read_requirements(&target, reading);
+                let mut read = super::file::read_named(&target, &origin, reading);
                 place_at(&mut read, &origin);
                 content.lines += read.lines;
                 content.entries.extend(read.entries);

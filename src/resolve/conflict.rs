@@ -239,6 +239,7 @@ fn describe(world: &World<'_>, core: &[u32], cancel: &Cancel) -> Result<Conflict
     let mut policies = BTreeSet::new();
     let mut missing = BTreeSet::new();
     let mut rivals: BTreeSet<Name> = BTreeSet::new();
+    let mut gone = None;
     if let Solved::Proof(proof) = solve(world, core, cancel, Some(TRIAL_STEPS))? {
         visit(&proof, &mut |external| match external {
             External::FromDependencyOf(from, versions, to, asked) => {
@@ -260,8 +261,14 @@ fn describe(world: &World<'_>, core: &[u32], cancel: &Cancel) -> Result<Conflict
             External::NoVersions(Pkg::Name(name), _) => {
                 missing.insert(*name);
             }
+            External::Custom(Pkg::Name(name) | Pkg::Extra(name, _), versions, _) => {
+                gone = gone.take().or_else(|| world.gone(*name, versions));
+            }
             _ => {}
         });
+    }
+    if let Some(error) = gone {
+        return Err(error);
     }
     let starts = core.iter().map(|&at| Pkg::Line(at));
     let starts = starts.chain(policies.iter().map(|&at| Pkg::Policy(at)));

@@ -16,7 +16,7 @@ use crate::requirements::Role;
 const TROUBLED: u32 = 5;
 /// Rejections after which what they taught is worth beginning anew; doubled each
 /// time, for a start that forgets what was excluded costs the more the more it was.
-const PATIENCE: u64 = 10;
+const PATIENCE: u64 = 100;
 
 /// What stops a solve that is not an answer.
 #[derive(Debug, Clone, thiserror::Error)]

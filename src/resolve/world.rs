@@ -98,6 +98,8 @@ pub struct World<'a> {
     interner: RefCell<Interner>,
     pub(super) candidates: RefCell<FxHashMap<u32, Option<Rc<Candidates>>>>,
     pub(super) deps: RefCell<FxHashMap<(u32, Version), DepsResult>>,
+    /// Versions whose files an index lists and does not have, with their addresses.
+    gone: RefCell<FxHashMap<(u32, Version), String>>,
     /// How many versions of a name were looked at one after the other.
     walks: RefCell<FxHashMap<u32, u32>>,
     markers: RefCell<FxHashMap<String, bool>>,
@@ -150,6 +152,7 @@ impl<'a> World<'a> {
             interner: RefCell::default(),
             candidates: RefCell::default(),
             deps: RefCell::default(),
+            gone: RefCell::default(),
             walks: RefCell::default(),
             markers: RefCell::default(),
             parsed: Rc::default(),
@@ -194,11 +197,11 @@ impl<'a> World<'a> {
         }
         // An override decides where its package comes from too.
         for (&name, overrides) in &world.overrides {
-            let urls = overrides.iter().filter_map(|&at| {
+            let mut urls = overrides.iter().rev().filter_map(|&at| {
                 let url = lines[at as usize].requirement.url.clone()?;
                 Some((url, at))
             });
-            match urls.last() {
+            match urls.next() {
                 Some(place) => world.urls.insert(name, place),
                 None => world.urls.remove(&name),
             };
@@ -343,7 +346,8 @@ impl<'a> World<'a> {
                         page
                     }
                     Err(MetadataError::Index(error)) => return Err(error),
-                    Err(MetadataError::Unusable(reason)) => {
+                    Err(error) => {
+                        let reason = error.to_string();
                         self.directs.borrow_mut().insert(number, Err(reason));
                         Arc::new(Page::new(url, &name, Vec::new()))
                     }
@@ -460,6 +464,16 @@ impl<'a> World<'a> {
                 .and_then(|()| self.understand(&metadata))
                 .map(Rc::new),
             Err(MetadataError::Unusable(reason)) => Err(reason),
+            Err(error @ MetadataError::Gone { .. }) => {
+                let reason = error.to_string();
+                // What a line itself gives an address is listed by nobody.
+                if let MetadataError::Gone { url } = error
+                    && !self.urls.contains_key(&number)
+                {
+                    self.gone.borrow_mut().insert(key.clone(), url);
+                }
+                Err(reason)
+            }
             Err(MetadataError::Index(error)) => return Err(error),
         };
         if let Err(reason) = &found
@@ -470,6 +484,18 @@ impl<'a> World<'a> {
         }
         self.deps.borrow_mut().insert(key, found.clone());
         Ok(found)
+    }
+
+    /// Says which file among these versions an index lists and does not have: that they
+    /// are of no use is no fact about packages.
+    pub fn gone(&self, number: u32, versions: &Range) -> Option<IndexError> {
+        let gone = self.gone.borrow();
+        let of = |(at, version): &&(u32, Version)| *at == number && versions.contains(version);
+        let found = gone.keys().filter(of).max()?;
+        Some(IndexError::Unreachable {
+            url: gone[found].clone(),
+            detail: "the index lists this file and does not have it".to_owned(),
+        })
     }
 
     /// Returns the requirements of a version if they were looked at before.
@@ -503,7 +529,9 @@ impl<'a> World<'a> {
                 let found = self.index.metadata(&name, version, &file);
                 match found {
                     // Another platform's wheel was only a short cut.
-                    Err(MetadataError::Unusable(_)) if read != install => {
+                    Err(MetadataError::Unusable(_) | MetadataError::Gone { .. })
+                        if read != install =>
+                    {
                         let file = candidates.page().cold(install).ok_or_else(damaged)?;
                         self.index.metadata(&name, version, &file)
                     }

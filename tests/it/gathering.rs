@@ -289,6 +289,29 @@ fn a_line_that_only_says_where_waits_to_be_named_and_is_none_without_its_target(
     );
 }
 
+/// A link in a repository may lead to what answers for ever.
+#[cfg(unix)]
+#[test]
+fn a_node_whose_files_are_links_to_a_device_hangs_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox.comfyui("");
+    sandbox.node("sound", "numpy\n");
+    sandbox.write("custom_nodes/hangs/__init__.py", "");
+    for file in [
+        "requirements.txt",
+        "pyproject.toml",
+        "setup.cfg",
+        "install.py",
+    ] {
+        let link = sandbox.root().join("custom_nodes/hangs").join(file);
+        std::os::unix::fs::symlink("/dev/zero", link).unwrap();
+    }
+    insta::assert_snapshot!(shown(&gathered(&sandbox)), @r"
+    Node sound custom_nodes/sound/requirements.txt:1:1 requires numpy
+    1 lines read
+    ");
+}
+
 #[test]
 fn an_install_script_is_reported_with_what_it_seems_to_do_and_never_run() {
     let sandbox = Sandbox::new();

@@ -2,6 +2,8 @@
 
 mod cache;
 mod choice;
+mod faults;
+mod sizes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -294,10 +294,86 @@ fn a_page_that_is_no_index_page_is_an_error_that_says_so() {
         (JSON, r#"{"detail": "no"}"#, "not the JSON of an index"),
         ("text/html", "503 backend is down", "not a page"),
         ("text/html", "", "not a page"),
+        ("text/html", "<!DOCTYPE html><p>Please wait</p>", "no links"),
+        (
+            "text/html",
+            "<html><a href=/help>Help</a><FORM action=x></FORM></html>",
+            "sign in",
+        ),
+        (
+            "text/html",
+            "<html><a href=/help>Help</a><input type=\"password\"></html>",
+            "sign in",
+        ),
+        (
+            "text/html",
+            "<html><a href=/demo-1.0.txt>x</a><form></form></html>",
+            "sign in",
+        ),
     ] {
         let error = parse_page(kind, body.as_bytes(), &base()).unwrap_err();
         assert!(error.contains(says), "{body}: {error}");
     }
+}
+
+#[test]
+fn a_page_of_an_index_may_be_empty_or_hold_a_form() {
+    for (body, count) in [
+        (
+            "<html><title>Links for demo</title><h1>Links for demo</h1></html>",
+            0,
+        ),
+        (
+            "<!DOCTYPE html><meta name=\"pypi:repository-version\" content=\"1.1\">",
+            0,
+        ),
+        ("<!doctype html><h1>Index of /whl/demo</h1><form></form>", 0),
+        (
+            "<html><title>Directory listing for /demo/</title></html>",
+            0,
+        ),
+        ("<html><a href=\"../\">Parent</a></html>", 1),
+        (
+            "<form action=/search></form><a href=\"demo-1.0.tar.gz\">x</a>",
+            1,
+        ),
+        (
+            "<form action=/search></form><a href=\"demo-1.0-py3-none-any.whl#sha256=00\">x</a>",
+            1,
+        ),
+    ] {
+        let found = parse_page("text/html", body.as_bytes(), &base());
+        assert_eq!(found.map(|files| files.len()), Ok(count), "{body}");
+    }
+}
+
+#[test]
+fn a_zip_directory_of_impossible_size_is_damage_and_not_asked_for() {
+    let size: u64 = 3 << 30;
+    for (length, start) in [(0, 0), (1 << 31, 1 << 29), (46, 1)] {
+        let mut tail = b"PK\x05\x06\0\0\0\0\x01\0\x01\0".to_vec();
+        tail.extend(u32::to_le_bytes(length));
+        tail.extend(u32::to_le_bytes(start));
+        tail.extend([0; 2]);
+        let offset = size - tail.len() as u64;
+        let error = read_tail(&tail, offset, size).unwrap_err();
+        assert!(error.contains("damaged"), "{error}");
+    }
+    // The directory is at hand, and its entry names a METADATA of gigabytes.
+    let mut bytes = b"PK\x01\x02".to_vec();
+    bytes.extend([0; 16]);
+    bytes.extend(u32::to_le_bytes(3 << 30));
+    bytes.extend([0; 4]);
+    let name = b"demo-1.0.dist-info/METADATA";
+    bytes.extend(u16::to_le_bytes(u16::try_from(name.len()).unwrap()));
+    bytes.extend([0; 16]);
+    bytes.extend(name);
+    let directory = u32::try_from(bytes.len()).unwrap();
+    bytes.extend(b"PK\x05\x06\0\0\0\0\x01\0\x01\0");
+    bytes.extend(directory.to_le_bytes());
+    bytes.extend([0; 6]);
+    let error = read_tail(&bytes, 0, bytes.len() as u64).unwrap_err();
+    assert!(error.contains("larger than"), "{error}");
 }
 
 #[test]

@@ -144,6 +144,23 @@ fn what_cannot_be_mended_is_refused_with_its_column_and_fix() {
     check_refused("a; nonsense", 3, "in the marker", None);
     check_refused("a; python_version", 3, "in the marker", None);
     check_refused("a>=1; é", 6, "in the marker", None);
+    check_refused("a>=1, .*", 6, "`.*`", None);
+}
+
+#[test]
+fn a_marker_beyond_ascii_is_refused_at_its_first_strange_character() {
+    for text in [
+        "os_name == 'é'",
+        "os_name aé= 'nt'",
+        "extra == 'gpu' é",
+        "extra == 'gpu' and\u{a0}os_name == 'nt'",
+        "extra == 'gpu' aaaaaaé€😀 >= '3.9'",
+    ] {
+        let error = Marker::parse(text).expect_err(text);
+        assert!(error.contains("unexpected character"), "{text}: {error}");
+    }
+    let error = Marker::parse("os_name == '\u{202e}'").unwrap_err();
+    assert!(!error.contains('\u{202e}'), "{error}");
 }
 
 #[test]

@@ -9,7 +9,8 @@ use std::fmt::Write;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use portenv::requirements::file::{FileContent, Reading, parse_requirements};
-use portenv::requirements::pyproject::read_project;
+use portenv::requirements::pyproject::{read_project, read_pyproject};
+use portenv::requirements::setupcfg::read_setup_cfg;
 use portenv::requirements::{
     Entry, IndexOption, Origin, OriginKind, Problem, Severity, Statement, Wanted, read_requirements,
 };
@@ -207,6 +208,57 @@ fn a_text_at_hand_is_read_like_a_file() {
         "{}",
         places[1]
     );
+}
+
+/// A device answers for ever, and a stranger's file can name one or be a link to one.
+#[cfg(unix)]
+#[test]
+fn a_device_that_a_stranger_names_is_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = Utf8Path::from_path(dir.path()).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.join(name), text).unwrap();
+    write(
+        "pyproject.toml",
+        "[project]\nname = \"node\"\ndynamic = [\"dependencies\"]\n\
+         [tool.setuptools.dynamic]\ndependencies = {file = \"/dev/zero\"}\n",
+    );
+    write(
+        "setup.cfg",
+        "[options]\ninstall_requires = file: /dev/zero\n",
+    );
+    write("r.txt", "-r /dev/zero\n");
+    std::os::unix::fs::symlink("/dev/zero", dir.join("requirements.txt")).unwrap();
+    let owner = Origin::file(OriginKind::Node, Some("node"), "");
+    let variables = BTreeMap::new();
+    let reading = Reading {
+        root: dir,
+        owner: &owner,
+        variables: &variables,
+    };
+    for (file, content) in [
+        (
+            "pyproject.toml:3",
+            read_pyproject(&dir.join("pyproject.toml"), &[], &reading).content,
+        ),
+        (
+            "setup.cfg:2",
+            read_setup_cfg(&dir.join("setup.cfg"), &[], &reading),
+        ),
+        ("r.txt:1", read_requirements(&dir.join("r.txt"), &reading)),
+        (
+            "requirements.txt",
+            read_requirements(&dir.join("requirements.txt"), &reading),
+        ),
+    ] {
+        let shown: Vec<String> = content.problems.iter().map(Problem::shown).collect();
+        assert!(
+            shown
+                .iter()
+                .any(|shown| shown.starts_with(file) && shown.contains("is not a file")),
+            "{file}: {shown:?}"
+        );
+        assert!(content.entries.is_empty(), "{file}");
+    }
 }
 
 #[test]

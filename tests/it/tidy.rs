@@ -351,7 +351,13 @@ fn every_test_file_is_reached_from_main() {
     let mut reached = BTreeSet::new();
     let mut todo = vec![("tests/it/main.rs".to_owned(), Utf8PathBuf::from("tests/it"))];
     while let Some((file, dir)) = todo.pop() {
-        for line in read(&file).lines() {
+        let text = read(&file);
+        let before = std::iter::once("").chain(text.lines());
+        for (before, line) in before.zip(text.lines()) {
+            // What lies elsewhere and is shared is no file of this folder.
+            if before.starts_with("#[path") {
+                continue;
+            }
             let line = line
                 .trim_start_matches("pub(crate) ")
                 .trim_start_matches("pub ");

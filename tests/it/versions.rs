@@ -225,6 +225,26 @@ fn close_pair() -> impl Strategy<Value = (Version, Version)> {
     })
 }
 
+#[test]
+fn the_largest_number_is_counted_with_and_not_beyond() {
+    for text in [
+        "1.dev18446744073709551615",
+        "1.post18446744073709551615",
+        "18446744073709551615",
+    ] {
+        let largest = version(text);
+        assert!(successor(&largest) >= largest, "{text}");
+        assert!(
+            Specifiers::exactly(&largest).range().contains(&largest),
+            "{text}"
+        );
+        for operator in ["==", "<=", ">", "~=", "!="] {
+            let refused = Specifiers::parse(&format!("{operator}{text}"));
+            assert!(refused.is_err(), "{operator}{text}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 

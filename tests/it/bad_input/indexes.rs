@@ -1,7 +1,7 @@
 //! Indexes that fail, and a cache that is no cache.
 
 use super::{Place, check, resolving};
-use crate::support::{Fault, Format, IndexServer};
+use crate::support::{Fault, Format, IndexServer, Wheel};
 
 /// Resolves `alpha` from an index that answers what matches with a fault, for ever.
 fn faulty(place: &Place, part: &str, fault: Fault) -> String {
@@ -28,11 +28,23 @@ fn an_index_that_fails_is_named_and_given_up_in_time() {
             => |place| faulty(place, "/simple/", Fault::Status(500));
         "answers of 403": resolve 3 "network" ["[INDEX]/simple/alpha/", "403"] "netrc"
             => |place| faulty(place, "/simple/", Fault::Status(403));
+        "a redirect in circles": resolve 3 "network" ["[INDEX]/simple/alpha/: ", "redirect"] "check the address"
+            => |place| {
+                let line = resolving(place, "alpha\n");
+                place.server.redirect("/simple/alpha/", &format!("{}/alpha/", place.server.url()));
+                line
+            };
+        "a file that is listed and not there": resolve 3 "network" ["/files/alpha-2.0-py3-none-any.whl: ", "does not have it"] "check the address"
+            => |place| {
+                place.server.add(Wheel::new("alpha", "2.0"));
+                place.server.fault("/files/alpha-2.0", Fault::Status(404), usize::MAX);
+                resolving(place, "alpha>=2\n")
+            };
         "connections that break": resolve 3 "network" ["[INDEX]/simple/alpha/"] "check the address"
             => |place| faulty(place, "/simple/", Fault::Reset);
-        "JSON of another shape": resolve 3 "integrity" ["[INDEX]/simple/"] "try again"
+        "JSON of another shape": resolve 3 "integrity" ["[INDEX]/simple/alpha/: ", "not the JSON of an index"] "try again"
             => |place| faulty(place, "/simple/alpha", Fault::Garbage(Format::Json));
-        "a login page lists no file": resolve 1 "conflict" ["r.txt:1", "lists no usable file"] "alpha"
+        "a page to sign in": resolve 3 "integrity" ["[INDEX]/simple/alpha/: ", "sign in"] "try again"
             => |place| faulty(place, "/simple/alpha", Fault::Garbage(Format::Html));
         "half a page": resolve 3 "network" ["[INDEX]/simple/alpha/"] "check the address"
             => |place| faulty(place, "/simple/alpha", Fault::Truncate(40));

@@ -33,6 +33,10 @@ fn requirement_lines_that_cannot_be_read_are_named_with_the_fix() {
             => |place| resolving(place, "alpha\x1b[31mred\x1b]0;title\x07\n");
         "escapes beyond ASCII": resolve 2 "invalid-requirement" ("r.txt", 1, 6) ["cannot read"] "--skip-invalid"
             => |place| resolving(place, "alpha\u{9b}31m \u{202e}x\n");
+        "letters right before an address": resolve 2 "invalid-requirement" ("r.txt", 1, 7) ["éhttps://h.example/x"] "--skip-invalid"
+            => |place| resolving(place, "alpha éhttps://u:secret@h.example/x\n");
+        "a marker beyond ASCII": resolve 2 "invalid-requirement" ("r.txt", 1, 8) ["unexpected character `é`"] "--skip-invalid"
+            => |place| resolving(place, "alpha; os_name == 'x' aé= 'y'\n");
         "a missing included file": resolve 2 "invalid-file" ("r.txt", 2, 1) ["`missing.txt`"] "hint: "
             => |place| resolving(place, "alpha\n-r missing.txt\n");
         "an included address": resolve 2 "invalid-file" ("r.txt", 1, 1) ["not a file on this machine"] "download it"

@@ -338,6 +338,41 @@ fn builds_run_for_dynamic_metadata_only_where_they_are_allowed() {
     assert!(built.exists(), "nothing was built");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_build_writes_nothing_outside_of_the_archive_it_unpacks() {
+    crate::support::uv();
+    let version = own_python_version();
+    let flags = format!("--build allow --no-cache --python-version {version}");
+    let outside = crate::support::Sandbox::new();
+    let sdist = |name: &str| Sdist::new(name, "1").dynamic("Requires-Dist").buildable();
+    let climbing = sdist("a")
+        .stray("../evil", "x")
+        .stray("a-1/../../evil", "x");
+    let through_a_link = sdist("b")
+        .link("b-1/out", outside.root().as_str())
+        .stray("b-1/out/evil", "x");
+    let all_a_link = sdist("c")
+        .link("c-2", outside.root().as_str())
+        .stray("c-2/evil", "x");
+    let world = World::new([climbing.build(), through_a_link.build(), all_a_link.build()]);
+    assert_eq!(world.resolved("a\n", &flags), "a==1");
+    world.conflict("b\n", &flags);
+    world.conflict("c\n", &flags);
+    for root in [outside.root(), world.sandbox.root(), &world.sandbox.home()] {
+        let mut open = vec![root.to_owned()];
+        while let Some(dir) = open.pop() {
+            for entry in dir.read_dir_utf8().unwrap() {
+                let entry = entry.unwrap();
+                assert_ne!(entry.file_name(), "evil", "{dir}");
+                if entry.file_type().unwrap().is_dir() {
+                    open.push(entry.into_path());
+                }
+            }
+        }
+    }
+}
+
 /// The one Python that a build can run with here.
 fn own_python_version() -> String {
     let code = "import sys; print('%d.%d' % sys.version_info[:2])";

@@ -32,7 +32,15 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
 pub(crate) struct Sdist {
     core: Core,
     files: Vec<(String, Vec<u8>)>,
+    strays: Vec<Stray>,
     buildable: bool,
+}
+
+/// A member that no honest archive has, its path as it stands in the archive.
+#[derive(Clone, Debug)]
+enum Stray {
+    File(String, Vec<u8>),
+    Link(String, String),
 }
 
 impl Sdist {
@@ -41,8 +49,22 @@ impl Sdist {
         Self {
             core: Core::new(name, version, "2.2"),
             files: Vec::new(),
+            strays: Vec::new(),
             buildable: false,
         }
+    }
+
+    /// Adds a member at this very path, outside of the top directory too.
+    pub(crate) fn stray(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
+        let stray = Stray::File(path.into(), content.as_ref().to_vec());
+        self.strays.push(stray);
+        self
+    }
+
+    /// Adds a symbolic link at this very path.
+    pub(crate) fn link(mut self, path: &str, target: &str) -> Self {
+        self.strays.push(Stray::Link(path.into(), target.into()));
+        self
     }
 
     /// Sets the version of PKG-INFO; before 2.2 its dependencies are not to be trusted.
@@ -111,6 +133,9 @@ impl Sdist {
             tar.append_data(&mut header, format!("{stem}/{path}"), content.as_slice())
                 .unwrap();
         }
+        for stray in &self.strays {
+            append_stray(&mut tar, stray);
+        }
         let mut gzip = tar.into_inner().unwrap();
         gzip.flush().unwrap();
         let bytes = gzip.finish().unwrap();
@@ -141,4 +166,23 @@ impl Sdist {
         .file("backend.py", backend)
         .file(&format!("prebuilt/{}", wheel.filename), &wheel.bytes)
     }
+}
+
+/// Writes the path past the tar crate's checks.
+fn append_stray(tar: &mut tar::Builder<impl Write>, stray: &Stray) {
+    let mut header = tar::Header::new_ustar();
+    let (path, content) = match stray {
+        Stray::File(path, content) => (path, content.as_slice()),
+        Stray::Link(path, target) => {
+            header.set_entry_type(tar::EntryType::Symlink);
+            header.set_link_name_literal(target).unwrap();
+            (path, &[][..])
+        }
+    };
+    header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
+    header.set_size(content.len() as u64);
+    header.set_mode(0o644);
+    header.set_mtime(0);
+    header.set_cksum();
+    tar.append(&header, content).unwrap();
 }

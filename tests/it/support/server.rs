@@ -86,6 +86,13 @@ pub(crate) enum Fault {
     Corrupt,
     /// Answers 200 with a login page, or with JSON of another shape, as captive portals do.
     Garbage(Format),
+    /// Promises the whole length, sends this many bytes of the body and then nothing more, until
+    /// the client goes away; with `None` there is no answer at all.
+    Stall(Option<usize>),
+    /// Says of a part that it begins this many bytes from where it does.
+    RangeOff(i64),
+    /// Says this of a part instead of where it lies; nothing if it is empty.
+    RangeSaid(&'static str),
 }
 
 /// A running index; it stops, and refuses connections, when dropped.
@@ -132,8 +139,10 @@ struct State {
     options: Options,
     /// By name of the index (`""` is the default one), then by file name.
     indexes: BTreeMap<String, BTreeMap<String, Hosted>>,
-    /// Fixed answers by path: content type and body.
-    routes: BTreeMap<String, (String, Vec<u8>)>,
+    /// Fixed answers by path: content type, content encoding and body.
+    routes: BTreeMap<String, (String, Option<&'static str>, Vec<u8>)>,
+    /// Where requests are sent instead, by path.
+    redirects: BTreeMap<String, String>,
     /// Substring of the path, fault, and how often it is still due.
     faults: Vec<(String, Fault, usize)>,
     requests: Vec<Request>,
@@ -208,8 +217,20 @@ impl IndexServer {
     ///
     /// The path starts with a slash; a query string, if given, must match too.
     pub(crate) fn route(&self, path: &str, content_type: &str, body: impl AsRef<[u8]>) {
-        let answer = (content_type.to_owned(), body.as_ref().to_vec());
+        let answer = (content_type.to_owned(), None, body.as_ref().to_vec());
         self.state().routes.insert(path.into(), answer);
+    }
+
+    /// Answers this path with a body that the client has to unpack.
+    pub(crate) fn route_packed(&self, path: &str, content_type: &str, gzip: &[u8]) {
+        let answer = (content_type.to_owned(), Some("gzip"), gzip.to_vec());
+        self.state().routes.insert(path.into(), answer);
+    }
+
+    /// Sends requests for a path elsewhere (302), whatever credentials they carry.
+    pub(crate) fn redirect(&self, path: &str, location: &str) {
+        let mut state = self.state();
+        state.redirects.insert(path.into(), location.into());
     }
 
     /// Changes options; the next request sees them.

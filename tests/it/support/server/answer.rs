@@ -25,7 +25,11 @@ impl State {
                 let (content_type, body) = pages::garbage(format);
                 return Some(Reply::new(200, content_type, body));
             }
-            Some(Fault::Truncate(_) | Fault::Corrupt) | None => {}
+            Some(Fault::Stall(None)) => return Some(Reply::silence()),
+            _ => {}
+        }
+        if let Some(location) = self.redirects.get(&request.path) {
+            return Some(Reply::text(302).header("Location", location));
         }
         if !self.admits(request) {
             let realm = "Basic realm=\"index\"";
@@ -59,8 +63,12 @@ impl State {
 
     /// Finds the page or file at a path; anything it returns with 200 is whole and plain.
     fn find(&self, path: &str, address: SocketAddr) -> Option<Reply> {
-        if let Some((content_type, body)) = self.routes.get(path) {
-            return Some(Reply::new(200, content_type, body.clone()));
+        if let Some((content_type, packed, body)) = self.routes.get(path) {
+            let reply = Reply::new(200, content_type, body.clone());
+            return Some(match packed {
+                Some(packed) => reply.header("Content-Encoding", *packed),
+                None => reply,
+            });
         }
         let path = path.split('?').next()?;
         let parts: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
@@ -160,6 +168,16 @@ impl State {
 fn spoilt(mut reply: Reply, fault: Option<Fault>) -> Reply {
     match fault {
         Some(Fault::Truncate(bytes)) => reply.cut = Some(bytes),
+        Some(Fault::Stall(bytes)) => {
+            reply.cut = bytes;
+            reply.stalls = true;
+        }
+        Some(Fault::RangeOff(by)) => reply.change("Content-Range", |text| {
+            let (from, rest) = text["bytes ".len()..].split_once('-').unwrap();
+            let from: i64 = from.parse().unwrap();
+            format!("bytes {}-{rest}", from + by)
+        }),
+        Some(Fault::RangeSaid(said)) => reply.change("Content-Range", |_| said.to_owned()),
         Some(Fault::Corrupt) => {
             let middle = reply.body.len() / 2;
             if let Some(byte) = Arc::make_mut(&mut reply.body).get_mut(middle) {

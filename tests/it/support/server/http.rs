@@ -111,6 +111,8 @@ pub(crate) struct Reply {
     pub(crate) body: Arc<Vec<u8>>,
     /// Close after this many bytes of the body.
     pub(crate) cut: Option<usize>,
+    /// Send nothing more and wait for the client to go instead of closing.
+    pub(crate) stalls: bool,
 }
 
 impl Reply {
@@ -126,7 +128,23 @@ impl Reply {
             zeros: 0,
             body,
             cut: None,
+            stalls: false,
         }
+    }
+
+    /// An answer that never comes; its status is that of a connection that was closed.
+    pub(crate) fn silence() -> Self {
+        let mut reply = Self::text(0);
+        reply.stalls = true;
+        reply
+    }
+
+    /// Changes a header where it is there; an empty value takes it away.
+    pub(crate) fn change(&mut self, name: &str, change: impl Fn(&str) -> String) {
+        for (_, value) in self.headers.iter_mut().filter(|(known, _)| *known == name) {
+            *value = change(value);
+        }
+        self.headers.retain(|(_, value)| !value.is_empty());
     }
 
     pub(crate) fn text(status: u16) -> Self {
@@ -225,7 +243,14 @@ fn answer_all(stream: &TcpStream, site: &impl Site) -> io::Result<()> {
         let Some(reply) = site.answer(&request) else {
             break;
         };
-        send(stream, &request, &reply)?;
+        if reply.status != 0 {
+            send(stream, &request, &reply)?;
+        }
+        if reply.stalls {
+            // Until the client closes its side, or the server is stopped.
+            io::copy(&mut reader, &mut io::sink())?;
+            break;
+        }
         let close = request.headers.get("connection").map(String::as_str) == Some("close");
         if close || reply.cut.is_some() {
             break;
@@ -319,6 +344,7 @@ fn reason(status: u16) -> &'static str {
         200 => "OK",
         206 => "Partial Content",
         301 => "Moved Permanently",
+        302 => "Found",
         304 => "Not Modified",
         401 => "Unauthorized",
         403 => "Forbidden",

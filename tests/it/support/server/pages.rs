@@ -141,11 +141,15 @@ pub(super) fn content_type(format: Format) -> &'static str {
     }
 }
 
-/// Returns what a captive portal would answer: well-formed, and nothing to do with packages.
+/// Returns what a network that wants a sign-in would answer: well-formed, and nothing to do with
+/// packages.
 pub(super) fn garbage(format: Format) -> Page {
     let body = match format {
         Format::Json => r#"{"meta": {"api-version": "1.1"}, "files": "please sign in"}"#.into(),
-        Format::Html => html("Sign in", "<p>Sign in to use this network.</p>\n"),
+        Format::Html => "<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>\n\
+            <form method=\"post\"><input name=\"user\"><input type=\"password\" name=\"word\"></form>\n\
+            <a href=\"/help\">Help</a>\n</body></html>\n"
+            .into(),
     };
     (content_type(format), body)
 }
