@@ -187,6 +187,31 @@ impl Cache {
         statement.query_row([key], read).optional().ok()??
     }
 
+    /// Finds why a project could not be built, and when that was tried, in seconds
+    /// since 1970.
+    pub fn refusal(&self, key: &str) -> Option<(i64, String)> {
+        let connection = self.connection.as_ref()?.lock().ok()?;
+        let mut statement = connection
+            .prepare_cached("SELECT record FROM meta WHERE key = ?1")
+            .ok()?;
+        let read = |row: &rusqlite::Row<'_>| {
+            let record = row.get_ref(0)?.as_blob()?;
+            Ok(postcard::from_bytes(record).ok())
+        };
+        let key = format!("refused {key}");
+        statement.query_row([key], read).optional().ok()??
+    }
+
+    /// Keeps why a project could not be built.
+    pub fn keep_refusal(&self, key: &str, now: i64, reason: &str) {
+        if let Ok(record) = postcard::to_stdvec(&(now, reason)) {
+            self.push(|| Write::Metadata {
+                key: format!("refused {key}"),
+                record,
+            });
+        }
+    }
+
     /// Keeps a page.
     pub fn keep_page(
         &self,

@@ -332,6 +332,17 @@ impl Fetcher {
             .map_err(|_| MetadataError::Unusable("its address is not a URL".to_owned()))?;
         let _permit = self.permits.acquire().await;
         if file.file.kind == FileKind::Sdist {
+            if let Some(refusal) = self.shared.kept_refusal(&key) {
+                return Err(refusal);
+            }
+            // One that a build was tried of lies here already.
+            let here = file.file.sha256().and_then(|hash| {
+                let dir = self.shared.files_dir().join(hash.get(..32)?);
+                fs::find_bytes(&dir.join(&file.file.filename)).ok()?
+            });
+            if let Some(bytes) = here.filter(|bytes| check_hash(file, bytes).is_ok()) {
+                return self.understand(name, version, file, &bytes);
+            }
             self.shared.stats.files.fetch_add(1, Ordering::Relaxed);
             // What the index states of a file bounds what may come in its place.
             let limit = file.file.size.unwrap_or(u64::MAX);
@@ -451,8 +462,12 @@ impl Fetcher {
                 Ok(MetadataSlot::Here(Arc::new(*metadata)))
             }
             Stated::NeedsBuild(older) if self.shared.builds.is_none() => {
-                let metadata =
-                    older.ok_or_else(|| MetadataError::Unusable(ONLY_A_BUILD.to_owned()))?;
+                let metadata = older
+                    .ok_or_else(|| MetadataError::Unusable(ONLY_A_BUILD.to_owned()))
+                    .inspect_err(|_| {
+                        let key = Shared::metadata_key(file);
+                        self.shared.keep_refusal(&key, ONLY_A_BUILD);
+                    })?;
                 if folder::path_of(&file.file.url).is_none() {
                     let key = self.shared.second_hand(&Shared::metadata_key(file));
                     self.shared.cache.keep_metadata(&key, &metadata);

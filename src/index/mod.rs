@@ -28,4 +28,6 @@ pub use config::{IndexConfig, IndexLocation, Patience};
 pub use memory::MemoryIndex;
 pub use page::{FileRef, Page};
 pub use remote::{RemoteIndex, Stats};
-pub use source::{Builder, Direct, Download, Index, IndexError, MetadataError, Scout, Want};
+pub use source::{
+    BuildFailure, Builder, Direct, Download, Index, IndexError, MetadataError, Scout, Want,
+};

@@ -19,7 +19,9 @@ use super::folder;
 use super::page::{ColdFile, Page};
 use super::project::{Members, Stated};
 use super::simple::ListedFile;
-use super::source::{Builder, Direct, Download, Index, IndexError, MetadataError, Scout, Want};
+use super::source::{
+    BuildFailure, Builder, Direct, Download, Index, IndexError, MetadataError, Scout, Want,
+};
 use crate::package::{DistFile, Metadata, Name, Version, redact};
 use crate::progress::{Cancel, Progress};
 
@@ -72,6 +74,9 @@ pub(super) enum MetadataSlot {
     NeedsBuild { path: Utf8PathBuf },
 }
 
+/// How long a failed build is not tried again, in seconds: a day.
+const REFUSED_FOR: i64 = 24 * 60 * 60;
+
 /// Why an sdist is of no use where nobody can build.
 pub(super) const ONLY_A_BUILD: &str = "only a build could tell its dependencies";
 
@@ -118,6 +123,24 @@ impl Shared {
     pub(super) fn kept_metadata(&self, key: &str) -> Option<Metadata> {
         let kept = self.cache.metadata(key);
         kept.or_else(|| self.cache.metadata(&self.second_hand(key)))
+    }
+
+    /// Finds why nothing can be learned of a project, if that was found out lately:
+    /// builds that fail take long, and fail again.
+    pub(super) fn kept_refusal(&self, key: &str) -> Option<MetadataError> {
+        if self.config.refresh {
+            return None;
+        }
+        let (when, reason) = self.cache.refusal(&self.second_hand(key))?;
+        (when > self.now - REFUSED_FOR).then(|| MetadataError::Unusable(reason))
+    }
+
+    /// Keeps why nothing can be learned of a project.
+    pub(super) fn keep_refusal(&self, key: &str, reason: &str) {
+        if !self.config.offline {
+            self.cache
+                .keep_refusal(&self.second_hand(key), self.now, reason);
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -293,6 +316,8 @@ pub struct RemoteIndex {
     cancel: Cancel,
     progress: Arc<dyn Progress>,
     references: Mutex<References>,
+    /// Guesses that wait for the network to be needed.
+    held: Mutex<Vec<Want>>,
 }
 
 /// What direct references led to, by address and what they are meant from.
@@ -328,6 +353,7 @@ impl RemoteIndex {
             cancel,
             progress,
             references: Mutex::default(),
+            held: Mutex::default(),
         }
     }
 
@@ -357,8 +383,18 @@ impl RemoteIndex {
             fetcher::start(&self.shared, receiver);
             sender
         });
-        // A dead fetcher has left its reason in the state.
-        let _ = sender.send(want);
+        let held = std::mem::take(&mut *self.held());
+        let held = held.into_iter().filter(|want| self.shared.claim(want));
+        for want in std::iter::once(want).chain(held) {
+            // A dead fetcher has left its reason in the state.
+            let _ = sender.send(want);
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Vec<Want>> {
+        self.held
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Waits until `look` finds something in the state.
@@ -403,11 +439,17 @@ impl RemoteIndex {
         if let Some(metadata) = self.shared.cache.metadata(&kept) {
             return Ok(metadata);
         }
+        if let Some(refusal) = self.shared.kept_refusal(key) {
+            return Err(refusal);
+        }
         self.shared.stats.builds.fetch_add(1, Ordering::Relaxed);
         self.progress.at(0, &format!("building {what}"));
-        let metadata = builder
-            .metadata(path, subdirectory)
-            .map_err(MetadataError::Unusable)?;
+        let metadata = builder.metadata(path, subdirectory).map_err(|failure| {
+            if let BuildFailure::Project(reason) = &failure {
+                self.shared.keep_refusal(key, reason);
+            }
+            MetadataError::Unusable(failure.to_string())
+        })?;
         self.shared.cache.keep_metadata(&kept, &metadata);
         Ok(metadata)
     }
@@ -470,7 +512,11 @@ impl Index for RemoteIndex {
             self.shared.state().pages.extend(pages);
             return;
         }
-        self.prefetch(names.iter().cloned().map(Want::Page).collect());
+        for want in names.iter().cloned().map(Want::Page) {
+            if self.shared.claim(&want) {
+                self.send(want);
+            }
+        }
     }
 
     fn page(&self, name: &Name) -> PageResult {
@@ -504,6 +550,11 @@ impl Index for RemoteIndex {
                 self.shared
                     .put_metadata(key, MetadataSlot::Here(Arc::clone(&kept)));
                 return Ok(kept);
+            }
+            if let Some(refusal) = self.shared.kept_refusal(&key) {
+                self.shared
+                    .put_metadata(key, MetadataSlot::Failed(refusal.clone()));
+                return Err(refusal);
             }
             let is_local = folder::path_of(&file.file.url).is_some();
             if self.shared.config.offline && !is_local {
@@ -598,7 +649,20 @@ impl Index for RemoteIndex {
         if self.shared.config.offline {
             return;
         }
-        for want in wants {
+        let missing = wants.into_iter().filter(|want| match want {
+            Want::Metadata(_, _, file) => {
+                let key = Shared::metadata_key(file);
+                self.shared.kept_metadata(&key).is_none()
+                    && self.shared.kept_refusal(&key).is_none()
+            }
+            Want::Page(_) | Want::File(_) => true,
+        });
+        // A guess alone starts nothing: it waits for something that is really needed.
+        if self.sender.get().is_none() {
+            self.held().extend(missing);
+            return;
+        }
+        for want in missing {
             if self.shared.claim(&want) {
                 self.send(want);
             }

@@ -95,6 +95,29 @@ pub trait Scout: Send + Sync {
     fn metadata_arrived(&self, name: &Name, version: &Version, metadata: &Metadata) -> Vec<Want>;
 }
 
+/// Why a build told nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BuildFailure {
+    /// The project cannot be built here, and could not be tomorrow.
+    #[error("{0}")]
+    Project(String),
+    /// Something else was in the way.
+    #[error("{0}")]
+    Machine(String),
+}
+
+impl From<String> for BuildFailure {
+    fn from(reason: String) -> Self {
+        Self::Machine(reason)
+    }
+}
+
+impl From<&str> for BuildFailure {
+    fn from(reason: &str) -> Self {
+        Self::Machine(reason.to_owned())
+    }
+}
+
 /// Reads metadata by building, for projects that do not state it.
 pub trait Builder: Send + Sync {
     /// Builds the metadata of the project at `source`: an sdist, an archive or a
@@ -103,7 +126,11 @@ pub trait Builder: Send + Sync {
     /// # Errors
     ///
     /// Returns why the build failed, fit to be shown.
-    fn metadata(&self, source: &Utf8Path, subdirectory: Option<&str>) -> Result<Metadata, String>;
+    fn metadata(
+        &self,
+        source: &Utf8Path,
+        subdirectory: Option<&str>,
+    ) -> Result<Metadata, BuildFailure>;
 
     /// Returns what a build's answer may depend on besides the project: the Python
     /// and the platform, in a few words.

@@ -53,7 +53,7 @@ pub struct Conflict {
 /// Steps after which a trial solve is given up.
 const TRIAL_STEPS: u64 = 20_000;
 /// How many independent conflicts are looked for.
-const MOST: usize = 10;
+const MOST: usize = 64;
 
 /// Finds the conflicts of a set of lines, each with a minimal core, from the
 /// proof of its failure on.

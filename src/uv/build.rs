@@ -11,7 +11,7 @@ use super::call::{Uv, failure, with_indexes};
 use super::locate::{Search, find_uv};
 use crate::host::fs;
 use crate::host::process::Bounds;
-use crate::index::{Builder, IndexConfig, RemoteIndex};
+use crate::index::{BuildFailure, Builder, IndexConfig, RemoteIndex};
 use crate::package::artifact::printable;
 use crate::package::{Metadata, Target};
 use crate::progress::{Cancel, Silent};
@@ -114,7 +114,7 @@ impl UvBuilder {
         plan: &Plan,
         dir: &Utf8Path,
         out: &Utf8Path,
-    ) -> Result<serde_json::Value, String> {
+    ) -> Result<serde_json::Value, BuildFailure> {
         let result = out.join(format!("{step}.json"));
         let mut call = uv
             .call()
@@ -154,8 +154,9 @@ impl UvBuilder {
         let finished = call
             .run_within(&bounds)
             .map_err(|error| error.to_string())?;
-        let finished =
-            finished.ok_or_else(|| format!("its build took longer than {} s", LIMIT.as_secs()))?;
+        let finished = finished.ok_or_else(|| {
+            BuildFailure::Project(format!("its build took longer than {} s", LIMIT.as_secs()))
+        })?;
         if !finished.ok() {
             let shown = failure(&finished).to_string();
             let last = shown
@@ -163,10 +164,21 @@ impl UvBuilder {
                 .rev()
                 .find(|line| !line.trim().is_empty())
                 .unwrap_or("no message");
-            return Err(format!("its build failed: {}", printable(last.trim())));
+            let reason = format!("its build failed: {}", printable(last.trim()));
+            // What a build needs could not be had: no fault of the project's.
+            let network = [
+                "Failed to fetch",
+                "Failed to download",
+                "error sending request",
+            ];
+            return Err(if network.iter().any(|sign| shown.contains(sign)) {
+                BuildFailure::Machine(reason)
+            } else {
+                BuildFailure::Project(reason)
+            });
         }
         let text = fs::read_text(&result).map_err(|_| "its build gave no result".to_owned())?;
-        serde_json::from_str(&text).map_err(|error| error.to_string())
+        serde_json::from_str(&text).map_err(|error| error.to_string().into())
     }
 }
 
@@ -210,7 +222,11 @@ impl Plan {
 }
 
 impl Builder for UvBuilder {
-    fn metadata(&self, source: &Utf8Path, subdirectory: Option<&str>) -> Result<Metadata, String> {
+    fn metadata(
+        &self,
+        source: &Utf8Path,
+        subdirectory: Option<&str>,
+    ) -> Result<Metadata, BuildFailure> {
         let uv = self.uv()?;
         // A directory of the user's gets nothing beside it; an archive lies in the cache.
         let parent = match (fs::is_dir(source), &self.config.cache_dir) {
@@ -234,7 +250,7 @@ impl Builder for UvBuilder {
             dir = dir.join(inner);
         }
         if !fs::is_dir(&dir) {
-            return Err("it has no such directory".to_owned());
+            return Err("it has no such directory".into());
         }
         let mut plan = Plan::read(&dir)?;
         let more = self.hook(&uv, "requires", &plan, &dir, &out)?;

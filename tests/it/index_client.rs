@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use camino::Utf8Path;
 use portenv::index::config::IndexLocation;
 use portenv::index::page::ColdFile;
-use portenv::index::{Builder, Index, IndexConfig, IndexError, MetadataError, Page, RemoteIndex};
+use portenv::index::{
+    BuildFailure, Builder, Index, IndexConfig, IndexError, MetadataError, Page, RemoteIndex, Want,
+};
 use portenv::package::{Metadata, Name, Version};
 use portenv::progress::{Cancel, Silent};
 use portenv::resolve::Outcome;

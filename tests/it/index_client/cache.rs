@@ -288,7 +288,7 @@ fn a_kept_record_that_is_damaged_is_fetched_again() {
 struct CountingBuilder(AtomicU64);
 
 impl Builder for CountingBuilder {
-    fn metadata(&self, source: &Utf8Path, _: Option<&str>) -> Result<Metadata, String> {
+    fn metadata(&self, source: &Utf8Path, _: Option<&str>) -> Result<Metadata, BuildFailure> {
         self.0.fetch_add(1, Ordering::Relaxed);
         assert!(source.is_file());
         let (name, rest) = source.file_name().unwrap().split_once('-').unwrap();
@@ -347,4 +347,56 @@ fn a_build_is_better_than_older_evidence_that_was_kept() {
     let builder: Arc<dyn Builder> = Arc::new(CountingBuilder::default());
     let index = open(cached(&server, &sandbox.cache())).with_builder(builder);
     assert_eq!(metadata_of(&index, "old").unwrap().requires_dist, ["built"]);
+}
+
+/// Cannot build anything, and says so as often as it is asked.
+#[derive(Default)]
+struct FailingBuilder(AtomicU64);
+
+impl Builder for FailingBuilder {
+    fn metadata(&self, _: &Utf8Path, _: Option<&str>) -> Result<Metadata, BuildFailure> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Err(BuildFailure::Project("no compiler".to_owned()))
+    }
+}
+
+#[test]
+fn a_build_that_failed_is_not_tried_again_the_same_day_unless_asked_anew() {
+    let sandbox = Sandbox::new();
+    let server = IndexServer::start([Sdist::new("old", "1.0").pkg_info_version("1.0")]);
+    let builder = Arc::new(FailingBuilder::default());
+    let run = |refresh, offline| {
+        let config = IndexConfig {
+            refresh,
+            offline,
+            ..cached(&server, &sandbox.cache())
+        };
+        let index = open(config).with_builder(Arc::clone(&builder) as Arc<dyn Builder>);
+        let error = metadata_of(&index, "old").unwrap_err();
+        index.flush();
+        error
+    };
+    let first = run(false, false);
+    assert_eq!(first, MetadataError::Unusable("no compiler".to_owned()));
+    server.clear_requests();
+    assert_eq!(run(false, false), first);
+    assert_eq!(run(false, true), first);
+    assert_eq!(paths(&server), Vec::<String>::new());
+    assert_eq!(builder.0.load(Ordering::Relaxed), 1);
+    assert_eq!(run(true, false), first);
+    assert_eq!(builder.0.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn a_guess_alone_asks_nothing_and_goes_along_with_the_first_need() {
+    let sandbox = Sandbox::new();
+    let server = IndexServer::start([Wheel::new("demo", "1.0"), Wheel::new("other", "1.0")]);
+    let index = open(cached(&server, &sandbox.cache()));
+    index.prefetch(vec![Want::Page(name("other"))]);
+    assert_eq!(paths(&server), Vec::<String>::new());
+    assert!(index.page(&name("demo")).unwrap().is_some());
+    assert!(index.page(&name("other")).unwrap().is_some());
+    let mut asked = paths(&server);
+    asked.sort();
+    assert_eq!(asked, ["/simple/demo/", "/simple/other/"]);
 }
