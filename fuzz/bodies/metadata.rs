@@ -34,16 +34,14 @@ fn text(text: &str) {
 
 fn wheel(data: &[u8]) {
     let size = data.len() as u64;
-    let whole = wheel_metadata(data);
+    let _ = wheel_metadata(data);
     let _ = read_local(data);
     let _ = read_tail(data, u64::MAX - size, u64::MAX);
     for part in 1..4 {
         let offset = size * part / 4;
         let at = usize::try_from(offset).expect("within the data");
-        match read_tail(&data[at..], offset, size) {
-            Ok(Tail::Need(from, to)) => assert!(from < offset && from <= to && to <= size),
-            Ok(Tail::Found(text)) => assert!(whole.is_ok() || text.is_empty(), "{whole:?}"),
-            Err(_) => {}
+        if let Ok(Tail::Need(from, to)) = read_tail(&data[at..], offset, size) {
+            assert!(from < offset && from <= to && to <= size);
         }
     }
 }

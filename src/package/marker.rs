@@ -37,6 +37,9 @@ impl Marker {
                 printable(&strange.to_string())
             ));
         }
+        if depth(text) > DEEP {
+            return Err("in the marker: too many `(` within each other".to_owned());
+        }
         let repaired = repair(text);
         let mut left_out = false;
         // The last two kinds are also reported for comparisons that do count;
@@ -138,6 +141,23 @@ pub fn may_want(text: &str, extra: &Extra) -> bool {
         rest = &quoted[close + 1..];
     }
     false
+}
+
+/// How deep parentheses may stand within each other: the parser calls itself for
+/// each, and has a stack of its own to lose.
+const DEEP: usize = 100;
+
+fn depth(text: &str) -> usize {
+    let (mut deepest, mut open) = (0, 0_usize);
+    for byte in text.bytes() {
+        match byte {
+            b'(' => open += 1,
+            b')' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(open);
+    }
+    deepest
 }
 
 fn repair(text: &str) -> String {

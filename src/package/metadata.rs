@@ -2,6 +2,7 @@
 
 use super::name::{Extra, Name};
 use super::version::Version;
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 /// What the resolver needs of a distribution's metadata.
@@ -112,6 +113,7 @@ impl Metadata {
 pub fn parse_egg_requires(text: &str) -> (Vec<String>, Vec<String>) {
     let (mut requires, mut extras) = (Vec::new(), Vec::new());
     let (mut extra, mut marker) = (String::new(), String::new());
+    let mut known = BTreeSet::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
         if let Some(section) = line
             .strip_prefix('[')
@@ -120,7 +122,7 @@ pub fn parse_egg_requires(text: &str) -> (Vec<String>, Vec<String>) {
             let (name, condition) = section.split_once(':').unwrap_or((section, ""));
             name.trim().clone_into(&mut extra);
             condition.trim().clone_into(&mut marker);
-            if !extra.is_empty() && !extras.contains(&extra) {
+            if !extra.is_empty() && known.insert(extra.clone()) {
                 extras.push(extra.clone());
             }
             continue;

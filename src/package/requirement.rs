@@ -305,17 +305,18 @@ fn repair_specifiers(text: &str) -> String {
 }
 
 /// Cuts `>=1.0<2` where the second operator begins.
-fn split_joined(part: &str) -> Vec<&str> {
+fn split_joined(mut part: &str) -> Vec<&str> {
     let is_operator = |c: char| matches!(c, '<' | '>' | '=' | '!' | '~');
-    let body = part.find(|c| !is_operator(c)).unwrap_or(part.len());
-    match part[body..].find(is_operator) {
-        Some(next) => {
-            let (first, second) = part.split_at(body + next);
-            let mut all = vec![first];
-            all.extend(split_joined(second));
-            all
-        }
-        None => vec![part],
+    let mut all = Vec::new();
+    loop {
+        let body = part.find(|c| !is_operator(c)).unwrap_or(part.len());
+        let Some(next) = part[body..].find(is_operator) else {
+            all.push(part);
+            return all;
+        };
+        let (first, second) = part.split_at(body + next);
+        all.push(first);
+        part = second;
     }
 }
 

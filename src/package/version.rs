@@ -13,6 +13,9 @@ use pep440_rs::{Operator, VersionSpecifier};
 /// A set of versions, as the solver handles it.
 pub type Range = version_ranges::Ranges<Version>;
 
+/// More specifiers than anybody has written; each is compared with all others.
+const MANY: usize = 1000;
+
 /// A comma-separated list of specifiers, with the text it was made from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Specifiers {
@@ -40,6 +43,9 @@ impl Specifiers {
                 return Err(format!("the version in `{part}` is too large"));
             }
             list.push(one);
+            if list.len() > MANY {
+                return Err(format!("more than {MANY} specifiers"));
+            }
         }
         Ok(Self {
             list,

@@ -7,7 +7,7 @@ use toml_edit::{Document, Item, TableLike, Value};
 use super::file::{Entry, FileContent, Reading, read_named, shown_text, unreadable};
 use super::origin::{Origin, Problem, show_path};
 use super::statement::{Statement, Wanted, parse};
-use super::text::{decode, position};
+use super::text::{Places, decode, position};
 use super::{poetry, setupcfg};
 use crate::host::fs;
 use crate::package::Name;
@@ -75,7 +75,7 @@ pub fn read_pyproject(path: &Utf8Path, extras: &[String], reading: &Reading<'_>)
     let mut walk = Walk {
         path,
         file: &file,
-        text: &text,
+        places: Places::new(&text),
         reading,
         project,
     };
@@ -90,7 +90,7 @@ pub fn read_pyproject(path: &Utf8Path, extras: &[String], reading: &Reading<'_>)
 struct Walk<'a> {
     path: &'a Utf8Path,
     file: &'a Origin,
-    text: &'a str,
+    places: Places<'a>,
     reading: &'a Reading<'a>,
     project: Project,
 }
@@ -99,7 +99,7 @@ impl Walk<'_> {
     fn origin(&self, span: Option<std::ops::Range<usize>>) -> Origin {
         match span {
             Some(span) => {
-                let (line, column) = position(self.text, span.start);
+                let (line, column) = self.places.position(span.start);
                 self.file.at(line, column)
             }
             None => self.file.clone(),

@@ -128,6 +128,40 @@ fn coding_line(bytes: &[u8]) -> Option<String> {
     None
 }
 
+/// The lines of a text whose places are asked for often.
+pub(super) struct Places<'a> {
+    text: &'a str,
+    /// Where each line begins.
+    starts: Vec<usize>,
+}
+
+impl<'a> Places<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        let bytes = text.as_bytes();
+        let ends = bytes.iter().enumerate().filter(|&(at, &byte)| {
+            byte == b'\n' || byte == b'\r' && bytes.get(at + 1) != Some(&b'\n')
+        });
+        let starts = ends.map(|(at, _)| at + 1);
+        Self {
+            text,
+            starts: std::iter::once(0).chain(starts).collect(),
+        }
+    }
+
+    /// Returns what [`position`] does, without reading the text from its start.
+    pub(super) fn position(&self, offset: usize) -> (u32, u32) {
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let start = self.starts[line.saturating_sub(1)];
+        let within = self
+            .text
+            .get(start..offset.min(self.text.len()))
+            .unwrap_or("");
+        let column = within.trim_end_matches('\r').chars().count() + 1;
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        (number(line), number(column))
+    }
+}
+
 /// Returns line and column (both from 1, the column in characters) of a byte offset.
 pub fn position(text: &str, offset: usize) -> (u32, u32) {
     let before = text.get(..offset.min(text.len())).unwrap_or(text);

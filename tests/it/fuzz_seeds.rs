@@ -116,6 +116,69 @@ fn survives(target: &str, changes: usize, body: fn(&[u8])) {
     }
 }
 
+/// What no fuzzer makes, for its inputs are short: a few characters, very many times.
+#[test]
+fn nothing_that_is_repeated_without_end_is_a_fault_or_takes_its_time() {
+    let times = 5_000;
+    let of = |piece: &str| piece.repeat(times);
+    let nested = |open: &str, close: &str| format!("{}1{}", of(open), of(close));
+    for text in [
+        format!("a; {}", nested("(", ")")),
+        format!("a; {}", nested("(os_name == 'nt' or ", ")")),
+        format!("a; os_name == 'nt'{}", of(" or os_name == 'nt'")),
+        format!("a{}", of(">1")),
+        format!("a{}", of(",!=1.*")),
+        format!("a>=1{}", of(".1")),
+        format!("a[{}]", of("x,")),
+        format!("a @ https://h/{}", of("%41")),
+        of("a\\\n"),
+        of("${A}"),
+        of("--hash=sha256:00 "),
+        of("# "),
+    ] {
+        requirement::run(text.as_bytes());
+    }
+    for text in [
+        format!("a = {}", nested("[", "]")),
+        format!("a = {}", nested("{a = ", "}")),
+        format!("{}a = 1", of("a.")),
+        format!("[{}a]", of("a.")),
+        format!("[project]\ndependencies = [{}]", of("'a',")),
+        format!("lock-version = '1.0'\n{}", of("[[packages]]\nname = 'a'\n")),
+        of("[options]\ninstall_requires = a\n"),
+    ] {
+        pyproject::run(text.as_bytes());
+        lock::run(text.as_bytes());
+    }
+    for text in [
+        format!("{{\"files\": {}}}", nested("[", "]")),
+        format!("{{\"files\": [], \"more\": {}}}", nested("[", "]")),
+        format!("<html>{}", of("<a href=x ")),
+        format!("<html>{}", of("<!--")),
+        format!("<html><a href=\"{}\">", of("&#x")),
+        format!("<html>{}", of("<a href=demo-1.tar.gz>")),
+    ] {
+        page::run(text.as_bytes());
+    }
+    let numbered = |form: &str| -> String {
+        (0..times)
+            .map(|n| form.replace('N', &n.to_string()))
+            .collect()
+    };
+    for text in [
+        of("[x]\na\n"),
+        numbered("[xN]\n"),
+        numbered("Provides-Extra: xN\n"),
+        of("Requires-Dist: a\n"),
+        of(" x\n"),
+        of("name="),
+    ] {
+        metadata::run(text.as_bytes());
+    }
+    version::run(of("1.").as_bytes());
+    version::run(numbered("!=N,").as_bytes());
+}
+
 #[test]
 fn no_change_of_a_page_is_a_fault() {
     survives("page", 5000, page::run);

@@ -148,6 +148,26 @@ fn what_cannot_be_mended_is_refused_with_its_column_and_fix() {
 }
 
 #[test]
+fn what_is_nested_or_listed_beyond_reason_is_refused() {
+    let nested = |times: usize| {
+        let (open, close) = ("(".repeat(times), ")".repeat(times));
+        Marker::parse(&format!("{open}os_name == 'nt'{close}"))
+    };
+    assert!(nested(50).is_ok());
+    let error = nested(5000).unwrap_err();
+    assert!(error.contains("too many"), "{error}");
+    let listed = |times: usize| Requirement::parse(&format!("a{}", ">=1,".repeat(times)));
+    assert!(listed(500).is_ok());
+    assert!(listed(5000).is_err());
+    assert_eq!(
+        parsed(&format!("a{}", ">=1".repeat(500)))
+            .specifiers
+            .range(),
+        parsed("a>=1").specifiers.range()
+    );
+}
+
+#[test]
 fn a_marker_beyond_ascii_is_refused_at_its_first_strange_character() {
     for text in [
         "os_name == 'é'",
