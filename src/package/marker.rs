@@ -1,5 +1,6 @@
 //! Environment markers (PEP 508), judged for one concrete target at a time.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use pep508_rs::{ExtraName, MarkerEnvironment, MarkerTree, MarkerWarningKind};
@@ -39,6 +40,11 @@ impl Marker {
         }
         if depth(text) > DEEP {
             return Err("in the marker: too many `(` within each other".to_owned());
+        }
+        if is_tangled(text) {
+            return Err(
+                "in the marker: too many conditions joined by both `and` and `or`".to_owned(),
+            );
         }
         let repaired = repair(text);
         let mut left_out = false;
@@ -158,6 +164,21 @@ fn depth(text: &str) -> usize {
         deepest = deepest.max(open);
     }
     deepest
+}
+
+/// Reports whether a marker may need memory without end: `a and b or c and d or …` of
+/// that many different values doubles the decision diagram with every pair.
+fn is_tangled(text: &str) -> bool {
+    const PAIRS: usize = 8;
+    let joined = |word: &str| {
+        let words = text.split(|c: char| c.is_whitespace() || matches!(c, '(' | ')'));
+        words.filter(|found| *found == word).count()
+    };
+    if text.len() < 100 || joined("and") <= PAIRS || joined("or") <= PAIRS {
+        return false;
+    }
+    let quoted = text.split(['\'', '"']).skip(1).step_by(2);
+    quoted.collect::<BTreeSet<&str>>().len() > 2 * PAIRS
 }
 
 fn repair(text: &str) -> String {

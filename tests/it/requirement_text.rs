@@ -156,6 +156,17 @@ fn what_is_nested_or_listed_beyond_reason_is_refused() {
     assert!(nested(50).is_ok());
     let error = nested(5000).unwrap_err();
     assert!(error.contains("too many"), "{error}");
+    // Of each pair more the diagram behind it would be twice as large.
+    let pairs = |times: usize| {
+        let pair = |n: usize| format!("(extra == 'x{n}' and extra == 'y{n}')");
+        Marker::parse(&(0..times).map(pair).collect::<Vec<_>>().join(" or "))
+    };
+    assert!(pairs(8).is_ok());
+    let error = pairs(40).unwrap_err();
+    assert!(error.contains("too many"), "{error}");
+    let any = |n: usize| format!("extra == 'x{n}'");
+    let many = (0..100).map(any).collect::<Vec<_>>().join(" or ");
+    assert!(Marker::parse(&format!("({many}) and python_version < '3.13'")).is_ok());
     let listed = |times: usize| Requirement::parse(&format!("a{}", ">=1,".repeat(times)));
     assert!(listed(500).is_ok());
     assert!(listed(5000).is_err());
