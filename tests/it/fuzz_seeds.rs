@@ -116,6 +116,32 @@ fn survives(target: &str, changes: usize, body: fn(&[u8])) {
     }
 }
 
+#[test]
+fn every_body_is_a_target_with_seeds_and_runs_here() {
+    let fuzz = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    let stems = |dir: &str| {
+        let entries = fuzz.join(dir).read_dir_utf8().unwrap();
+        let paths = entries.map(|entry| entry.unwrap().into_path());
+        let mut stems: Vec<String> = paths
+            .map(|path| path.file_stem().unwrap().to_owned())
+            .collect();
+        stems.sort();
+        stems
+    };
+    let bodies = stems("bodies");
+    assert_eq!(bodies, stems("fuzz_targets"));
+    assert_eq!(bodies, stems("seeds"));
+    let manifest = std::fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
+    let here = include_str!("fuzz_seeds.rs");
+    for body in bodies {
+        assert!(
+            manifest.contains(&format!("path = \"fuzz_targets/{body}.rs\"")),
+            "{body}"
+        );
+        assert!(here.contains(&format!("{body}::run);")), "{body}");
+    }
+}
+
 /// What no fuzzer makes, for its inputs are short: a few characters, very many times.
 #[test]
 fn nothing_that_is_repeated_without_end_is_a_fault_or_takes_its_time() {
