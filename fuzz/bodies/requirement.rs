@@ -2,10 +2,16 @@
 //! points into its line.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use camino::Utf8Path;
-use portenv::package::Requirement;
+use portenv::index::direct::understand;
+use portenv::index::netrc::find;
+use portenv::nodes::source::parse_node;
+use portenv::package::artifact::{printable, redact, without_credentials};
 use portenv::package::requirement::split;
+use portenv::package::target::MachineFacts;
+use portenv::package::{Platform, Requirement, Target, Version};
 use portenv::requirements::file::{Reading, parse_requirements};
 use portenv::requirements::line::logical_lines;
 use portenv::requirements::statement::{Statement, parse};
@@ -35,6 +41,7 @@ pub(crate) fn run(data: &[u8]) {
             Err(error) => within(&line.text, error.column),
         }
         requirement(&line.text);
+        place(&line.text);
     }
     // What is included lies on the machine, which is none of this target's.
     if !includes {
@@ -49,9 +56,27 @@ pub(crate) fn run(data: &[u8]) {
     }
 }
 
+fn target() -> &'static Target {
+    static TARGET: OnceLock<Target> = OnceLock::new();
+    TARGET.get_or_init(|| {
+        let platform: Platform = "x86_64-pc-windows-msvc".parse().expect("a platform");
+        Target::new(platform, Version::new([3, 11]), &MachineFacts::default())
+    })
+}
+
 fn within(text: &str, column: usize) {
     let length = text.chars().count();
     assert!(column <= length, "column {column} of {length}: {text:?}");
+}
+
+/// A text in place of an address or a node.
+fn place(text: &str) {
+    let nowhere = Utf8Path::new("/nowhere");
+    let _ = understand(text, nowhere);
+    let _ = parse_node(text, nowhere);
+    let _ = (redact(text), without_credentials(text));
+    let _ = (find("host.test", text), find(text, text));
+    assert_eq!(printable(&printable(text)), printable(text));
 }
 
 fn requirement(text: &str) {
@@ -60,6 +85,10 @@ fn requirement(text: &str) {
         Ok((parsed, _)) => parsed,
         Err(error) => return within(text, error.column),
     };
+    let _ = parsed.marker.holds(target().environment());
+    let _ = parsed
+        .marker
+        .holds_with(target().environment(), &parsed.extras);
     let printed = parsed.to_string();
     // Credentials are never printed.
     if parsed

@@ -217,7 +217,7 @@ fn no_change_of_metadata_or_of_an_archive_is_a_fault() {
 
 #[test]
 fn no_change_of_a_requirement_file_is_a_fault() {
-    survives("requirement", 10_000, requirement::run);
+    survives("requirement", 6000, requirement::run);
 }
 
 #[test]
