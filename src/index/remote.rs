@@ -23,6 +23,7 @@ use super::simple::ListedFile;
 use super::source::{
     BuildFailure, Builder, Direct, Download, Index, IndexError, MetadataError, Scout, Want,
 };
+use crate::host::digest;
 use crate::package::{DistFile, Metadata, Name, Version, redact};
 use crate::progress::{Cancel, Progress};
 
@@ -106,9 +107,15 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn metadata_key(file: &ColdFile) -> String {
-        file.file
-            .sha256()
-            .map_or_else(|| file.file.url.clone(), str::to_owned)
+        let url = &file.file.url;
+        match file.file.sha256() {
+            Some(hash) => hash.to_owned(),
+            // What is secret in an address does not lie in the cache.
+            None if url.starts_with("http") && redact(url) != *url => {
+                format!("url:{}", digest::sha256(url.as_bytes()))
+            }
+            None => url.clone(),
+        }
     }
 
     /// Where metadata is kept that an sdist does not state itself: what a build told,
@@ -133,7 +140,7 @@ impl Shared {
             return None;
         }
         let (when, reason) = self.cache.refusal(&self.second_hand(key))?;
-        (when > self.now - REFUSED_FOR).then(|| MetadataError::Unusable(reason))
+        (when > self.now - REFUSED_FOR).then_some(MetadataError::Unusable(reason))
     }
 
     /// Keeps why nothing can be learned of a project.
