@@ -94,7 +94,7 @@ pub fn update_mirror(dir: &Utf8Path, url: &str, head: bool) -> Result<(), GitErr
     let call = git(Some(dir)).args(["fetch", "-q", "--force", "--tags", "--prune", "--", url]);
     let mut call = call.arg("+refs/heads/*:refs/heads/*");
     if head {
-        call = call.arg(&format!("+HEAD:{REMOTE_HEAD}"));
+        call = call.arg(format!("+HEAD:{REMOTE_HEAD}"));
     }
     run(call, "fetch")
         .map(|_| ())
