@@ -62,6 +62,10 @@ pub fn clone(spec: &CloneSpec<'_>, dir: &Utf8Path) -> Result<(), GitError> {
     Ok(())
 }
 
+/// What the remote's HEAD is at since a mirror was brought up to date: its own HEAD
+/// stays with the branch that was the default one when it was cloned.
+pub const REMOTE_HEAD: &str = "refs/portenv/HEAD";
+
 /// Clones a repository without a work tree into `dir`, which must not exist: all its
 /// branches and tags, for versions may be made of them.
 ///
@@ -79,15 +83,20 @@ pub fn mirror(url: &str, dir: &Utf8Path) -> Result<(), GitError> {
     Ok(())
 }
 
-/// Brings the branches and tags of a clone made by [`mirror`] up to date.
+/// Brings the branches and tags of a clone made by [`mirror`] up to date; with `head`
+/// also [`REMOTE_HEAD`].
 ///
 /// # Errors
 ///
 /// Fails if the remote cannot be reached.
-pub fn update_mirror(dir: &Utf8Path, url: &str) -> Result<(), GitError> {
+pub fn update_mirror(dir: &Utf8Path, url: &str, head: bool) -> Result<(), GitError> {
     refuse_option(url, "fetch")?;
     let call = git(Some(dir)).args(["fetch", "-q", "--force", "--tags", "--prune", "--", url]);
-    run(call.arg("+refs/heads/*:refs/heads/*"), "fetch")
+    let mut call = call.arg("+refs/heads/*:refs/heads/*");
+    if head {
+        call = call.arg(format!("+HEAD:{REMOTE_HEAD}"));
+    }
+    run(call, "fetch")
         .map(|_| ())
         .map_err(|error| about(error, url))
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::page::{ColdPart, Page};
 use crate::host::fs;
@@ -284,7 +284,8 @@ impl Drop for Cache {
 }
 
 fn write_all(connection: &mut Connection, writes: &[Write]) -> rusqlite::Result<()> {
-    let transaction = connection.transaction()?;
+    // At once a writer: a reader that becomes one cannot wait for a rival.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     {
         let mut page = transaction.prepare("INSERT OR REPLACE INTO page (index_url, name, fresh_until, etag, last_modified, hot, cold, cold_size) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
         let mut old_cold = transaction

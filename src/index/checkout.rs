@@ -3,7 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::source::{IndexError, MetadataError};
-use crate::git::change::{check_out_from, mirror, resolve_rev, update_mirror};
+use crate::git::change::{REMOTE_HEAD, check_out_from, mirror, resolve_rev, update_mirror};
 use crate::git::{GitError, fetch_commit};
 use crate::host::{digest, fs};
 use crate::package::redact;
@@ -47,10 +47,13 @@ pub(super) fn check_out(
         }
     } else if !offline && !rev.is_some_and(|rev| is_whole(rev) && resolve_rev(&bare, rev).is_some())
     {
-        update_mirror(&bare, url).map_err(failed)?;
+        update_mirror(&bare, url, rev.is_none()).map_err(failed)?;
     }
     let wanted = rev.unwrap_or("HEAD");
-    let mut commit = resolve_rev(&bare, wanted);
+    let mut commit = match rev {
+        Some(rev) => resolve_rev(&bare, rev),
+        None => resolve_rev(&bare, REMOTE_HEAD).or_else(|| resolve_rev(&bare, wanted)),
+    };
     if commit.is_none() && !offline {
         // A commit or ref that no branch leads to has to be asked for by name.
         match fetch_commit(&bare, wanted) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use url::Url;
 
+use super::archive::LIMIT;
 use super::checkout::check_out;
 use super::folder;
 use super::page::Page;
@@ -17,6 +18,9 @@ use crate::host::{digest, fs};
 use crate::package::artifact::{printable, without_credentials};
 use crate::package::wheel::{WheelName, is_sdist, sdist_version};
 use crate::package::{DistFile, FileKind, Metadata, Name, Source, Vcs, Version, redact};
+
+/// How keys of directories on this machine begin.
+pub(super) const DIRECTORY: &str = "directory:";
 
 /// What an address refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,7 +132,7 @@ pub(super) fn find(
                 Some(inner) => dir.join(inner),
                 None => dir,
             };
-            let key = format!("directory:{dir}:{}", fingerprint(&dir));
+            let key = format!("{DIRECTORY}{dir}:{}", fingerprint(&dir));
             let metadata = index.project(&key, &Members::of_directory(&dir), &dir, None);
             let source = Source::Path {
                 path: dir.to_string(),
@@ -275,18 +279,17 @@ fn is_below(dir: &str) -> bool {
             .all(|part| matches!(part, Utf8Component::Normal(_) | Utf8Component::CurDir))
 }
 
-/// What a project's metadata may depend on, as one digest.
+/// What a project's metadata may depend on, as one digest: the files at its top, for
+/// a `setup.py` reads lists of requirements and versions from some of these.
 fn fingerprint(dir: &Utf8Path) -> String {
     let mut all = Vec::new();
-    for name in ["pyproject.toml", "setup.cfg", "setup.py", "PKG-INFO"] {
-        all.extend_from_slice(name.as_bytes());
-        all.extend(
-            fs::find_bytes(&dir.join(name))
-                .ok()
-                .flatten()
-                .unwrap_or_default(),
-        );
-        all.push(0);
+    for name in fs::list_dir(dir).unwrap_or_default() {
+        let path = dir.join(&name);
+        let fits = fs::is_file(&path) && fs::stamp(&path).is_ok_and(|(size, _)| size <= LIMIT);
+        if fits && let Ok(bytes) = fs::read_bytes(&path) {
+            all.push(format!("{name} {}", digest::sha256(&bytes)));
+        }
     }
-    digest::short(&all)
+    all.sort();
+    digest::short(all.join("\n").as_bytes())
 }

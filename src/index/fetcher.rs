@@ -465,8 +465,11 @@ impl Fetcher {
                 let metadata = older
                     .ok_or_else(|| MetadataError::Unusable(ONLY_A_BUILD.to_owned()))
                     .inspect_err(|_| {
-                        let key = Shared::metadata_key(file);
-                        self.shared.keep_refusal(&key, ONLY_A_BUILD);
+                        // A file on this machine may change under its address.
+                        if folder::path_of(&file.file.url).is_none() {
+                            let key = Shared::metadata_key(file);
+                            self.shared.keep_refusal(&key, ONLY_A_BUILD);
+                        }
                     })?;
                 if folder::path_of(&file.file.url).is_none() {
                     let key = self.shared.second_hand(&Shared::metadata_key(file));

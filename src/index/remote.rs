@@ -14,6 +14,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::cache::Cache;
 use super::config::IndexConfig;
+use super::direct::DIRECTORY;
 use super::fetcher;
 use super::folder;
 use super::page::{ColdFile, Page};
@@ -22,6 +23,7 @@ use super::simple::ListedFile;
 use super::source::{
     BuildFailure, Builder, Direct, Download, Index, IndexError, MetadataError, Scout, Want,
 };
+use crate::host::digest;
 use crate::package::{DistFile, Metadata, Name, Version, redact};
 use crate::progress::{Cancel, Progress};
 
@@ -105,9 +107,15 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn metadata_key(file: &ColdFile) -> String {
-        file.file
-            .sha256()
-            .map_or_else(|| file.file.url.clone(), str::to_owned)
+        let url = &file.file.url;
+        match file.file.sha256() {
+            Some(hash) => hash.to_owned(),
+            // What is secret in an address does not lie in the cache.
+            None if url.starts_with("http") && redact(url) != *url => {
+                format!("url:{}", digest::sha256(url.as_bytes()))
+            }
+            None => url.clone(),
+        }
     }
 
     /// Where metadata is kept that an sdist does not state itself: what a build told,
@@ -132,7 +140,7 @@ impl Shared {
             return None;
         }
         let (when, reason) = self.cache.refusal(&self.second_hand(key))?;
-        (when > self.now - REFUSED_FOR).then(|| MetadataError::Unusable(reason))
+        (when > self.now - REFUSED_FOR).then_some(MetadataError::Unusable(reason))
     }
 
     /// Keeps why nothing can be learned of a project.
@@ -439,13 +447,15 @@ impl RemoteIndex {
         if let Some(metadata) = self.shared.cache.metadata(&kept) {
             return Ok(metadata);
         }
-        if let Some(refusal) = self.shared.kept_refusal(key) {
+        // Its fingerprint does not tell all that may mend a directory, and it is at hand.
+        let is_kept = !key.starts_with(DIRECTORY);
+        if is_kept && let Some(refusal) = self.shared.kept_refusal(key) {
             return Err(refusal);
         }
         self.shared.stats.builds.fetch_add(1, Ordering::Relaxed);
         self.progress.at(0, &format!("building {what}"));
         let metadata = builder.metadata(path, subdirectory).map_err(|failure| {
-            if let BuildFailure::Project(reason) = &failure {
+            if is_kept && let BuildFailure::Project(reason) = &failure {
                 self.shared.keep_refusal(key, reason);
             }
             MetadataError::Unusable(failure.to_string())
@@ -572,16 +582,24 @@ impl Index for RemoteIndex {
             MetadataSlot::Failed(error) => Err(error),
             MetadataSlot::NeedsBuild { path } => {
                 let what = format!("{name} {version}");
-                let built = self.build(&key, &what, &path, None).and_then(|metadata| {
-                    if metadata.is_of(name, version) {
-                        return Ok(Arc::new(metadata));
-                    }
-                    let found = format!("{} {}", metadata.name, metadata.version);
-                    Err(MetadataError::Unusable(format!(
-                        "its build made metadata of `{}`",
-                        crate::package::artifact::printable(&found)
-                    )))
-                });
+                // A file on this machine may change under its address; the copy that a
+                // build reads lies under the digest of what it holds.
+                let content = match folder::path_of(&file.file.url) {
+                    Some(_) if file.file.sha256().is_none() => path.as_str(),
+                    _ => key.as_str(),
+                };
+                let built = self
+                    .build(content, &what, &path, None)
+                    .and_then(|metadata| {
+                        if metadata.is_of(name, version) {
+                            return Ok(Arc::new(metadata));
+                        }
+                        let found = format!("{} {}", metadata.name, metadata.version);
+                        Err(MetadataError::Unusable(format!(
+                            "its build made metadata of `{}`",
+                            crate::package::artifact::printable(&found)
+                        )))
+                    });
                 let slot = match &built {
                     Ok(metadata) => MetadataSlot::Here(Arc::clone(metadata)),
                     Err(error) => MetadataSlot::Failed(error.clone()),

@@ -107,7 +107,8 @@ impl RequirementSet {
 
     /// Names the lines that only say where a package lies, by asking `find` with each
     /// address and what it is meant from. Lines whose marker no target fulfils stay
-    /// unnamed; those that `find` cannot tell become problems.
+    /// unnamed; those that `find` cannot tell do too, and
+    /// become problems.
     ///
     /// # Errors
     ///
@@ -143,8 +144,11 @@ impl RequirementSet {
                 }
                 Err(reason) => {
                     let fix = format!("write `NAME @ {}`", entry.text);
-                    let problem = Problem::error("invalid-requirement", entry.origin, reason);
+                    let origin = entry.origin.clone();
+                    let problem = Problem::error("invalid-requirement", origin, reason);
                     self.problems.push(problem.with_fix(fix));
+                    // It is still asked for: a lock made without it must not look stale.
+                    self.unnamed.push(entry);
                 }
             }
         }

@@ -14,7 +14,7 @@ use super::provider::Pins;
 use super::solve::{Picks, Solved, solve_pinned};
 use super::world::World;
 use crate::index::IndexError;
-use crate::package::{Name, Range, Version};
+use crate::package::{Name, Range, Target, Version};
 use crate::progress::Cancel;
 
 /// Names that are tried to be moved; each once.
@@ -53,7 +53,7 @@ pub struct Place<'a> {
     pub active: Vec<u32>,
     /// What was picked.
     pub picks: Picks,
-    /// The places of the targets in the task that this answer is for.
+    /// The places of the targets in the task that this answer is for, its own first.
     pub targets: Vec<usize>,
 }
 
@@ -120,7 +120,11 @@ fn split_names(picked: &[Picked]) -> BTreeSet<Name> {
 /// # Errors
 ///
 /// Fails if the world could not be asked or the work was interrupted.
-pub fn align(places: &mut [Place<'_>], cancel: &Cancel) -> Result<u64, IndexError> {
+pub fn align(
+    places: &mut [Place<'_>],
+    targets: &[Target],
+    cancel: &Cancel,
+) -> Result<u64, IndexError> {
     let mut picked: Vec<Picked> = places.iter().map(Place::picked).collect();
     let mut split = split_names(&picked);
     let mut tried: BTreeSet<Name> = BTreeSet::new();
@@ -133,7 +137,7 @@ pub fn align(places: &mut [Place<'_>], cancel: &Cancel) -> Result<u64, IndexErro
         let Some(version) = common_version(places, &picked, &name)? else {
             continue;
         };
-        let Some(trial) = move_all(places, &picked, &name, &version, cancel)? else {
+        let Some(trial) = move_all(places, targets, &picked, &name, &version, cancel)? else {
             continue;
         };
         let mut assigned = picked.clone();
@@ -193,6 +197,7 @@ fn common_version(
 /// if one of them cannot take it.
 fn move_all(
     places: &[Place<'_>],
+    targets: &[Target],
     picked: &[Picked],
     name: &Name,
     version: &Version,
@@ -218,7 +223,12 @@ fn move_all(
             Err(IndexError::Offline { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
-        if divided(&place.world, &picks).is_some() {
+        // What was looked at for the trial may come out otherwise on a target that the
+        // answer is shared with.
+        let mut others = place.targets.iter().skip(1);
+        if divided(&place.world, &picks).is_some()
+            || !others.all(|&other| place.world.judges_alike(&targets[other]))
+        {
             return Ok(None);
         }
         trial.push((at, picks));

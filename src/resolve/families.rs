@@ -93,15 +93,22 @@ pub fn solve_unified(
     }
 }
 
-/// Finds a family to be unified with several members in an answer, and the most
-/// capable of these.
+/// Finds a family to be unified with several members in an answer, and the one of these
+/// that is to answer: the most capable, or one that has an address. Where it does so
+/// already, those still beside it have addresses of their own.
 pub(super) fn divided<'a>(world: &World<'a>, picks: &Picks) -> Option<(&'a Family, Name)> {
     let names: Vec<Name> = picks.versions.keys().map(|&at| world.name(at)).collect();
     let families = world.options.families.iter();
     let mut unified = families.filter(|family| family.mode == FamilyMode::Unify);
     unified.find_map(|family| {
         let there = family.among(names.iter());
-        (there.len() > 1).then(|| (family, there[0].clone()))
+        // What a line gives an address cannot be answered by another, so it answers.
+        let has_url = |name: &&Name| world.has_url(world.number(name));
+        let chosen = there.iter().find(has_url).or(there.first())?;
+        let open = |name: &Name| {
+            name != chosen && world.unified.get(&world.number(name)) != Some(&world.number(chosen))
+        };
+        there.iter().any(open).then(|| (family, chosen.clone()))
     })
 }
 

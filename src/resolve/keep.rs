@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use super::families::divided;
 use super::provider::Pins;
 use super::solve::{Picks, Solved, solve_pinned};
 use super::world::World;
@@ -44,7 +45,9 @@ pub(super) fn keep_more(
             Err(IndexError::Offline { .. }) => continue,
             trial => trial?,
         };
-        if let Solved::Picks(found) = trial {
+        if let Solved::Picks(found) = trial
+            && divided(world, &found).is_none()
+        {
             let left = self::moved(world, &found);
             if left.len() < moved.len() && left.keys().all(|key| moved.contains_key(key)) {
                 picks = found;

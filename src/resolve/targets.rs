@@ -114,7 +114,7 @@ pub fn resolve(task: &Task<'_>) -> Result<Outcome, ResolveError> {
             targets: vec![at],
         });
     }
-    let aligned = align(&mut places, task.cancel)?;
+    let aligned = align(&mut places, task.targets, task.cancel)?;
     let mut stats: BTreeMap<&'static str, u64> = BTreeMap::new();
     if task.targets.len() > 1 {
         stats.insert("aligned", aligned);

@@ -281,7 +281,7 @@ fn a_line_that_only_says_where_waits_to_be_named_and_is_none_without_its_target(
     assert_eq!(line.requirement.extras.len(), 1);
     assert_eq!(line.requirement.marker.text(), "sys_platform == 'linux'");
     assert!(line.editable);
-    assert_eq!(set.unnamed.len(), 1);
+    assert_eq!(set.unnamed.len(), 2, "both are still asked for");
     let problems: Vec<String> = set.errors().map(Problem::shown).collect();
     assert_eq!(
         problems,

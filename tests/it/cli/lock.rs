@@ -238,3 +238,26 @@ fn what_is_protected_here_binds_no_other_target() {
         .collect();
     assert_eq!(betas, ["\"1.0\"", "\"2.0\""]);
 }
+
+#[test]
+fn a_line_that_was_skipped_does_not_make_the_lock_stale() {
+    let place = Place::new();
+    place.node("some-node", "gamma\n./not-there\n");
+    let _ = place.portenv(&["lock", "--skip-invalid"]).success();
+    let _ = place.portenv(&["lock", "--check"]).success();
+}
+
+#[test]
+fn a_member_with_an_address_answers_for_its_family() {
+    let place = Place::new();
+    place.settings("[[family]]\nmembers = [\"alpha\", \"beta\", \"delta\"]\nmode = \"unify\"\n");
+    for name in ["beta", "delta"] {
+        let text = format!("[project]\nname = \"{name}\"\nversion = \"1.5\"\n");
+        place.write(&format!("{name}/pyproject.toml"), &text);
+    }
+    place.write("requirements.txt", "alpha\n./beta\n");
+    let names = |place: &Place| strings(&place.json(0, &["lock"])["packages"], "name");
+    assert_eq!(names(&place), ["beta"]);
+    place.write("requirements.txt", "alpha\n./beta\n./delta\n");
+    assert_eq!(names(&place), ["beta", "delta"]);
+}

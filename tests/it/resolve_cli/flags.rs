@@ -374,7 +374,7 @@ fn a_build_writes_nothing_outside_of_the_archive_it_unpacks() {
 }
 
 /// The one Python that a build can run with here.
-fn own_python_version() -> String {
+pub(super) fn own_python_version() -> String {
     let code = "import sys; print('%d.%d' % sys.version_info[:2])";
     let output = std::process::Command::new(crate::support::base_python())
         .args(["-c", code])

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::*;
-use crate::support::Wheel;
+use crate::support::{Sdist, Wheel};
 use camino::Utf8PathBuf;
 
 fn project(name: &str, version: &str, dependencies: &str) -> String {
@@ -205,4 +205,73 @@ fn a_prerelease_or_a_young_file_given_by_address_counts() {
             .stdout()
             .starts_with("pre @ ")
     );
+}
+
+#[test]
+fn a_repository_whose_default_branch_changed_is_found_at_its_new_one() {
+    let world = world();
+    let (dir, _, second) = repository(&world);
+    let line = format!("git-thing @ git+file://{dir}\n");
+    let commit = |flags: &str| {
+        let document = world.document(&line, flags);
+        document["packages"][0]["source"]["commit"].clone()
+    };
+    assert_eq!(commit(""), *second);
+    world.sandbox.git(&dir, &["checkout", "-q", "-b", "trunk"]);
+    let third = world.sandbox.commit_all(&dir, "three");
+    assert_eq!(commit(""), *third);
+    world.sandbox.git(&dir, &["branch", "-D", "main"]);
+    assert_eq!(commit(""), *third);
+    assert_eq!(commit("--offline"), *third);
+}
+
+/// The flags with which the interpreter that is there may build.
+fn building() -> String {
+    crate::support::uv();
+    format!(
+        "--build allow --python-version {}",
+        super::flags::own_python_version()
+    )
+}
+
+#[test]
+fn what_a_build_read_of_a_directory_is_asked_again_when_a_file_of_it_changed() {
+    let world = world();
+    world.sandbox.write(
+        "dyn/pyproject.toml",
+        "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n[project]\nname = \"dyn\"\nversion = \"1.0\"\ndynamic = [\"dependencies\"]\n",
+    );
+    let backend = "import os
+def prepare_metadata_for_build_wheel(out, config=None):
+    lines = open('requirements.txt').read().split()
+    os.makedirs(os.path.join(out, 'dyn-1.0.dist-info'))
+    with open(os.path.join(out, 'dyn-1.0.dist-info', 'METADATA'), 'w') as file:
+        file.write('Metadata-Version: 2.1\\nName: dyn\\nVersion: 1.0\\n')
+        file.writelines(f'Requires-Dist: {line}\\n' for line in lines)
+    return 'dyn-1.0.dist-info'
+";
+    world.sandbox.write("dyn/backend.py", backend);
+    let _ = world.run("./dyn\n", &building()).expect_code(2);
+    for version in ["1.0", "2.0"] {
+        let line = format!("leaf=={version}\n");
+        world.sandbox.write("dyn/requirements.txt", line);
+        let document = world.document("./dyn\n", &building());
+        assert_eq!(document["packages"][1]["version"], version);
+    }
+}
+
+#[test]
+fn a_local_sdist_that_was_made_anew_is_built_anew() {
+    let world = world();
+    for version in ["1.0", "2.0"] {
+        let sdist = Sdist::new("dyn", "1.0")
+            .dynamic("Requires-Dist")
+            .requires(&format!("leaf=={version}"))
+            .buildable()
+            .build();
+        world.sandbox.write("links/dyn-1.0.tar.gz", sdist.bytes);
+        let flags = format!("--find-links links {}", building());
+        let document = world.document("dyn\n", &flags);
+        assert_eq!(document["packages"][1]["version"], version);
+    }
 }

@@ -345,6 +345,27 @@ fn any_wheel_will_do_where_tags_are_not_judged_and_like_targets_are_solved_once(
 }
 
 #[test]
+fn targets_solved_once_are_moved_only_to_what_serves_all_of_them() {
+    let packages = ["a 1.0 -> d; python_version >= '3.11'", "a 2.0", "d 1.0"];
+    let lines = ["n: a", "m: a<2; python_version >= '3.12'"];
+    let mut world = World::new(&packages, &lines);
+    world.targets = ["3.10", "3.11", "3.12"]
+        .map(|python| {
+            let (platform, python) = ("linux".parse().unwrap(), python.parse().unwrap());
+            Target::for_any_wheel(platform, python, Implementation::CPython)
+        })
+        .to_vec();
+    let resolution = world.resolution();
+    for target in &world.targets {
+        let found = selected(&resolution, target);
+        let has =
+            |wanted: &str, version: &str| found.contains(&(name(wanted), version.parse().unwrap()));
+        let asks = target.python_minor() != "3.10" && has("a", "1.0");
+        assert_eq!(has("d", "1.0"), asks, "on {target}: {found:?}");
+    }
+}
+
+#[test]
 fn a_marker_on_what_a_target_leaves_open_is_told_once() {
     let packages = ["a 1.0 -> b; python_full_version < '3.12.4'", "b 1.0"];
     let lines = ["n: a", "n: b; platform_release >= '6'"];
