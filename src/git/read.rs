@@ -36,6 +36,8 @@ pub struct Checkout {
 /// names: hooks, file-system monitors, external diffs, credential helpers of its own.
 pub(super) fn git(dir: Option<&Utf8Path>) -> Call {
     let mut call = Call::new("git")
+        // No helper program that an address may name is a way to a repository.
+        .env("GIT_ALLOW_PROTOCOL", "file:git:http:https:ssh")
         .env("GIT_TERMINAL_PROMPT", "0")
         .env("GIT_OPTIONAL_LOCKS", "0")
         .env("GIT_CONFIG_NOSYSTEM", "1")

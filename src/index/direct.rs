@@ -47,7 +47,7 @@ fn part(fragment: &str, key: &str) -> Option<String> {
     fragment
         .split('&')
         .find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))
-        .map(str::to_owned)
+        .map(|value| value.trim_end_matches('/').to_owned())
 }
 
 /// Understands an address; a relative path is meant from `base`.

@@ -566,7 +566,14 @@ fn add_role(context: &Context, set: &mut RequirementSet, file: &Utf8Path, role: 
         variables: &context.variables,
     };
     let before = set.lines.len();
+    let unnamed = set.unnamed.len();
     set.add_file(read_requirements(&context.dir.join(file), &reading));
+    for entry in set.unnamed.split_off(unnamed) {
+        let message = format!("`{}` does not say which package it is", entry.text);
+        let fix = format!("write `NAME @ {}`", entry.text);
+        let problem = Problem::error("invalid-requirement", entry.origin, message);
+        set.problems.push(problem.with_fix(fix));
+    }
     for line in &mut set.lines[before..] {
         line.role = role.clone();
     }

@@ -47,7 +47,7 @@ impl World<'_> {
         let mut open: Vec<u32> = self.urls.keys().copied().collect();
         open.sort_unstable_by_key(|&number| self.name(number));
         while let Some(number) = open.pop() {
-            let Some((_, line)) = self.url_of(number) else {
+            let Some((parent, line)) = self.url_of(number) else {
                 continue;
             };
             let Some(candidates) = self.candidates(number)? else {
@@ -73,7 +73,9 @@ impl World<'_> {
                 }
             }
             for dep in all {
+                // What lies elsewhere has no say about what is read here.
                 if let Some(url) = dep.url
+                    && (!is_local(&url) || is_local(&parent))
                     && !self.urls.contains_key(&dep.name)
                     && !self.overrides.contains_key(&dep.name)
                 {
@@ -95,6 +97,11 @@ impl World<'_> {
     pub fn url_of(&self, number: u32) -> Option<(String, u32)> {
         self.urls.get(&number).cloned()
     }
+}
+
+/// Reports whether an address means something on this machine.
+fn is_local(url: &str) -> bool {
+    !url.contains("://") || url.starts_with("file:") || url.starts_with("git+file:")
 }
 
 /// Reports whether two addresses mean one place: an `egg` is only a name, and a

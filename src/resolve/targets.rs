@@ -94,8 +94,9 @@ pub fn resolve(task: &Task<'_>) -> Result<Outcome, ResolveError> {
             .begin(&names, Arc::new(Walker::new(task.lines, target, preferred)));
         world.follow_addresses()?;
         let active = active_lines(&world);
-        let picks = match solve_unified(&mut world, &active, task.cancel)? {
-            Solved::Picks(picks) => keep_more(&world, &active, picks, task.cancel)?,
+        let distinct = distinct_lines(&world, &active);
+        let picks = match solve_unified(&mut world, &distinct, task.cancel)? {
+            Solved::Picks(picks) => keep_more(&world, &distinct, picks, task.cancel)?,
             Solved::Proof(proof) => {
                 let mut conflicts = find_conflicts(&world, &active, *proof, task.cancel)?;
                 if task.targets.len() > 1 {
@@ -140,6 +141,20 @@ pub fn resolve(task: &Task<'_>) -> Result<Outcome, ResolveError> {
         exclude_newer: task.options.exclude_newer,
         stats,
     })))
+}
+
+/// Leaves out lines that ask for what an earlier one asks for: dozens of nodes want
+/// `numpy`, and each line is a decision. All lines are named where an answer is told.
+fn distinct_lines(world: &World<'_>, active: &[u32]) -> Vec<u32> {
+    let mut seen = BTreeSet::new();
+    let is_new = |at: &u32| {
+        let line = &world.lines[*at as usize];
+        let wanted = &line.requirement;
+        let how = (&wanted.extras, wanted.specifiers.text(), &wanted.url);
+        let place = wanted.url.as_ref().map(|_| &line.base);
+        seen.insert((&wanted.name, how, place, world.scoped_override(line)))
+    };
+    active.iter().copied().filter(is_new).collect()
 }
 
 /// Returns the numbers of the lines that ask for something on the target.

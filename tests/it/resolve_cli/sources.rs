@@ -182,6 +182,33 @@ fn what_an_address_leads_to_may_name_addresses_and_an_indexed_package_may_not() 
 }
 
 #[test]
+fn what_comes_from_elsewhere_names_nothing_on_this_machine() {
+    let world = world();
+    let (dir, ..) = repository(&world);
+    let text = project(
+        "zipped",
+        "2.5",
+        &format!("\"git-thing @ git+file://{dir}\""),
+    );
+    let bytes = archive(&[("thing-main/pyproject.toml", &text)]);
+    world.server.route("/main.zip", "application/zip", &bytes);
+    let url = format!("{}/main.zip", world.server.base());
+    let document = world.conflict(&format!("zipped @ {url}\n"), "");
+    assert_eq!(
+        document["conflicts"][0]["requirements"][0]["origin"]["line"],
+        1
+    );
+}
+
+#[test]
+fn a_line_of_an_override_file_has_to_name_its_package() {
+    let world = world();
+    world.sandbox.write("o.txt", "./local\n");
+    let run = world.run("leaf\n", "--override o.txt").expect_code(2);
+    assert!(run.stderr().contains("write `NAME @ ./local`"), "{run}");
+}
+
+#[test]
 fn an_artifact_for_newer_pythons_is_no_answer() {
     let world = world();
     let text = "[project]\nname = \"new\"\nversion = \"1\"\nrequires-python = \">=3.13\"\n";
