@@ -12,6 +12,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use serde::de::DeserializeOwned;
 
 use super::page::{ColdPart, Page};
 use crate::host::fs;
@@ -176,20 +177,16 @@ impl Cache {
 
     /// Finds metadata.
     pub fn metadata(&self, key: &str) -> Option<Metadata> {
-        let connection = self.connection.as_ref()?.lock().ok()?;
-        let mut statement = connection
-            .prepare_cached("SELECT record FROM meta WHERE key = ?1")
-            .ok()?;
-        let read = |row: &rusqlite::Row<'_>| {
-            let record = row.get_ref(0)?.as_blob()?;
-            Ok(postcard::from_bytes(record).ok())
-        };
-        statement.query_row([key], read).optional().ok()??
+        self.record(key)
     }
 
     /// Finds why a project could not be built, and when that was tried, in seconds
     /// since 1970.
     pub fn refusal(&self, key: &str) -> Option<(i64, String)> {
+        self.record(&format!("refused {key}"))
+    }
+
+    fn record<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
         let connection = self.connection.as_ref()?.lock().ok()?;
         let mut statement = connection
             .prepare_cached("SELECT record FROM meta WHERE key = ?1")
@@ -198,7 +195,6 @@ impl Cache {
             let record = row.get_ref(0)?.as_blob()?;
             Ok(postcard::from_bytes(record).ok())
         };
-        let key = format!("refused {key}");
         statement.query_row([key], read).optional().ok()??
     }
 

@@ -28,23 +28,12 @@ pub(super) fn check_out(
     let home = cache.join("git").join(digest::short(url.as_bytes()));
     let bare = home.join("repository");
     let failed = |error: GitError| told(url, &error);
-    let local = |error: fs::FsError| MetadataError::Unusable(error.to_string());
     if !fs::is_dir(&bare) {
         if offline {
             return Err(IndexError::Offline { what: redact(url) }.into());
         }
-        fs::create_dir_all(&home).map_err(local)?;
-        // Cloned aside and moved into place, so that a broken clone is never taken for one.
-        let aside = fs::scratch(&home).map_err(local)?;
-        let aside = Utf8PathBuf::from_path_buf(aside.path().join("repository"))
-            .map_err(|_| MetadataError::Unusable("the cache's path is not UTF-8".to_owned()))
-            .map(|path| (path, aside))?;
-        mirror(url, &aside.0).map_err(failed)?;
-        if fs::rename(&aside.0, &bare).is_err() && !fs::is_dir(&bare) {
-            return Err(MetadataError::Unusable(format!(
-                "`{bare}` cannot be written"
-            )));
-        }
+        fs::create_dir_all(&home).map_err(|error| MetadataError::Unusable(error.to_string()))?;
+        make_aside(&bare, |aside| mirror(url, aside).map_err(failed))?;
     } else if !offline && !rev.is_some_and(|rev| is_whole(rev) && resolve_rev(&bare, rev).is_some())
     {
         update_mirror(&bare, url, rev.is_none()).map_err(failed)?;
@@ -70,17 +59,30 @@ pub(super) fn check_out(
     })?;
     let dir = home.join(&commit);
     if !fs::is_dir(&dir) {
-        let aside = fs::scratch(&home).map_err(local)?;
-        let path = Utf8PathBuf::from_path_buf(aside.path().join("checkout"))
-            .map_err(|_| MetadataError::Unusable("the cache's path is not UTF-8".to_owned()))?;
-        check_out_from(&bare, &commit, &path).map_err(failed)?;
-        if fs::rename(&path, &dir).is_err() && !fs::is_dir(&dir) {
-            return Err(MetadataError::Unusable(format!(
-                "`{dir}` cannot be written"
-            )));
-        }
+        make_aside(&dir, |aside| {
+            check_out_from(&bare, &commit, aside).map_err(failed)
+        })?;
     }
     Ok(Checkout { commit, dir })
+}
+
+/// Makes a directory beside its place and moves it there, so that a broken one is never
+/// taken for it. Where another run was quicker, its directory stays.
+fn make_aside(
+    place: &Utf8Path,
+    make: impl FnOnce(&Utf8Path) -> Result<(), MetadataError>,
+) -> Result<(), MetadataError> {
+    let scratch = fs::scratch(place.parent().unwrap_or(place))
+        .map_err(|error| MetadataError::Unusable(error.to_string()))?;
+    let aside = Utf8PathBuf::from_path_buf(scratch.path().join("made"))
+        .map_err(|_| MetadataError::Unusable("the cache's path is not UTF-8".to_owned()))?;
+    make(&aside)?;
+    if fs::rename(&aside, place).is_err() && !fs::is_dir(place) {
+        return Err(MetadataError::Unusable(format!(
+            "`{place}` cannot be written"
+        )));
+    }
+    Ok(())
 }
 
 fn is_whole(rev: &str) -> bool {

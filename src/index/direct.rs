@@ -133,12 +133,11 @@ pub(super) fn find(
                 None => dir,
             };
             let key = format!("{DIRECTORY}{dir}:{}", fingerprint(&dir));
-            let metadata = index.project(&key, &Members::of_directory(&dir), &dir, None);
             let source = Source::Path {
                 path: dir.to_string(),
                 editable: false,
             };
-            metadata.and_then(|metadata| tree(index, &key, metadata, source))
+            tree(index, key, &dir, source)
         }
         Some(Reference::Git {
             url,
@@ -146,20 +145,16 @@ pub(super) fn find(
             subdirectory,
         }) => {
             let found = check_out(&index.cache_dir(), &url, rev.as_deref(), index.is_offline())?;
-            let dir = match &subdirectory {
-                Some(inner) => found.dir.join(inner),
-                None => found.dir,
-            };
             let inner = subdirectory.as_deref().unwrap_or("");
             let key = format!("git:{}@{}#{inner}", redact(&url), found.commit);
-            let metadata = index.project(&key, &Members::of_directory(&dir), &dir, None);
+            let dir = found.dir.join(inner);
             let source = Source::Git(Vcs {
                 url: without_credentials(&url),
                 commit: found.commit,
                 requested: rev,
                 subdirectory,
             });
-            metadata.and_then(|metadata| tree(index, &key, metadata, source))
+            tree(index, key, &dir, source)
         }
     }
     .map_err(|error| match error {
@@ -243,17 +238,18 @@ fn file(
 /// A directory or commit, as a page with one sdist that is never fetched.
 fn tree(
     index: &RemoteIndex,
-    key: &str,
-    metadata: Metadata,
+    key: String,
+    dir: &Utf8Path,
     source: Source,
 ) -> Result<Direct, MetadataError> {
+    let metadata = index.project(&key, &Members::of_directory(dir), dir, None)?;
     let (name, version) = identity(&metadata)?;
     let listed = ListedFile {
         filename: format!("{}-{version}.tar.gz", name.as_file_part()),
-        url: key.to_owned(),
+        url: key.clone(),
         ..ListedFile::default()
     };
-    index.keep(key.to_owned(), metadata);
+    index.keep(key, metadata);
     Ok(Direct {
         page: Arc::new(Page::new(&source.shown(), &name, vec![listed])),
         name,

@@ -46,6 +46,16 @@ pub enum IndexError {
     Interrupted,
 }
 
+impl IndexError {
+    /// Makes the error for a page whose record in the cache is damaged.
+    pub fn damaged(page: &Page, name: &Name) -> Self {
+        Self::Integrity {
+            url: page.index().to_owned(),
+            detail: format!("what the cache keeps of {name} is damaged; --refresh asks again"),
+        }
+    }
+}
+
 /// Why a version's metadata cannot be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MetadataError {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::marker::{Marker, mentions_extra};
+use super::marker::Marker;
 use super::name::{Extra, Name};
 use super::version::{Specifiers, Version};
 
@@ -247,12 +247,6 @@ impl fmt::Display for Requirement {
         }
         Ok(())
     }
-}
-
-/// Reports whether a requirement's text counts only when an extra is asked for.
-pub fn is_for_extra(text: &str) -> bool {
-    text.split_once(';')
-        .is_some_and(|(_, marker)| mentions_extra(marker))
 }
 
 /// Git's short address `git@host:path`, which is no URL.

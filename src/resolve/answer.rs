@@ -146,12 +146,7 @@ pub fn packages(
         package.dependencies.sort();
         if let Ok(Choice::File { install, .. }) = candidates.judge(version) {
             let Some(cold) = candidates.page().cold(install) else {
-                return Err(IndexError::Integrity {
-                    url: candidates.page().index().to_owned(),
-                    detail: format!(
-                        "what the cache keeps of {name} is damaged; --refresh asks again"
-                    ),
-                });
+                return Err(IndexError::damaged(candidates.page(), &name));
             };
             package.kept = false;
             package.files.push(cold.file.clone());

@@ -110,6 +110,8 @@ pub struct World<'a> {
     pub(super) constraints: FxHashMap<u32, Vec<u32>>,
     /// Which override replaces all requirements on a name.
     pub(super) overrides: FxHashMap<u32, Vec<u32>>,
+    /// Overrides that are meant for lines of some nodes only.
+    scoped: Vec<u32>,
     /// Addresses that lines give to names.
     pub(super) urls: FxHashMap<u32, (String, u32)>,
     /// What these addresses led to.
@@ -159,6 +161,7 @@ impl<'a> World<'a> {
             alignment: RefCell::default(),
             constraints: FxHashMap::default(),
             overrides: FxHashMap::default(),
+            scoped: Vec::new(),
             urls: FxHashMap::default(),
             directs: RefCell::default(),
             families: FxHashMap::default(),
@@ -186,7 +189,7 @@ impl<'a> World<'a> {
                 Role::Override { only_for, .. } if only_for.is_empty() => {
                     world.overrides.entry(name).or_default().push(at);
                 }
-                Role::Override { .. } => {}
+                Role::Override { .. } => world.scoped.push(at),
             }
         }
         for (at, family) in options.families.iter().enumerate() {
@@ -289,10 +292,9 @@ impl<'a> World<'a> {
     /// Finds the override that is meant for a line of one node only.
     pub fn scoped_override(&self, line: &Line) -> Option<u32> {
         let node = line.origin.name.as_ref()?;
-        self.order.iter().copied().find(|&at| {
+        self.scoped.iter().copied().find(|&at| {
             let other = &self.lines[at as usize];
             other.requirement.name == line.requirement.name
-                && other.requirement.marker.holds(self.target.environment())
                 && matches!(&other.role, Role::Override { only_for, .. } if only_for.iter().any(|name| name.eq_ignore_ascii_case(node)))
         })
     }
@@ -519,12 +521,7 @@ impl<'a> World<'a> {
         match candidates.judge(version) {
             Ok(Choice::File { read, install }) => {
                 // Damage must never look like an answer.
-                let damaged = || IndexError::Integrity {
-                    url: candidates.page().index().to_owned(),
-                    detail: format!(
-                        "what the cache keeps of {name} is damaged; --refresh asks again"
-                    ),
-                };
+                let damaged = || IndexError::damaged(candidates.page(), &name);
                 let file = candidates.page().cold(read).ok_or_else(damaged)?;
                 let found = self.index.metadata(&name, version, &file);
                 match found {
