@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::changes::{summary, to_text};
-use super::{WarningView, conflict, show_json, show_warnings};
+use super::{WarningView, conflict, show_json, show_warnings, waivers};
 use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
 use crate::ops::outcome::{Applied, AppliedStatus};
@@ -27,6 +27,7 @@ pub fn show_applied(screen: &Screen, command: &str, applied: &Applied) -> Exit {
             "nodes": applied.nodes,
             "conflicts": conflict::to_json(&applied.conflicts),
             "warnings": warnings,
+            "waivers": waivers::views(&applied.waivers),
         });
         show_json(screen, command, body, &[]);
         return Exit::Done;
@@ -35,6 +36,9 @@ pub fn show_applied(screen: &Screen, command: &str, applied: &Applied) -> Exit {
     match applied.status {
         AppliedStatus::Done => {
             screen.note(&format!("done: {}", summary(&applied.changes)));
+            if let Some(counted) = waivers::counted(&applied.waivers) {
+                screen.note(&counted);
+            }
             if let Some(after) = &applied.after {
                 screen.note(&format!(
                     "snapshot {after}; portenv rollback takes this back"

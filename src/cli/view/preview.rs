@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::changes::{summary, to_text, version_of};
-use super::{WarningView, conflict, show_json, show_warnings};
+use super::{WarningView, conflict, show_json, show_warnings, waivers};
 use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
 use crate::ops::preview::{Preview, PreviewStatus};
@@ -63,6 +63,7 @@ pub fn show_preview(screen: &Screen, command: &str, preview: &Preview, verbose: 
             "warnings": warnings,
             "download_bytes": preview.download_bytes,
             "installed_bytes": null,
+            "waivers": waivers::views(&preview.waivers),
         });
         show_json(screen, command, body, &next);
     } else {
@@ -77,6 +78,9 @@ pub fn show_preview(screen: &Screen, command: &str, preview: &Preview, verbose: 
         screen.warning(&format!(
             "{old} conflicts were there before; their lines were left out"
         ));
+    }
+    if let Some(counted) = waivers::counted(&preview.waivers) {
+        screen.note(&counted);
     }
     match preview.status {
         PreviewStatus::Ok => {}

@@ -6,7 +6,7 @@ use camino::Utf8Path;
 use serde_json::{Value, json};
 
 use super::conflict;
-use super::{WarningView, show_json, show_warnings};
+use super::{WarningView, show_json, show_warnings, waivers};
 use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
 use crate::lock::StaleReason;
@@ -51,7 +51,8 @@ pub fn show_lock(
     check: bool,
     verbose: u8,
 ) -> Exit {
-    let warnings = warnings(&found.problems, found.outcome.as_ref());
+    let mut warnings = warnings(&found.problems, found.outcome.as_ref());
+    warnings.extend(found.warnings.iter().map(WarningView::of_warning));
     show_warnings(screen, &warnings, verbose);
     let path = show_path(dir, &found.path);
     if screen.format == Format::Json {
@@ -63,6 +64,12 @@ pub fn show_lock(
         );
         body["lock"] = json!(path);
         body["written"] = json!(found.written);
+        body["waivers"] = json!(waivers::views(&found.waivers));
+        if let Some(Value::Array(conflicts)) = body.get_mut("conflicts")
+            && let Value::Array(old) = conflict::to_json(&found.old)
+        {
+            conflicts.extend(old);
+        }
         body["stale"] = json!(found.stale.iter().map(stale).collect::<Vec<_>>());
         if check {
             body["status"] = json!("resolved");
@@ -100,6 +107,15 @@ pub fn show_lock(
             "{verb} `{path}` with {} packages",
             resolution.packages.len()
         ));
+    }
+    if !found.old.is_empty() {
+        screen.warning(&format!(
+            "{} conflicts were there before; their lines were left out",
+            found.old.len()
+        ));
+    }
+    if let Some(counted) = waivers::counted(&found.waivers) {
+        screen.note(&counted);
     }
     show_stats(screen, verbose, outcome, &found.stats);
     finish(screen, outcome)

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::json;
 
 use super::diff;
-use super::show_json;
+use super::{show_json, waivers};
 use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
 use crate::ops::init::InitOutcome;
@@ -13,7 +13,7 @@ use crate::ops::status::Status;
 use crate::package::artifact::printable;
 
 /// Shows the state of an installation.
-pub fn show_status(screen: &Screen, status: &Status, exit_code: bool) -> Exit {
+pub fn show_status(screen: &Screen, status: &Status, exit_code: bool, list: bool) -> Exit {
     let differs =
         !status.drift.is_empty() || !status.stale.is_empty() || status.interrupted.is_some();
     let exit = if exit_code && differs {
@@ -35,6 +35,7 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool) -> Exit {
             "interrupted": interrupted,
             "startup_scripts": status.startup_scripts,
             "hints": status.hints,
+            "waivers": waivers::views(&status.waivers),
         });
         let next = if exit == Exit::No {
             vec![Next::new(
@@ -71,6 +72,15 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool) -> Exit {
     for reason in status.stale.iter().take(10) {
         let _ = writeln!(text, "              {}", printable(&reason.shown()));
     }
+    match status.waivers.len() {
+        0 => {}
+        count => {
+            let _ = writeln!(text, "violated      {count} requirements");
+        }
+    }
+    if list {
+        text.push_str(&waivers::text(&status.waivers));
+    }
     if let Some(operation) = &status.interrupted {
         let _ = writeln!(
             text,
@@ -96,6 +106,9 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool) -> Exit {
         }
     }
     screen.result(text.trim_end());
+    if !list && !status.waivers.is_empty() {
+        screen.hint("portenv status --waivers lists what is violated already");
+    }
     for hint in &status.hints {
         screen.hint(hint);
     }
