@@ -52,6 +52,8 @@ pub struct Joint<'a> {
     pub new: BTreeSet<&'a str>,
     /// What is waived from the start.
     pub waivers: Vec<Waiver>,
+    /// What was waived and is to be met if that can be: it is waived again where not.
+    pub reserve: Vec<Waiver>,
     /// What is installed.
     pub installed: &'a Installed,
     /// No lock says yet what is waived, and what is asked for is not merely absent.
@@ -162,6 +164,7 @@ impl Joint<'_> {
             waivers: self.waivers.clone(),
             warnings: Vec::new(),
         };
+        let mut reserve = self.reserve.clone();
         loop {
             let mut preferences = self.preferences.clone();
             preferences.set_waivers(answer.waivers.clone());
@@ -172,6 +175,11 @@ impl Joint<'_> {
                     return Ok(answer);
                 }
             };
+            let again = taken_back(&mut reserve, lines, &found);
+            if !again.is_empty() {
+                answer.waivers.extend(again);
+                continue;
+            }
             let before = answer.waivers.len();
             for conflict in &found {
                 let Some(reason) = self.tolerates(conflict) else {
@@ -262,6 +270,28 @@ impl Joint<'_> {
         let name = line.origin.name.as_deref();
         line.origin.kind == OriginKind::Node && name.is_some_and(|name| self.new.contains(name))
     }
+}
+
+/// Takes out of the reserve what takes part in conflicts; all of it if nothing does.
+fn taken_back(reserve: &mut Vec<Waiver>, lines: &[Line], found: &[Conflict]) -> Vec<Waiver> {
+    let takes_part = |waiver: &Waiver| match &waiver.asker {
+        Asker::Line(_) => found.iter().flat_map(|one| &one.lines).any(|&at| {
+            let line = usize::try_from(at).ok().and_then(|at| lines.get(at));
+            line.is_some_and(|line| waiver.is_of(line))
+        }),
+        Asker::Package { name, .. } => {
+            let lines = found.iter().flat_map(|one| &one.requirements);
+            let mut steps = lines.flat_map(|line| &line.via);
+            steps.any(|step| step.package == *name)
+        }
+    };
+    let (taken, left): (Vec<Waiver>, Vec<Waiver>) =
+        std::mem::take(reserve).into_iter().partition(takes_part);
+    if taken.is_empty() {
+        return left;
+    }
+    *reserve = left;
+    taken
 }
 
 /// Reports whether a line of the new nodes takes part in a conflict.

@@ -16,7 +16,7 @@ use crate::nodes::Staged;
 use crate::package::target::markers;
 use crate::package::{Marker, Name, Requirement, Source, Specifiers, Target};
 use crate::requirements::set::gather;
-use crate::requirements::{Line, Origin, Problem, RequirementSet, Role, Waiver, WaiverReason};
+use crate::requirements::{Line, Origin, Problem, RequirementSet, Role, Waiver};
 use crate::resolve::targets::Task;
 use crate::resolve::{Conflict, Kept, Outcome, Preferences, Resolution, Warning, resolve};
 use crate::workspace::Settings;
@@ -208,11 +208,14 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
         ));
     }
     let old_lock = inputs.lock.as_ref();
-    let mut waivers = known_waivers(&site, &inputs.set, &installed, old_lock, &inputs.targets)?;
-    if request.upgrade {
-        // What was left out may have become possible.
-        waivers.retain(|waiver| waiver.reason == WaiverReason::Violated);
-    }
+    let waivers = known_waivers(&site, &inputs.set, &installed, old_lock, &inputs.targets)?;
+    // What is chosen anew may be chosen so that it is met.
+    let anew: Vec<Name> = (request.upgrade_packages.iter())
+        .filter_map(|text| Name::parse(text))
+        .collect();
+    let (reserve, waivers) = waivers
+        .into_iter()
+        .partition(|waiver| request.upgrade || anew.contains(&waiver.name));
     let found = Joint {
         context,
         site: &site,
@@ -223,6 +226,7 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
         tolerance: Tolerance::Known,
         new: BTreeSet::new(),
         waivers,
+        reserve,
         installed: &installed,
         lived_in: is_lived_in(&inputs.set.lines, &installed, old_lock),
     }

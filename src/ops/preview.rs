@@ -219,6 +219,7 @@ impl<'a> World<'a> {
             tolerance: Tolerance::Old,
             new,
             waivers: known_waivers(self.site, &self.base, installed, lock, targets)?,
+            reserve: Vec::new(),
             installed,
             lived_in: is_lived_in(&self.base.lines, installed, lock),
         }

@@ -95,6 +95,7 @@ pub fn run(
         tolerance: Tolerance::Old,
         new: BTreeSet::new(),
         waivers: known_waivers(&site, &set, &installed, old, &targets)?,
+        reserve: Vec::new(),
         installed: &installed,
         lived_in: is_lived_in(&set.lines, &installed, old),
     }
