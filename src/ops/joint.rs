@@ -7,6 +7,7 @@ use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::ResolveFlags;
 use super::lock::resolve_lines;
+use super::ways_out::{Search, find_ways_out};
 use crate::environment::Installed;
 use crate::environment::installed::SEEDS;
 use crate::gate::find_violations;
@@ -17,7 +18,7 @@ use crate::requirements::waiver::may_waive;
 use crate::requirements::{Asker, Line, OriginKind, RequirementSet, Waiver, WaiverReason};
 use crate::resolve::{Conflict, Outcome, Preferences, Warning};
 use crate::workspace::Settings;
-use crate::workspace::settings::Unsupplied;
+use crate::workspace::settings::{Prerelease, Unsupplied};
 
 /// What need not be met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -226,6 +227,45 @@ impl Joint<'_> {
             preferences,
             self.index,
         )
+    }
+
+    /// Finds ways out of conflicts, each tried under what is waived.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the network could not be asked.
+    pub fn find_ways_out(
+        &self,
+        lines: &[Line],
+        waivers: &[Waiver],
+        conflicts: &mut [Conflict],
+    ) -> Result<(), OpError> {
+        let mut preferences = self.preferences.clone();
+        preferences.set_waivers(waivers.to_vec());
+        let allowing = ResolveFlags {
+            prerelease: Some(Prerelease::Allow),
+            ..self.flags.clone()
+        };
+        let search = Search {
+            lines,
+            resolve: &|lines, prereleases| {
+                let flags = if prereleases { &allowing } else { self.flags };
+                let settings = &self.site.installation.settings;
+                let (context, targets) = (self.context, self.targets);
+                resolve_lines(
+                    context,
+                    lines,
+                    targets,
+                    flags,
+                    settings,
+                    &preferences,
+                    self.index,
+                )
+            },
+            installed: self.installed,
+            settled: true,
+        };
+        find_ways_out(&search, conflicts)
     }
 
     /// Says why a conflict does not stand in the way, if it does not.
