@@ -2,28 +2,7 @@
 
 use std::fmt::Write;
 
-use serde_json::{Value, json};
-
 use crate::resolve::Conflict;
-
-/// Returns the conflicts as JSON shows them.
-pub fn to_json(conflicts: &[Conflict]) -> Value {
-    let conflicts: Vec<Value> = conflicts
-        .iter()
-        .map(|conflict| {
-            let requirements: Vec<Value> = conflict
-                .requirements
-                .iter()
-                .map(|line| {
-                    let via: Vec<Value> = line.via.iter().map(|step| json!({"package": step.package, "version": step.version, "requirement": step.requirement})).collect();
-                    json!({"requirement": line.requirement, "origin": line.origin, "via": via})
-                })
-                .collect();
-            json!({"packages": conflict.packages, "requirements": requirements, "explanation": conflict.explanation, "new": conflict.new, "suggestions": []})
-        })
-        .collect();
-    json!(conflicts)
-}
 
 /// Returns the conflicts as people read them.
 pub fn to_text(conflicts: &[Conflict]) -> String {

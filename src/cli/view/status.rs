@@ -2,10 +2,9 @@
 
 use std::fmt::Write;
 
-use serde_json::json;
-
 use super::diff;
-use super::show_json;
+use super::show_document;
+use crate::cli::document::{InitDocument, StatusDocument};
 use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
 use crate::ops::init::InitOutcome;
@@ -22,20 +21,6 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool) -> Exit {
         Exit::Done
     };
     if screen.format == Format::Json {
-        let interrupted = status
-            .interrupted
-            .as_ref()
-            .map(|operation| json!({"operation": operation.number, "kind": operation.kind, "command": operation.command, "started": operation.started}));
-        let body = json!({
-            "root": status.root,
-            "python": status.python,
-            "snapshot": status.snapshot,
-            "drift": diff::difference("@", "env", &status.drift),
-            "stale": status.stale.iter().map(super::resolve::stale).collect::<Vec<_>>(),
-            "interrupted": interrupted,
-            "startup_scripts": status.startup_scripts,
-            "hints": status.hints,
-        });
         let next = if exit == Exit::No {
             vec![Next::new(
                 "portenv rollback",
@@ -45,7 +30,7 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool) -> Exit {
         } else {
             Vec::new()
         };
-        show_json(screen, "status", body, &next);
+        show_document(screen, "status", &StatusDocument::from(status), &next);
         return exit;
     }
     let mut text = format!(
@@ -105,31 +90,7 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool) -> Exit {
 /// Shows what `init` found and did.
 pub fn show_init(screen: &Screen, found: &InitOutcome) -> Exit {
     if screen.format == Format::Json {
-        let unrestorable: Vec<_> = found
-            .unrestorable
-            .iter()
-            .map(|(name, reason)| json!({"name": name, "reason": reason}))
-            .collect();
-        let body = json!({
-            "status": if found.written || found.recorded { "done" } else { "nothing" },
-            "operation": null,
-            "before": null,
-            "after": found.snapshot,
-            "changes": [],
-            "nodes": found.nodes,
-            "conflicts": [],
-            "warnings": [],
-            "root": found.root,
-            "core": found.core,
-            "python": found.python,
-            "python_version": found.python_version,
-            "python_reason": found.python_reason,
-            "torch": found.torch,
-            "packages": found.packages,
-            "written": found.written,
-            "unrestorable": unrestorable,
-        });
-        show_json(screen, "init", body, &[]);
+        show_document(screen, "init", &InitDocument::from(found), &[]);
         return Exit::Done;
     }
     let mut text = format!("installation  {}\n", found.root);
