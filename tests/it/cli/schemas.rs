@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
 use portenv::cli::document::schemas;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use super::place::Place;
+use crate::support::{Sandbox, faults_of};
 
 /// Set to anything, it makes the test write what it would compare.
 const REWRITE: &str = "PORTENV_REWRITE_SCHEMAS";
@@ -51,4 +54,70 @@ fn the_stored_schemas_are_those_of_the_types() {
     for (name, text) in &wanted {
         assert!(found[name] == *text, "{name} differs; to write it: {again}");
     }
+}
+
+/// Returns what is wrong with a document after a change.
+fn faults_after(document: &Value, change: impl FnOnce(&mut Value)) -> Option<String> {
+    let mut changed = document.clone();
+    change(&mut changed);
+    faults_of(&changed)
+}
+
+#[test]
+fn a_schema_refuses_what_lacks_a_field_or_knows_another_word_and_allows_new_fields() {
+    let place = Place::synced();
+    let node = place.offered("some-node", "gamma\n");
+    let preview = place.json(0, &["preview", &node]);
+    assert_eq!(faults_of(&preview), None);
+    assert_eq!(faults_after(&preview, |it| it["more"] = json!(1)), None);
+
+    let lacking = |field: &'static str| {
+        faults_after(&preview, move |it| {
+            it.as_object_mut().unwrap().remove(field);
+        })
+    };
+    for field in preview.as_object().unwrap().keys() {
+        let field: &'static str = field.clone().leak();
+        assert!(lacking(field).is_some(), "{field}");
+    }
+    let change = |it: &mut Value, field: &str, value: Value| it["changes"][0][field] = value;
+    for (field, value) in [
+        ("kind", json!("move")),
+        ("bytes", json!("1 kB")),
+        ("name", json!("Gamma")),
+    ] {
+        let faults = faults_after(&preview, |it| change(it, field, value));
+        let faults = faults.unwrap_or_else(|| panic!("{field} may be anything"));
+        assert!(faults.contains(&format!("/changes/0/{field}")), "{faults}");
+    }
+    let faults = faults_after(&preview, |it| it["schema"] = json!("portenv.nonsense/1"));
+    assert_eq!(
+        faults.as_deref(),
+        Some("the schema `portenv.nonsense/1` is not stored")
+    );
+}
+
+#[test]
+fn every_stored_schema_obeys_the_draft_that_it_names() {
+    for (name, text) in stored() {
+        let schema: Value = serde_json::from_str(&text).unwrap();
+        let draft = "https://json-schema.org/draft/2020-12/schema";
+        assert_eq!(schema["$schema"], draft, "{name}");
+        assert!(jsonschema::meta::is_valid(&schema), "{name}");
+    }
+}
+
+#[test]
+fn every_command_of_help_has_a_schema() {
+    let help = Sandbox::new().portenv(&["--help"]).success();
+    let (_, list) = help.stdout().split_once("Commands:\n").unwrap();
+    let lines = list.lines().take_while(|line| line.starts_with("  "));
+    let commands: BTreeSet<String> = lines
+        .filter(|line| !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .map(|word| format!("portenv.{word}.1.json"))
+        .collect();
+    let stored: BTreeSet<String> = stored().into_keys().collect();
+    let lacking: Vec<_> = commands.difference(&stored).collect();
+    assert!(commands.len() > 10 && lacking.is_empty(), "{lacking:?}");
 }
