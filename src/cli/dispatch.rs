@@ -234,7 +234,6 @@ impl Run<'_> {
                     screen,
                     &context.dir,
                     &ops::lock::run(context, &request)?,
-                    args.check,
                     verbose,
                 )
             }
@@ -333,15 +332,13 @@ impl Run<'_> {
             Command::Completions { shell } => {
                 let mut text = Vec::new();
                 clap_complete::generate(*shell, &mut Cli::command(), "portenv", &mut text);
-                screen.result(&String::from_utf8_lossy(&text));
-                Exit::Done
+                view::show_text(screen, "completions", &String::from_utf8_lossy(&text))
             }
             Command::Man => {
                 let mut text = Vec::new();
                 let made = clap_mangen::Man::new(Cli::command()).render(&mut text);
                 made.map_err(|error| Failure::new("internal", Exit::Internal, error.to_string()))?;
-                screen.result(&String::from_utf8_lossy(&text));
-                Exit::Done
+                view::show_text(screen, "man", &String::from_utf8_lossy(&text))
             }
         })
     }

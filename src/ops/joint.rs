@@ -89,10 +89,21 @@ pub fn known_waivers(
     let own = lock.filter(|lock| lock.input_digest.is_some());
     let mut waivers = match own {
         Some(lock) => lock.standing_waivers(&known.lines, version),
-        None => violations(site, known, installed)?
-            .into_iter()
-            .filter(|waiver| waiver.installed.is_some() && !is_core(&waiver.asker))
-            .collect(),
+        None => {
+            let nodes = installed_nodes(&known.lines, installed);
+            let is_there = |asker: &Asker| match asker {
+                Asker::Line(origin) => origin
+                    .name
+                    .as_ref()
+                    .is_some_and(|name| nodes.contains(name)),
+                Asker::Package { .. } => has_core(&known.lines, installed),
+            };
+            violations(site, known, installed)?
+                .into_iter()
+                .filter(|waiver| !is_core(&waiver.asker))
+                .filter(|waiver| waiver.installed.is_some() || is_there(&waiver.asker))
+                .collect()
+        }
     };
     for waiver in &mut waivers {
         // The same environment under a newer patch of its Python.
@@ -131,15 +142,42 @@ fn is_core(asker: &Asker) -> bool {
     matches!(asker, Asker::Line(origin) if origin.kind != OriginKind::Node)
 }
 
-/// Reports whether anything that lines ask for is installed while no lock says yet what is
-/// waived.
+/// Reports whether an installation was made by others: no lock says yet what is waived, and
+/// most of what ComfyUI asks for is installed.
 pub fn is_lived_in(lines: &[Line], installed: &Installed, lock: Option<&Lock>) -> bool {
-    let unlocked = lock.is_none_or(|lock| lock.input_digest.is_none());
-    unlocked
-        && lines.iter().any(|line| {
-            let name = &line.requirement.name;
-            installed.get(name).is_some() && !SEEDS.contains(&name.as_str())
-        })
+    lock.is_none_or(|lock| lock.input_digest.is_none()) && has_core(lines, installed)
+}
+
+fn has_core(lines: &[Line], installed: &Installed) -> bool {
+    let of_core = |line: &&Line| line.origin.kind == OriginKind::Core;
+    let has_core = lines.iter().any(|line| of_core(&line));
+    let wanted = lines.iter().filter(|line| of_core(line) || !has_core);
+    let (mut there, mut all) = (0, 0);
+    for line in wanted {
+        let name = &line.requirement.name;
+        all += 1;
+        there += usize::from(installed.get(name).is_some() && !SEEDS.contains(&name.as_str()));
+    }
+    there * 2 > all
+}
+
+/// Names the nodes whose requirements were installed once, be it in part. What a node that
+/// was only put there asks for is not violated but due.
+fn installed_nodes<'l>(lines: &'l [Line], installed: &Installed) -> BTreeSet<&'l String> {
+    if !has_core(lines, installed) {
+        return BTreeSet::new();
+    }
+    let core: BTreeSet<&Name> = lines
+        .iter()
+        .filter(|line| line.origin.kind == OriginKind::Core)
+        .map(|line| &line.requirement.name)
+        .collect();
+    lines
+        .iter()
+        .filter(|line| may_waive(line) && !core.contains(&line.requirement.name))
+        .filter(|line| installed.get(&line.requirement.name).is_some())
+        .filter_map(|line| line.origin.name.as_ref())
+        .collect()
 }
 
 impl Joint<'_> {

@@ -42,7 +42,7 @@ pub struct PreviewRequest {
 }
 
 /// What a preview came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PreviewStatus {
     /// It can be done.

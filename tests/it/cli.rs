@@ -12,6 +12,7 @@ mod place;
 mod preview;
 mod remove;
 mod rollback;
+mod schemas;
 mod snapshot;
 mod status;
 mod sync;

@@ -1,11 +1,11 @@
 //! The state of an installation, and what `init` found.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use serde_json::json;
-
 use super::diff;
-use super::{show_json, waivers};
+use super::{show_document, waivers};
+use crate::cli::document::{InitDocument, StatusDocument};
 use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
 use crate::ops::init::InitOutcome;
@@ -22,21 +22,6 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool, list: bool
         Exit::Done
     };
     if screen.format == Format::Json {
-        let interrupted = status
-            .interrupted
-            .as_ref()
-            .map(|operation| json!({"operation": operation.number, "kind": operation.kind, "command": operation.command, "started": operation.started}));
-        let body = json!({
-            "root": status.root,
-            "python": status.python,
-            "snapshot": status.snapshot,
-            "drift": diff::difference("@", "env", &status.drift),
-            "stale": status.stale.iter().map(super::resolve::stale).collect::<Vec<_>>(),
-            "interrupted": interrupted,
-            "startup_scripts": status.startup_scripts,
-            "hints": status.hints,
-            "waivers": waivers::views(&status.waivers),
-        });
         let next = if exit == Exit::No {
             vec![Next::new(
                 "portenv rollback",
@@ -46,7 +31,7 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool, list: bool
         } else {
             Vec::new()
         };
-        show_json(screen, "status", body, &next);
+        show_document(screen, "status", &StatusDocument::from(status), &next);
         return exit;
     }
     let mut text = format!(
@@ -72,11 +57,8 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool, list: bool
     for reason in status.stale.iter().take(10) {
         let _ = writeln!(text, "              {}", printable(&reason.shown()));
     }
-    match status.waivers.len() {
-        0 => {}
-        count => {
-            let _ = writeln!(text, "violated      {count} requirements");
-        }
+    if !status.waivers.is_empty() {
+        let _ = writeln!(text, "violated      {} requirements", status.waivers.len());
     }
     if list {
         text.push_str(&waivers::text(&status.waivers));
@@ -118,31 +100,7 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool, list: bool
 /// Shows what `init` found and did.
 pub fn show_init(screen: &Screen, found: &InitOutcome) -> Exit {
     if screen.format == Format::Json {
-        let unrestorable: Vec<_> = found
-            .unrestorable
-            .iter()
-            .map(|(name, reason)| json!({"name": name, "reason": reason}))
-            .collect();
-        let body = json!({
-            "status": if found.written || found.recorded { "done" } else { "nothing" },
-            "operation": null,
-            "before": null,
-            "after": found.snapshot,
-            "changes": [],
-            "nodes": found.nodes,
-            "conflicts": [],
-            "warnings": [],
-            "root": found.root,
-            "core": found.core,
-            "python": found.python,
-            "python_version": found.python_version,
-            "python_reason": found.python_reason,
-            "torch": found.torch,
-            "packages": found.packages,
-            "written": found.written,
-            "unrestorable": unrestorable,
-        });
-        show_json(screen, "init", body, &[]);
+        show_document(screen, "init", &InitDocument::from(found), &[]);
         return Exit::Done;
     }
     let mut text = format!("installation  {}\n", found.root);
@@ -185,13 +143,27 @@ pub fn show_init(screen: &Screen, found: &InitOutcome) -> Exit {
     if found.written {
         screen.note("wrote `portenv.toml`");
     }
+    let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, reason) in &found.unrestorable {
+        by_reason.entry(reason).or_default().push(name);
+    }
+    for (reason, names) in by_reason {
         screen.warning(&format!(
             "{} could not be brought back by a rollback: {}",
-            printable(name),
+            printable(&few(&names)),
             printable(reason)
         ));
     }
     screen.hint("portenv lock resolves core and nodes together; portenv preview NODE shows what a node would change");
     Exit::Done
+}
+
+/// Names a few of many: `a, b, c and 57 more`.
+fn few(names: &[&str]) -> String {
+    const MOST: usize = 3;
+    let shown = names[..names.len().min(MOST)].join(", ");
+    match names.len().saturating_sub(MOST) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
