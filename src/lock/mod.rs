@@ -21,6 +21,6 @@ pub mod selection;
 pub mod write;
 
 pub use compare::{Change, ChangeKind, compare};
-pub use freshness::{StaleReason, check_freshness};
+pub use freshness::{StaleReason, check_freshness, line_key};
 pub use model::{Lock, LockedPackage};
 pub use read::LockError;

@@ -17,3 +17,5 @@ mod status;
 mod sync;
 #[cfg(unix)]
 mod together;
+mod tree;
+mod why;

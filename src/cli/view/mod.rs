@@ -18,6 +18,8 @@ pub mod preview;
 pub mod resolve;
 pub mod snapshot;
 pub mod status;
+pub mod tree;
+pub mod why;
 
 /// A warning as JSON shows it.
 #[derive(Debug, Clone, Serialize)]
