@@ -29,6 +29,7 @@ pub mod resolution;
 pub mod scout;
 pub mod solve;
 pub mod targets;
+mod trials;
 pub mod unfixed;
 pub mod world;
 

@@ -211,7 +211,8 @@ fn tell_chains(text: &mut String, why: &Why, all: bool) {
     }
     let hidden = ways.len().saturating_sub(rows(most_ways));
     if hidden > 0 {
-        let _ = writeln!(text, "  and {hidden} more ways (-v shows them)");
+        let plural = if hidden == 1 { "" } else { "s" };
+        let _ = writeln!(text, "  and {hidden} more way{plural} (-v shows them)");
     }
     if why.left_out > 0 {
         let _ = writeln!(
@@ -363,7 +364,8 @@ fn tell_stretch(text: &mut String, why: &Why, stretch: &Stretch) {
                 if at == 0 {
                     let _ = writeln!(text, "  {label}: excluded by");
                 } else {
-                    text.push_str("    and even without these by\n");
+                    let newest = &stretch.newest;
+                    let _ = writeln!(text, "    and {newest} even without these by");
                 }
                 tell_guilt(text, why, guilt);
             }

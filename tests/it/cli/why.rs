@@ -178,7 +178,7 @@ fn the_lines_that_exclude_newer_versions_are_named_version_by_version() {
     newer versions
       2.0 to 2.1 (2 versions): excluded by
         ComfyUI  requirements.txt:2  beta<2
-        and even without these by
+        and 2.1 even without these by
         also-capped  requirements.txt:1  beta <1.2
         capped       requirements.txt:2  beta<1.2
       1.2 to 1.8 (3 versions): excluded by

@@ -86,7 +86,8 @@ struct TriedView {
     reason: Option<String>,
     /// The target on which, where it is not the one asked about.
     target: Option<String>,
-    /// Sets of lines; each excludes the versions by itself.
+    /// Sets of lines: the first excludes all the versions, each further one by itself
+    /// the newest at least.
     held_by: Vec<GuiltView>,
     /// Other packages that would change along.
     moves: Vec<MoveView>,
