@@ -162,11 +162,11 @@ fn preferences_by_target(task: &Task<'_>) -> Vec<Preferences> {
         .collect()
 }
 
-/// The line that asks for one version.
+/// The line that asks for one version. It is of the policy, so no override replaces it.
 fn trial(name: &Name, version: &Version) -> Line {
     let specifiers = Specifiers::exactly(version);
     Line {
-        origin: Origin::file(OriginKind::File, None, "-"),
+        origin: Origin::file(OriginKind::Policy, None, "-"),
         text: format!("{name}{}", specifiers.text()),
         requirement: Requirement {
             specifiers,

@@ -262,10 +262,8 @@ impl Place<'_> {
                 .partition(|line| line.origin == wanted.origin && line.requirement == wanted.text);
             let asks: Vec<Step> = own.into_iter().flat_map(|line| line.via).collect();
             if lines.is_empty() {
-                if guilts.is_empty() {
-                    return Ok(Judged::here(self.unusable(trial, asks.last())?));
-                }
-                break;
+                // Nobody could have it, whatever the lines say.
+                return Ok(Judged::here(self.unusable(trial, asks.last())?));
             }
             let (alike, lines) = self.alike(&others, &all, lines);
             guilts.push(Guilt {
