@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use super::context::Context;
 use super::error::OpError;
@@ -10,7 +11,7 @@ use super::graph::{Asking, Edge, Evidence, Gathered, Graph, Member, gather_graph
 use super::inputs::{ResolveFlags, name_lines};
 use super::lock::{open_index, preferences, protected, protection_lines};
 use crate::environment::installed::SEEDS;
-use crate::index::IndexError;
+use crate::index::{Index, IndexError, RemoteIndex};
 use crate::package::{Name, Target, Version};
 use crate::requirements::{Line, Origin, Problem, Role};
 use crate::resolve::Holds;
@@ -321,7 +322,7 @@ fn hold(
         graph,
         site,
         inputs,
-        installed,
+        ..
     } = gathered;
     let mut targets = vec![graph.target.clone()];
     if let Some(lock) = &inputs.lock {
@@ -331,15 +332,47 @@ fn hold(
         };
         targets.extend(inputs.targets.iter().filter(is_wanted).cloned());
     }
+    // What is asked about is looked up anew; of the others a stored answer will do,
+    // whatever its age: asking for hundreds again takes longer than the whole rest.
+    if context.cache_dir.is_some() && !context.offline && !flags.refresh {
+        open_index(context, site, flags, &targets, BuildMode::Static)?.page(question.name)?;
+        let mut config = flags.index_config(context, &site.installation.settings, &[])?;
+        config.offline = true;
+        let now = context.clock.now().as_second();
+        let progress = Arc::clone(&context.progress);
+        let stored = RemoteIndex::new(config, now, context.cancel.clone(), progress);
+        match try_versions(context, gathered, flags, question, &targets, &stored) {
+            Ok(found) if found.is_known() => return Ok(found),
+            Ok(_) | Err(OpError::Index(IndexError::Offline { .. })) => {}
+            Err(error) => return Err(error),
+        }
+    }
     let index = open_index(context, site, flags, &targets, BuildMode::Static)?;
+    try_versions(context, gathered, flags, question, &targets, &index)
+}
+
+fn try_versions(
+    context: &Context,
+    gathered: &Gathered,
+    flags: &ResolveFlags,
+    question: Question<'_>,
+    targets: &[Target],
+    index: &RemoteIndex,
+) -> Result<Holds, OpError> {
+    let Gathered {
+        site,
+        inputs,
+        installed,
+        ..
+    } = gathered;
     let mut set = inputs.set.clone();
-    name_lines(&mut set, &targets, &index, true)?;
+    name_lines(&mut set, targets, index, true)?;
     let settings = &site.installation.settings;
     let is_elsewhere = |target: &Target| target.platform != site.target.platform;
     if !targets.iter().all(is_elsewhere) {
         let names = protected(settings, installed, &[]);
         set.lines
-            .extend(protection_lines(&names, installed, &targets));
+            .extend(protection_lines(&names, installed, targets));
     }
     let preferences = preferences(inputs.lock.as_ref(), installed);
     let options = flags.options(settings, &[], context.clock.now())?;
@@ -347,10 +380,10 @@ fn hold(
     let found = find_holds(
         &Task {
             lines: &set.lines,
-            targets: &targets,
+            targets,
             options: &options,
             preferences: &preferences,
-            index: &index,
+            index,
             cancel: &context.cancel,
         },
         question,

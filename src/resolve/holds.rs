@@ -89,6 +89,14 @@ pub struct Holds {
     pub conflicts: Vec<Conflict>,
 }
 
+impl Holds {
+    /// Reports whether all that was tried could be found out.
+    pub fn is_known(&self) -> bool {
+        let mut stretches = self.stretches.iter();
+        !stretches.any(|stretch| matches!(stretch.verdict, Verdict::Unknown(_)))
+    }
+}
+
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'q> {
