@@ -20,6 +20,8 @@ use crate::ops::preview::PreviewRequest;
 use crate::ops::resolve::ResolveRequest;
 use crate::ops::rollback::{Parts, RollbackRequest};
 use crate::ops::sync::SyncRequest;
+use crate::ops::tree::TreeRequest;
+use crate::ops::why::WhyRequest;
 use crate::ops::{self, Context};
 use crate::progress::Cancel;
 use crate::requirements::text::decode;
@@ -328,6 +330,24 @@ impl Run<'_> {
                     ops::rollback::run(context, &request, &self.line, consent)
                 })?;
                 view::applied::show_applied(screen, "rollback", &applied)
+            }
+            Command::Why(args) => {
+                let request = WhyRequest {
+                    package: args.package.clone(),
+                    target: args.target.clone(),
+                    flags: args.options.flags(),
+                };
+                view::why::show_why(screen, ops::why::run(context, &request)?, verbose)
+            }
+            Command::Tree(args) => {
+                let request = TreeRequest {
+                    names: args.names.clone(),
+                    invert: args.invert,
+                    orphans: args.orphans,
+                    depth: args.depth,
+                    target: args.target.clone(),
+                };
+                view::tree::show_tree(screen, &ops::tree::run(context, &request)?, verbose)
             }
             Command::Completions { shell } => {
                 let mut text = Vec::new();

@@ -74,9 +74,11 @@ impl StaleReason {
     }
 }
 
-type Key = (OriginKind, Option<String>, Option<String>, String);
+/// What makes two lines one: who asks, in which file, for what.
+pub type LineKey = (OriginKind, Option<String>, Option<String>, String);
 
-fn key(origin: &Origin, requirement: &str) -> Key {
+/// Returns what tells a line from others, wherever in its file it stands.
+pub fn line_key(origin: &Origin, requirement: &str) -> LineKey {
     // Written text may differ in spaces; compare what it means.
     let text = Requirement::parse(requirement)
         .map_or_else(|_| requirement.to_owned(), |parsed| parsed.to_string());
@@ -106,7 +108,7 @@ pub fn check_freshness(
             wanted,
         });
     }
-    let mut locked: BTreeMap<Key, (Origin, String)> = BTreeMap::new();
+    let mut locked: BTreeMap<LineKey, (Origin, String)> = BTreeMap::new();
     for by in lock
         .packages
         .iter()
@@ -118,7 +120,7 @@ pub fn check_freshness(
         } = by
         {
             locked.insert(
-                key(origin, requirement),
+                line_key(origin, requirement),
                 (origin.clone(), requirement.clone()),
             );
         }
@@ -143,12 +145,12 @@ pub fn check_freshness(
         // A line that was left out is known all the same.
         if let Asker::Line(origin) = &waiver.asker {
             let text = &waiver.requirement;
-            locked.insert(key(origin, text), (origin.clone(), text.clone()));
+            locked.insert(line_key(origin, text), (origin.clone(), text.clone()));
         }
     }
     for (origin, text, name) in named.chain(unnamed) {
         // A file may say the same twice.
-        let key = key(origin, text);
+        let key = line_key(origin, text);
         let known = locked.contains_key(&key);
         seen.insert(key);
         if !known && !name.is_some_and(|name| kept.contains(&name)) {

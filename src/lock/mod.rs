@@ -22,6 +22,6 @@ mod waivers;
 pub mod write;
 
 pub use compare::{Change, ChangeKind, compare};
-pub use freshness::{StaleReason, check_freshness};
+pub use freshness::{StaleReason, check_freshness, line_key};
 pub use model::{Lock, LockedPackage};
 pub use read::LockError;

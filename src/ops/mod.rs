@@ -10,6 +10,7 @@ pub mod context;
 pub mod demo;
 pub mod diff;
 pub mod error;
+pub mod graph;
 pub mod init;
 pub mod inputs;
 pub mod joint;
@@ -25,7 +26,9 @@ pub mod snapshot;
 pub mod status;
 pub mod sync;
 pub mod transaction;
+pub mod tree;
 pub mod ways_out;
+pub mod why;
 
 pub use context::Context;
 pub use error::OpError;

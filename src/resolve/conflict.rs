@@ -11,7 +11,7 @@ use super::world::{Pkg, World};
 use crate::index::IndexError;
 use crate::package::{Name, Range, Version};
 use crate::progress::Cancel;
-use crate::requirements::{Origin, OriginKind, Role};
+use crate::requirements::{Line, Origin, OriginKind, Role};
 
 /// One step of a chain from a line's own package to the contested one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +33,23 @@ pub struct CoreLine {
     pub origin: Origin,
     /// How it reaches the contested package.
     pub via: Vec<Step>,
+}
+
+impl CoreLine {
+    /// Makes a line that speaks of the contested package itself.
+    pub(super) fn of(line: &Line) -> Self {
+        let requirement = match &line.role {
+            Role::Override { .. } => format!("{} (override)", line.text),
+            Role::Constrain => format!("{} (constraint)", line.text),
+            Role::Protect => format!("{} (protected)", line.text),
+            Role::Require => line.text.clone(),
+        };
+        Self {
+            requirement,
+            origin: line.origin.clone(),
+            via: Vec::new(),
+        }
+    }
 }
 
 /// Lines that cannot hold together.
@@ -174,7 +191,7 @@ pub fn find_conflicts(
                 Solved::Picks(_) | Solved::GaveUp => break,
             },
         };
-        let core = minimise(world, &lines_of(world, &found), cancel)?;
+        let core = core_of(world, &found, cancel)?;
         let out = removable(world, &core);
         conflicts.push(describe(world, &core, cancel)?);
         if out.is_empty() {
@@ -187,7 +204,7 @@ pub fn find_conflicts(
 
 /// The lines that may be left out to go on: ComfyUI's own stay while a node's
 /// can go.
-fn removable(world: &World<'_>, core: &[u32]) -> Vec<u32> {
+pub(super) fn removable(world: &World<'_>, core: &[u32]) -> Vec<u32> {
     let others: Vec<u32> = core
         .iter()
         .copied()
@@ -250,6 +267,19 @@ fn contradictions(world: &World<'_>, active: &[u32]) -> Vec<Vec<u32>> {
         }
     }
     cores
+}
+
+/// Finds a minimal core of the lines that a proof rests on.
+///
+/// # Errors
+///
+/// Fails if the world could not be asked or the work was interrupted.
+pub(super) fn core_of(
+    world: &World<'_>,
+    proof: &Proof,
+    cancel: &Cancel,
+) -> Result<Vec<u32>, IndexError> {
+    minimise(world, &lines_of(world, proof), cancel)
 }
 
 /// Collects the lines and policies that a proof rests on.
@@ -325,7 +355,16 @@ pub(super) struct Edge {
     pub(super) asked: Range,
 }
 
-fn describe(world: &World<'_>, core: &[u32], cancel: &Cancel) -> Result<Conflict, IndexError> {
+/// Tells a core: who asks, by which way, for what that cannot be had.
+///
+/// # Errors
+///
+/// Fails if the world could not be asked or the work was interrupted.
+pub(super) fn describe(
+    world: &World<'_>,
+    core: &[u32],
+    cancel: &Cancel,
+) -> Result<Conflict, IndexError> {
     let mut edges: Edges = BTreeMap::new();
     let mut policies = BTreeSet::new();
     let mut missing = BTreeSet::new();
@@ -388,18 +427,7 @@ fn describe(world: &World<'_>, core: &[u32], cancel: &Cancel) -> Result<Conflict
         })
         .collect();
     for at in policies {
-        let line = &world.lines[at as usize];
-        let requirement = match &line.role {
-            Role::Override { .. } => format!("{} (override)", line.text),
-            Role::Constrain => format!("{} (constraint)", line.text),
-            Role::Protect => format!("{} (protected)", line.text),
-            Role::Require => line.text.clone(),
-        };
-        requirements.push(CoreLine {
-            requirement,
-            origin: line.origin.clone(),
-            via: Vec::new(),
-        });
+        requirements.push(CoreLine::of(&world.lines[at as usize]));
     }
     requirements.sort_by(|a, b| a.origin.cmp(&b.origin));
     let mut packages: Vec<Name> = contested.into_iter().collect();

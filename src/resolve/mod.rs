@@ -4,8 +4,8 @@
 //! [`provider`] shows our world to PubGrub, [`candidates`] says which version and
 //! file come first, [`preferences`] keeps what is there, [`targets`] makes one
 //! answer of several ([`align`], [`alike`], [`answer`],
-//! [`merge`], [`markers`]), and [`conflict`] turns a failed search into requirement
-//! lines with their places.
+//! [`merge`], [`markers`]), [`conflict`] turns a failed search into requirement
+//! lines with their places, and [`holds`] finds those that keep a package from a version.
 //!
 //! Never: reads a lock or a file, prints, or asks the network but through
 //! [`Index`](crate::index::Index).
@@ -18,6 +18,7 @@ pub mod candidates;
 pub mod conflict;
 pub mod explain;
 pub mod families;
+pub mod holds;
 mod keep;
 pub mod markers;
 pub mod merge;
@@ -28,12 +29,14 @@ pub mod resolution;
 pub mod scout;
 pub mod solve;
 pub mod targets;
+mod trials;
 pub mod unfixed;
 mod waived;
 pub mod world;
 
 pub use candidates::{Choice, Unfit};
 pub use conflict::{Conflict, CoreLine, Edit, Step, Suggestion, SuggestionKind};
+pub use holds::{Holds, Question, find_holds};
 pub use options::{NamesOrAll, Options};
 pub use preferences::{Kept, Preferences};
 pub use resolution::{Dependency, Package, RequiredBy, Resolution, Warning};

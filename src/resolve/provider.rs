@@ -10,7 +10,7 @@ use super::world::{Dep, Pkg, World};
 use crate::index::IndexError;
 use crate::package::{Range, Version};
 use crate::progress::Cancel;
-use crate::requirements::Role;
+use crate::requirements::{OriginKind, Role};
 
 /// Rejections after which the order of decisions changes, as in uv.
 const TROUBLED: u32 = 5;
@@ -224,7 +224,12 @@ impl<'w, 'a> Provider<'w, 'a> {
         }
         let mut out = Vec::new();
         if line.role == Role::Require && !self.world.is_off(at) {
-            let mut by = Asker::Package;
+            // What the policy itself asks for, its overrides do not replace.
+            let mut by = if line.origin.kind == OriginKind::Policy {
+                Asker::Overridden
+            } else {
+                Asker::Package
+            };
             if let Some(policy) = self.world.scoped_override(line) {
                 dep.range = Range::full();
                 dep.url = None;

@@ -145,7 +145,7 @@ pub fn resolve(task: &Task<'_>) -> Result<Outcome, ResolveError> {
 
 /// Leaves out lines that ask for what an earlier one asks for: dozens of nodes want
 /// `numpy`, and each line is a decision. All lines are named where an answer is told.
-fn distinct_lines(world: &World<'_>, active: &[u32]) -> Vec<u32> {
+pub(super) fn distinct_lines(world: &World<'_>, active: &[u32]) -> Vec<u32> {
     let mut seen = BTreeSet::new();
     let is_new = |at: &u32| {
         let line = &world.lines[*at as usize];

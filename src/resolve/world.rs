@@ -447,14 +447,19 @@ impl<'a> World<'a> {
                 _ => return,
             }
         };
+        if let Ok(Some(candidates)) = self.candidates(number) {
+            self.prefetch_versions(number, candidates.in_order(range).take(count));
+        }
+    }
+
+    /// Asks for the metadata of versions without waiting.
+    pub fn prefetch_versions(&self, number: u32, versions: impl Iterator<Item = Version>) {
         let Ok(Some(candidates)) = self.candidates(number) else {
             return;
         };
         let name = self.name(number);
         let deps = self.deps.borrow();
-        let wants = candidates
-            .in_order(range)
-            .take(count)
+        let wants = versions
             .filter(|version| !deps.contains_key(&(number, version.clone())))
             .filter_map(|version| {
                 let Ok(Choice::File { read, .. }) = candidates.judge(&version) else {

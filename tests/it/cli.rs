@@ -18,4 +18,6 @@ mod status;
 mod sync;
 #[cfg(unix)]
 mod together;
+mod tree;
 mod waivers;
+mod why;

@@ -3,6 +3,7 @@
 mod effort;
 mod failing;
 mod families;
+mod holds;
 mod policy;
 mod rules;
 mod targets;

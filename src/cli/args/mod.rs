@@ -6,10 +6,12 @@ use camino::Utf8PathBuf;
 use clap::builder::BoolishValueParser as Boolish;
 use clap::{Args, Parser, Subcommand};
 
+pub mod ask;
 pub mod change;
 pub mod resolve;
 
 use super::screen::{ColorChoice, Format};
+pub use ask::{TreeArgs, WhyArgs};
 pub use change::{
     AddArgs, CheckArgs, DemoArgs, DiffArgs, PartArg, PreviewArgs, RemoveArgs, RollbackArgs,
     SnapshotCommand, StatusArgs, SyncArgs,
@@ -145,6 +147,18 @@ pub enum Command {
     Diff(DiffArgs),
     /// Go back to a snapshot: packages, nodes and core.
     Rollback(RollbackArgs),
+    /// Tell who asked for a package, through whom, and what holds its version down.
+    ///
+    /// Names every line of ComfyUI and of nodes that leads to the package, which version is
+    /// locked and installed, and tries newer versions in the solver: for each that does not
+    /// fit it names the lines in the way. Changes nothing. Without a lock it goes by what is
+    /// installed. With --offline other versions are tried as far as the cache knows them.
+    Why(WhyArgs),
+    /// Show ComfyUI, the nodes and the packages that they lead to as a tree.
+    ///
+    /// Goes by the lock, without the network; without a lock by what is installed. A package
+    /// that is marked (*) was unfolded further up. Changes nothing.
+    Tree(TreeArgs),
     /// Print a script that completes commands in a shell.
     Completions {
         /// The shell.
@@ -172,6 +186,8 @@ impl Command {
             Self::Snapshot(_) => "snapshot",
             Self::Diff(_) => "diff",
             Self::Rollback(_) => "rollback",
+            Self::Why(_) => "why",
+            Self::Tree(_) => "tree",
             Self::Completions { .. } => "completions",
             Self::Man => "man",
         }

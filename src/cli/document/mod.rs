@@ -18,8 +18,10 @@ pub mod schemas;
 pub mod snapshot;
 pub mod status;
 pub mod text;
+pub mod tree;
 pub mod waiver;
 pub mod warning;
+pub mod why;
 
 pub use applied::{AppliedDocument, AppliedWord};
 pub use check::{CheckDocument, CheckWord};
@@ -34,5 +36,7 @@ pub use schemas::{Schemas, document, schemas};
 pub use snapshot::SnapshotDocument;
 pub use status::StatusDocument;
 pub use text::TextDocument;
+pub use tree::TreeDocument;
 pub use waiver::WaiverDocument;
 pub use warning::WarningDocument;
+pub use why::WhyDocument;

@@ -238,6 +238,17 @@ impl From<&StaleReason> for StaleDocument {
     }
 }
 
+impl TargetDocument {
+    /// Makes the view of a target on its own.
+    pub fn of(target: &Target) -> Self {
+        Self {
+            platform: target.platform.triple(),
+            python: target.python.to_string(),
+            marker: target.marker(),
+        }
+    }
+}
+
 impl StaleDocument {
     /// Makes the views of several.
     pub fn all(reasons: &[StaleReason]) -> Vec<Self> {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     AppliedDocument, CheckDocument, DiffDocument, FailureDocument, InitDocument, LockDocument,
     Next, PreviewDocument, ResolveDocument, SnapshotDocument, StatusDocument, TextDocument,
+    TreeDocument, WhyDocument,
 };
 
 /// A document as it is written: its schema first, what to run next last.
@@ -42,7 +43,7 @@ fn part<D: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
 }
 
 /// Every command with its results. What is a text by nature has none but failures.
-const COMMANDS: [(&str, &[Part]); 17] = [
+const COMMANDS: [(&str, &[Part]); 19] = [
     ("add", &[part::<AppliedDocument>, part::<PreviewDocument>]),
     ("check", &[part::<CheckDocument>]),
     ("completions", &[part::<TextDocument>]),
@@ -61,6 +62,8 @@ const COMMANDS: [(&str, &[Part]); 17] = [
     ("snapshot", &[part::<SnapshotDocument>]),
     ("status", &[part::<StatusDocument>]),
     ("sync", &[part::<AppliedDocument>]),
+    ("tree", &[part::<TreeDocument>]),
+    ("why", &[part::<WhyDocument>]),
 ];
 
 /// Schemas by command, in the order of their names.

@@ -19,7 +19,9 @@ pub mod preview;
 pub mod resolve;
 pub mod snapshot;
 pub mod status;
+pub mod tree;
 pub mod waivers;
+pub mod why;
 
 /// Shows warnings on stderr: a few in full, many as a count.
 pub fn show_warnings(screen: &Screen, warnings: &[WarningDocument], verbose: u8) {
