@@ -20,6 +20,8 @@ use crate::ops::preview::PreviewRequest;
 use crate::ops::resolve::ResolveRequest;
 use crate::ops::rollback::{Parts, RollbackRequest};
 use crate::ops::sync::SyncRequest;
+use crate::ops::update::UpdateRequest;
+use crate::ops::upstream::NodeUpdate;
 use crate::ops::{self, Context};
 use crate::progress::Cancel;
 use crate::requirements::text::decode;
@@ -284,6 +286,21 @@ impl Run<'_> {
                         view::applied::show_conflicts(screen, "remove", &conflicts)
                     }
                 }
+            }
+            Command::Update(args) => {
+                let request = UpdateRequest {
+                    nodes: args.nodes.clone(),
+                    dry_run: args.dry_run,
+                    allow_change: args.allow_change.clone(),
+                    flags: args.options.flags(),
+                };
+                let tell = |updates: &[NodeUpdate]| {
+                    screen.note(&view::update::updates_to_text(updates));
+                };
+                let outcome = self.consenting(args.plan.as_deref(), |consent| {
+                    ops::update::run(context, &request, &self.line, consent, &tell)
+                })?;
+                view::update::show_update(screen, &outcome, verbose)
             }
             Command::Sync(args) => {
                 let request = SyncRequest {

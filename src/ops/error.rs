@@ -72,7 +72,7 @@ pub enum OpError {
     #[error("another portenv works on this installation ({0})")]
     Busy(String),
     /// A checkout has changed files.
-    #[error("`{0}` has uncommitted changes, which are never overwritten")]
+    #[error("uncommitted changes in `{0}`, which are never overwritten")]
     Dirty(String),
     /// Something lies where a node is to go.
     #[error("`{0}` is in the way")]

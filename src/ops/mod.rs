@@ -24,6 +24,8 @@ pub mod snapshot;
 pub mod status;
 pub mod sync;
 pub mod transaction;
+pub mod update;
+pub mod upstream;
 
 pub use context::Context;
 pub use error::OpError;

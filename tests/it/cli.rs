@@ -17,3 +17,4 @@ mod status;
 mod sync;
 #[cfg(unix)]
 mod together;
+mod update;

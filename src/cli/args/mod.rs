@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub mod change;
 pub mod resolve;
+pub mod update;
 
 use super::screen::{ColorChoice, Format};
 pub use change::{
@@ -15,6 +16,7 @@ pub use change::{
     SnapshotCommand, StatusArgs, SyncArgs,
 };
 pub use resolve::{LockArgs, ResolveArgs, ResolveOptions};
+pub use update::UpdateArgs;
 
 const EXIT_CODES: &str = "Exit codes:
   0    done; for check, lock --check, diff --exit-code: nothing to complain about
@@ -132,6 +134,9 @@ pub enum Command {
     Add(AddArgs),
     /// Remove nodes and what only they asked for.
     Remove(RemoveArgs),
+    /// Bring nodes to what is new upstream: show it, confirm, then one operation.
+    #[command(long_about = update::ABOUT)]
+    Update(UpdateArgs),
     /// Make the environment equal the lock.
     Sync(SyncArgs),
     /// Show drift, a stale lock, an interrupted operation.
@@ -166,6 +171,7 @@ impl Command {
             Self::Check(_) => "check",
             Self::Add(_) => "add",
             Self::Remove(_) => "remove",
+            Self::Update(_) => "update",
             Self::Sync(_) => "sync",
             Self::Status(_) => "status",
             Self::Recover => "recover",

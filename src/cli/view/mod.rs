@@ -18,6 +18,7 @@ pub mod preview;
 pub mod resolve;
 pub mod snapshot;
 pub mod status;
+pub mod update;
 
 /// A warning as JSON shows it.
 #[derive(Debug, Clone, Serialize)]

@@ -5,7 +5,7 @@ use super::place::{Place, State};
 use crate::support::{Fault, FaultyUv, Mode, Run, Wheel};
 
 /// The commands that change packages, each with a place where it is due.
-const COMMANDS: [&str; 4] = ["sync", "add", "remove", "rollback"];
+const COMMANDS: [&str; 5] = ["sync", "add", "remove", "update", "rollback"];
 const ALWAYS: u64 = u64::MAX;
 
 struct Due {
@@ -32,6 +32,16 @@ impl Due {
             "remove" | "rollback" => {
                 let _ = place.portenv(&["add", "--yes", &url]).success();
                 arguments.extend((command == "remove").then(|| "some-node".to_owned()));
+            }
+            "update" => {
+                let _ = place.portenv(&["add", "--yes", &url]).success();
+                let remote = place.remote_dir("some-node");
+                std::fs::write(
+                    remote.join("requirements.txt"),
+                    "gamma\nalpha<1.1\ndelta<2\n",
+                )
+                .unwrap();
+                place.commit_all(&remote, "Older delta");
             }
             _ => unreachable!(),
         }
