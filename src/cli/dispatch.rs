@@ -8,7 +8,7 @@ use camino::Utf8Path;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
-use super::args::{Cli, Command, PartArg, SnapshotCommand};
+use super::args::{Cli, Command, PartArg, SnapshotCommand, SwitchArgs};
 use super::failure::{Exit, Failure, Next};
 use super::screen::{ColorChoice, Format, Screen};
 use super::{settings, view};
@@ -19,6 +19,7 @@ use crate::ops::outcome::Consent;
 use crate::ops::preview::PreviewRequest;
 use crate::ops::resolve::ResolveRequest;
 use crate::ops::rollback::{Parts, RollbackRequest};
+use crate::ops::switch::{Switch, SwitchOutcome, SwitchRequest};
 use crate::ops::sync::SyncRequest;
 use crate::ops::update::UpdateRequest;
 use crate::ops::upstream::NodeUpdate;
@@ -302,6 +303,8 @@ impl Run<'_> {
                 })?;
                 view::update::show_update(screen, &outcome, verbose)
             }
+            Command::Enable(args) => self.switch(Switch::Enable, args)?,
+            Command::Disable(args) => self.switch(Switch::Disable, args)?,
             Command::Sync(args) => {
                 let request = SyncRequest {
                     prune: args.prune,
@@ -373,6 +376,28 @@ impl Run<'_> {
                 screen,
                 &ops::snapshot::label(context, snapshot, label)?,
             ),
+        })
+    }
+
+    fn switch(&self, switch: Switch, args: &SwitchArgs) -> Result<Exit, Failure> {
+        let request = SwitchRequest {
+            switch,
+            nodes: args.nodes.clone(),
+            allow_change: args.allow_change.clone(),
+            flags: args.options.flags(),
+        };
+        let outcome = self.consenting(args.plan.as_deref(), |consent| {
+            ops::switch::run(self.context, &request, &self.line, consent)
+        })?;
+        let (screen, name) = (self.screen, switch.as_str());
+        Ok(match outcome {
+            SwitchOutcome::Done(applied) => view::applied::show_applied(screen, name, &applied),
+            SwitchOutcome::No(preview) if switch == Switch::Disable => {
+                view::applied::show_conflicts(screen, name, &preview.conflicts)
+            }
+            SwitchOutcome::No(preview) => {
+                view::preview::show_preview(screen, name, &preview, self.cli.global.verbose)
+            }
         })
     }
 

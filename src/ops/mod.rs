@@ -22,6 +22,7 @@ pub mod resolve;
 pub mod rollback;
 pub mod snapshot;
 pub mod status;
+pub mod switch;
 pub mod sync;
 pub mod transaction;
 pub mod update;

@@ -4,6 +4,7 @@ mod add;
 mod check;
 mod demo;
 mod diff;
+mod enable;
 #[cfg(unix)]
 mod faults;
 mod help;

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub mod change;
 pub mod resolve;
+pub mod switch;
 pub mod update;
 
 use super::screen::{ColorChoice, Format};
@@ -16,6 +17,7 @@ pub use change::{
     SnapshotCommand, StatusArgs, SyncArgs,
 };
 pub use resolve::{LockArgs, ResolveArgs, ResolveOptions};
+pub use switch::SwitchArgs;
 pub use update::UpdateArgs;
 
 const EXIT_CODES: &str = "Exit codes:
@@ -137,6 +139,12 @@ pub enum Command {
     /// Bring nodes to what is new upstream: show it, confirm, then one operation.
     #[command(long_about = update::ABOUT)]
     Update(UpdateArgs),
+    /// Load disabled nodes again, with what they ask for.
+    #[command(long_about = switch::ENABLE)]
+    Enable(SwitchArgs),
+    /// Stop loading nodes, and take out what only they asked for.
+    #[command(long_about = switch::DISABLE)]
+    Disable(SwitchArgs),
     /// Make the environment equal the lock.
     Sync(SyncArgs),
     /// Show drift, a stale lock, an interrupted operation.
@@ -172,6 +180,8 @@ impl Command {
             Self::Add(_) => "add",
             Self::Remove(_) => "remove",
             Self::Update(_) => "update",
+            Self::Enable(_) => "enable",
+            Self::Disable(_) => "disable",
             Self::Sync(_) => "sync",
             Self::Status(_) => "status",
             Self::Recover => "recover",

@@ -5,7 +5,7 @@ use super::place::{Place, State};
 use crate::support::{Fault, FaultyUv, Mode, Run, Wheel};
 
 /// The commands that change packages, each with a place where it is due.
-const COMMANDS: [&str; 5] = ["sync", "add", "remove", "update", "rollback"];
+const COMMANDS: [&str; 6] = ["sync", "add", "remove", "update", "disable", "rollback"];
 const ALWAYS: u64 = u64::MAX;
 
 struct Due {
@@ -29,9 +29,10 @@ impl Due {
                 let _ = place.portenv(&["lock"]).success();
             }
             "add" => arguments.push(url),
-            "remove" | "rollback" => {
+            "remove" | "disable" | "rollback" => {
+                place.write("custom_nodes/.disabled/asleep/__init__.py", "");
                 let _ = place.portenv(&["add", "--yes", &url]).success();
-                arguments.extend((command == "remove").then(|| "some-node".to_owned()));
+                arguments.extend((command != "rollback").then(|| "some-node".to_owned()));
             }
             "update" => {
                 let _ = place.portenv(&["add", "--yes", &url]).success();
