@@ -8,11 +8,13 @@ use camino::Utf8Path;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
-use super::args::{Cli, Command, PartArg, SnapshotCommand, SwitchArgs};
+use super::args::{Cli, Command, KindArg, PartArg, SnapshotCommand, SwitchArgs};
 use super::failure::{Exit, Failure, Next};
 use super::screen::{ColorChoice, Format, Screen};
 use super::{settings, view};
+use crate::lock::export::Hashing;
 use crate::ops::changes::{ChangeInfo, NodeChange};
+use crate::ops::export::{ExportKind, ExportRequest};
 use crate::ops::inputs::ResolveFlags;
 use crate::ops::lock::LockRequest;
 use crate::ops::outcome::Consent;
@@ -342,6 +344,23 @@ impl Run<'_> {
                     ops::rollback::run(context, &request, &self.line, consent)
                 })?;
                 view::applied::show_applied(screen, "rollback", &applied)
+            }
+            Command::Export(args) => {
+                let request = ExportRequest {
+                    kind: match args.kind {
+                        KindArg::Requirements => ExportKind::Requirements,
+                        KindArg::Constraints => ExportKind::Constraints,
+                        KindArg::Pylock => ExportKind::Pylock,
+                    },
+                    output: args.output.clone(),
+                    target: args.target.clone(),
+                    hashing: if args.no_hashes {
+                        Hashing::None
+                    } else {
+                        Hashing::Required
+                    },
+                };
+                view::export::show_export(screen, &ops::export::run(context, &request)?)
             }
             Command::Completions { shell } => {
                 let mut text = Vec::new();

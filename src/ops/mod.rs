@@ -10,6 +10,7 @@ pub mod context;
 pub mod demo;
 pub mod diff;
 pub mod error;
+pub mod export;
 pub mod init;
 pub mod inputs;
 pub mod lock;

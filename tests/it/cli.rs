@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod diff;
 mod enable;
+mod export;
 #[cfg(unix)]
 mod faults;
 mod help;

@@ -7,6 +7,7 @@ use clap::builder::BoolishValueParser as Boolish;
 use clap::{Args, Parser, Subcommand};
 
 pub mod change;
+pub mod export;
 pub mod resolve;
 pub mod switch;
 pub mod update;
@@ -16,6 +17,7 @@ pub use change::{
     AddArgs, CheckArgs, DemoArgs, DiffArgs, PartArg, PreviewArgs, RemoveArgs, RollbackArgs,
     SnapshotCommand, StatusArgs, SyncArgs,
 };
+pub use export::{ExportArgs, KindArg};
 pub use resolve::{LockArgs, ResolveArgs, ResolveOptions};
 pub use switch::SwitchArgs;
 pub use update::UpdateArgs;
@@ -158,6 +160,9 @@ pub enum Command {
     Diff(DiffArgs),
     /// Go back to a snapshot: packages, nodes and core.
     Rollback(RollbackArgs),
+    /// Write the lock in the words of other installers.
+    #[command(long_about = export::ABOUT)]
+    Export(ExportArgs),
     /// Print a script that completes commands in a shell.
     Completions {
         /// The shell.
@@ -188,6 +193,7 @@ impl Command {
             Self::Snapshot(_) => "snapshot",
             Self::Diff(_) => "diff",
             Self::Rollback(_) => "rollback",
+            Self::Export(_) => "export",
             Self::Completions { .. } => "completions",
             Self::Man => "man",
         }

@@ -14,6 +14,7 @@ pub mod changes;
 pub mod check;
 pub mod conflict;
 pub mod diff;
+pub mod export;
 pub mod preview;
 pub mod resolve;
 pub mod snapshot;
