@@ -8,11 +8,12 @@ use camino::Utf8Path;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
-use super::args::{Cli, Command, KindArg, PartArg, SnapshotCommand, SwitchArgs};
+use super::args::{CacheCommand, Cli, Command, KindArg, PartArg, SnapshotCommand, SwitchArgs};
 use super::failure::{Exit, Failure, Next};
 use super::screen::{ColorChoice, Format, Screen};
 use super::{settings, view};
 use crate::lock::export::Hashing;
+use crate::ops::cache::CacheRequest;
 use crate::ops::changes::{ChangeInfo, NodeChange};
 use crate::ops::export::{ExportKind, ExportRequest};
 use crate::ops::inputs::ResolveFlags;
@@ -202,6 +203,17 @@ struct Run<'a> {
 impl Run<'_> {
     fn command(&self) -> Result<Exit, Failure> {
         let (context, screen, verbose) = (self.context, self.screen, self.cli.global.verbose);
+        // Nobody may clean the cache meanwhile.
+        let _using = match &self.cli.command {
+            Some(
+                Command::Cache(_)
+                | Command::Demo(_)
+                | Command::Export(_)
+                | Command::Completions { .. }
+                | Command::Man,
+            ) => None,
+            _ => ops::cache::hold(context),
+        };
         let Some(command) = &self.cli.command else {
             return Ok(view::status::show_status(
                 screen,
@@ -361,6 +373,16 @@ impl Run<'_> {
                     },
                 };
                 view::export::show_export(screen, &ops::export::run(context, &request)?)
+            }
+            Command::Cache(command) => {
+                let request = match command {
+                    CacheCommand::Dir => CacheRequest::Look,
+                    CacheCommand::Prune { unused_for } => CacheRequest::Prune { days: *unused_for },
+                    CacheCommand::Clean { packages } => CacheRequest::Clean {
+                        packages: packages.clone(),
+                    },
+                };
+                view::cache::show_cache(screen, &request, &ops::cache::run(context, &request)?)
             }
             Command::Completions { shell } => {
                 let mut text = Vec::new();

@@ -189,8 +189,10 @@ impl From<OpError> for Failure {
                 .hint("a node is a directory, an archive, a .py file or a git URL[@rev]"),
             OpError::Ambiguous { .. } => Self::new("ambiguous-id", Exit::Usage, message)
                 .hint("give more digits, or one of these in full"),
-            OpError::Busy(_) => Self::new("busy", Exit::NotApplied, message)
-                .hint("wait for it to end, then run the command again"),
+            OpError::Busy(_) | OpError::CacheInUse(_) => {
+                Self::new("busy", Exit::NotApplied, message)
+                    .hint("wait for it to end, then run the command again")
+            }
             OpError::Dirty(_) => Self::new("dirty", Exit::No, message)
                 .hint("commit or stash the changes, then run the command again"),
             OpError::InTheWay(_) => Self::new("in-use", Exit::NotApplied, message)

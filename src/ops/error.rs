@@ -71,6 +71,9 @@ pub enum OpError {
     /// Another run works here.
     #[error("another portenv works on this installation ({0})")]
     Busy(String),
+    /// Another run uses the cache.
+    #[error("another portenv uses the cache `{0}`")]
+    CacheInUse(Utf8PathBuf),
     /// A checkout has changed files.
     #[error("uncommitted changes in `{0}`, which are never overwritten")]
     Dirty(String),

@@ -3,6 +3,7 @@
 //! Never: prints, parses arguments, or knows an exit code.
 
 pub mod add;
+pub mod cache;
 pub mod capture;
 pub mod changes;
 pub mod check;

@@ -6,6 +6,7 @@ use camino::Utf8PathBuf;
 use clap::builder::BoolishValueParser as Boolish;
 use clap::{Args, Parser, Subcommand};
 
+pub mod cache;
 pub mod change;
 pub mod export;
 pub mod resolve;
@@ -13,6 +14,7 @@ pub mod switch;
 pub mod update;
 
 use super::screen::{ColorChoice, Format};
+pub use cache::CacheCommand;
 pub use change::{
     AddArgs, CheckArgs, DemoArgs, DiffArgs, PartArg, PreviewArgs, RemoveArgs, RollbackArgs,
     SnapshotCommand, StatusArgs, SyncArgs,
@@ -163,6 +165,9 @@ pub enum Command {
     /// Write the lock in the words of other installers.
     #[command(long_about = export::ABOUT)]
     Export(ExportArgs),
+    /// Show and tidy the cache that all installations share.
+    #[command(subcommand, long_about = cache::ABOUT)]
+    Cache(CacheCommand),
     /// Print a script that completes commands in a shell.
     Completions {
         /// The shell.
@@ -194,6 +199,7 @@ impl Command {
             Self::Diff(_) => "diff",
             Self::Rollback(_) => "rollback",
             Self::Export(_) => "export",
+            Self::Cache(_) => "cache",
             Self::Completions { .. } => "completions",
             Self::Man => "man",
         }

@@ -10,6 +10,7 @@ use super::screen::{Format, Screen};
 use crate::requirements::{Origin, Problem};
 
 pub mod applied;
+pub mod cache;
 pub mod changes;
 pub mod check;
 pub mod conflict;
