@@ -1,6 +1,8 @@
 //! What a repository's remote has that its checkout has not, told without touching the
 //! checkout: commits come into a repository of their own that borrows its objects.
 
+use std::collections::BTreeSet;
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::change::{about, checkout, fetch_commit, refuse_option, resolve_rev};
@@ -271,8 +273,14 @@ pub fn compare(dir: &Utf8Path, from: &str, to: &str) -> Result<Between, GitError
     let (before, after) = (Tree::read(dir, from)?, Tree::read(dir, to)?);
     between.growth = after.bytes.saturating_sub(before.bytes);
     between.submodules = before.submodules != after.submodules;
+    // Some file systems take `README` and `Readme` for one.
+    let known: BTreeSet<String> = before
+        .paths
+        .iter()
+        .map(|path| path.to_lowercase())
+        .collect();
     for (path, _, _) in &between.files {
-        if after.paths.contains(path) && !before.paths.contains(path) {
+        if after.paths.contains(path) && !known.contains(&path.to_lowercase()) {
             between.new_files.push(path.clone());
         }
     }
@@ -281,7 +289,7 @@ pub fn compare(dir: &Utf8Path, from: &str, to: &str) -> Result<Between, GitError
 
 #[derive(Default)]
 struct Tree {
-    paths: std::collections::BTreeSet<String>,
+    paths: BTreeSet<String>,
     submodules: Vec<String>,
     bytes: i64,
 }

@@ -199,7 +199,8 @@ fn fill(offer: &mut Offer, scratch: &Utf8Path, offline: bool) -> Result<Standing
     }
     let new = offer.between.new_files.iter();
     let in_the_way: Vec<String> = new
-        .filter(|file| fs::exists(&path.join(file)))
+        // A directory in the way is git's own, or git refuses.
+        .filter(|file| fs::exists(&path.join(file)) && !fs::is_dir(&path.join(file)))
         .cloned()
         .collect();
     if !in_the_way.is_empty() {

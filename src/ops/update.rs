@@ -14,7 +14,9 @@ use super::packages::PackageGoal;
 use super::preview::{Preview, PreviewRequest, PreviewStatus, brought, preview_of};
 use super::transaction::{Transaction, scratch_dir, start};
 use super::upstream::{NodeUpdate, bare, describe, reason};
+use crate::git::GitError;
 use crate::git::upstream::{note_seen, take_over};
+use crate::index::IndexError;
 use crate::lock::Lock;
 use crate::nodes::Staged;
 use crate::nodes::select::{Selected, select};
@@ -73,12 +75,14 @@ pub fn run(
         let dir = Utf8PathBuf::from_path_buf(scratch.path().to_owned())
             .map_err(|path| OpError::Usage(format!("`{}` is not UTF-8", path.display())))?;
         let found = Found::look(context, &site, asks, &dir)?;
+        found.refuse(context.offline)?;
         return found.outcome(context, &site, request);
     }
     let held = start(context, &site, "update")?;
     let (_guard, scratch) = scratch_dir(&site)?;
     let found = Found::look(context, &site, asks, &scratch)?;
-    found.refuse()?;
+    found.refuse(context.offline)?;
+    found.refuse_overwriting()?;
     let mut outcome = found.outcome(context, &site, request)?;
     let Some(plan) = outcome.plan.clone().filter(|_| outcome.no.is_none()) else {
         return Ok(outcome);
@@ -276,8 +280,8 @@ impl Found {
             .filter(|offer| matches!(offer.standing, Standing::Due))
     }
 
-    /// Refuses what would overwrite something, and what was named and cannot be had.
-    fn refuse(&self) -> Result<(), OpError> {
+    /// Refuses what would overwrite something.
+    fn refuse_overwriting(&self) -> Result<(), OpError> {
         let dirty: Vec<&str> = self
             .offers
             .iter()
@@ -287,43 +291,53 @@ impl Found {
         if !dirty.is_empty() {
             return Err(OpError::Dirty(dirty.join("`, `")));
         }
+        for offer in &self.offers {
+            if let Standing::InTheWay(files) = &offer.standing {
+                let first = files.first().map_or("", String::as_str);
+                let place = format!("{}/{first}", offer.ask.node.dir);
+                return Err(OpError::InTheWay(place));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses what was named and cannot be had, and to be silent where nobody answers.
+    fn refuse(&self, offline: bool) -> Result<(), OpError> {
+        let failed = |node: &Node, error: &GitError| {
+            if offline && error.remote {
+                let what = format!("the repository of {}", node.name);
+                return OpError::Index(IndexError::Offline { what });
+            }
+            OpError::Git(GitError {
+                detail: format!("{}: {}", node.name, error.detail),
+                action: error.action.clone(),
+                remote: error.remote,
+                source: None,
+            })
+        };
         let mut answered = false;
         let mut silent = None;
         for offer in &self.offers {
             let node = &offer.ask.node;
             match &offer.standing {
-                Standing::InTheWay(files) => {
-                    let first = files.first().map_or("", String::as_str);
-                    return Err(OpError::InTheWay(format!("{}/{first}", node.dir)));
-                }
-                Standing::Failed(error) if offer.ask.named => {
-                    return Err(OpError::Git(crate::git::GitError {
-                        detail: format!("{}: {}", node.name, error.detail),
-                        action: error.action.clone(),
-                        remote: error.remote,
-                        source: None,
-                    }));
-                }
+                Standing::Failed(error) if offer.ask.named => return Err(failed(node, error)),
                 Standing::Failed(error) => silent = silent.or(Some((node, error))),
-                Standing::Due | Standing::Current => answered = true,
-                _ if offer.ask.named => {
+                Standing::Pinned | Standing::NotGit | Standing::NoRemote | Standing::Diverged
+                    if offer.ask.named =>
+                {
                     let reason = reason(offer).unwrap_or_default();
                     return Err(OpError::Refused(format!(
                         "`{}` cannot be updated: {reason}",
                         node.name
                     )));
                 }
-                _ => {}
+                Standing::Pinned | Standing::NotGit | Standing::NoRemote => {}
+                _ => answered = true,
             }
         }
         // Some repositories are gone for ever; where all are silent, it is the network.
         match silent {
-            Some((node, error)) if !answered => Err(OpError::Git(crate::git::GitError {
-                detail: format!("{}: {}", node.name, error.detail),
-                action: error.action.clone(),
-                remote: error.remote,
-                source: None,
-            })),
+            Some((node, error)) if !answered => Err(failed(node, error)),
             _ => Ok(()),
         }
     }

@@ -344,6 +344,38 @@ fn a_repository_that_is_gone_holds_up_no_other_node() {
 }
 
 #[test]
+fn offline_only_a_commit_that_is_here_can_be_gone_to() {
+    let here = Followed::new();
+    let first = here.head();
+    here.upstream("README.md", "one\n");
+    let _ = here.place.portenv(&["update", "--yes"]).success();
+    here.refused(3, &["--yes", "--offline"], "offline");
+    here.refused(3, &["--dry-run", "--offline"], "offline");
+    let rev = format!("some-node@{first}");
+    let _ = here
+        .place
+        .portenv(&["update", &rev, "--yes", "--offline"])
+        .success();
+    assert_eq!(here.head(), first);
+}
+
+#[test]
+fn a_folder_that_becomes_a_file_and_a_name_that_changes_its_case_are_not_in_the_way() {
+    let here = Followed::new();
+    std::fs::create_dir(here.remote.join("tools")).unwrap();
+    std::fs::write(here.remote.join("tools/a.py"), "").unwrap();
+    here.upstream("README.md", "one\n");
+    let _ = here.place.portenv(&["update", "--yes"]).success();
+    here.place
+        .git(&here.remote, &["rm", "--quiet", "-r", "tools"]);
+    here.place
+        .git(&here.remote, &["mv", "README.md", "Readme.md"]);
+    let new = here.upstream("tools", "a file\n");
+    let _ = here.place.portenv(&["update", "--yes"]).success();
+    assert_eq!(here.head(), new);
+}
+
+#[test]
 fn a_conflict_or_a_protected_package_stops_it_before_anything_changes() {
     let here = Followed::new();
     here.upstream("requirements.txt", "beta>=2\n");
