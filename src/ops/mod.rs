@@ -14,6 +14,7 @@ pub mod error;
 pub mod export;
 pub mod init;
 pub mod inputs;
+pub mod joint;
 pub mod lock;
 pub mod outcome;
 pub mod packages;
@@ -29,6 +30,7 @@ pub mod sync;
 pub mod transaction;
 pub mod update;
 pub mod upstream;
+pub mod ways_out;
 
 pub use context::Context;
 pub use error::OpError;

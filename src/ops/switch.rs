@@ -124,6 +124,7 @@ pub fn run(
     })?;
     Ok(SwitchOutcome::Done(Box::new(Applied {
         conflicts: preview.conflicts,
+        waivers: preview.waivers,
         warnings,
         ..Applied::done(finished)
     })))
@@ -169,6 +170,7 @@ fn preview(
         allow_change: request.allow_change.clone(),
         flags: request.flags.clone(),
         build: BuildMode::Allow,
+        ..PreviewRequest::default()
     };
     let staged = moves.iter().map(|one| Staged {
         node: one.after(request.switch),

@@ -146,6 +146,7 @@ pub fn run(
     outcome.applied = Applied {
         conflicts: std::mem::take(&mut outcome.applied.conflicts),
         warnings: std::mem::take(&mut outcome.applied.warnings),
+        waivers: std::mem::take(&mut outcome.applied.waivers),
         ..Applied::done(finished)
     };
     Ok(outcome)
@@ -414,11 +415,13 @@ impl Found {
                 } else {
                     BuildMode::Allow
                 },
+                ..PreviewRequest::default()
             };
             let preview = preview_of(context, site, &asked, &[], |_| Ok(staged))?;
             digest.push(preview.plan.clone());
             outcome.applied.changes.clone_from(&preview.changes);
             outcome.applied.conflicts.clone_from(&preview.conflicts);
+            outcome.applied.waivers.clone_from(&preview.waivers);
             if preview.status == PreviewStatus::Ok {
                 self.lock.borrow_mut().clone_from(&preview.lock);
             } else {

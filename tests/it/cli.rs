@@ -15,9 +15,11 @@ mod place;
 mod preview;
 mod remove;
 mod rollback;
+mod schemas;
 mod snapshot;
 mod status;
 mod sync;
 #[cfg(unix)]
 mod together;
 mod update;
+mod waivers;

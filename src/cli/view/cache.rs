@@ -1,72 +1,18 @@
 //! What lies in the cache, and what went.
 
-use schemars::JsonSchema;
-use serde::Serialize;
-
-use super::show_json;
+use super::show_document;
+use crate::cli::document::CacheDocument;
 use crate::cli::failure::Exit;
 use crate::cli::screen::{Format, Screen};
 use crate::ops::cache::{CacheOutcome, CacheRequest};
 use crate::package::artifact::{printable, show_bytes};
 
-/// One part of the cache.
-#[derive(Debug, Serialize, JsonSchema)]
-struct PartView {
-    part: &'static str,
-    bytes: u64,
-    files: u64,
-}
-
-/// Something that was removed.
-#[derive(Debug, Serialize, JsonSchema)]
-struct RemovedView<'a> {
-    part: &'static str,
-    path: &'a str,
-    /// Null for answers, which share one file.
-    bytes: Option<u64>,
-    reason: &'static str,
-}
-
-/// `portenv.cache/1`.
-#[derive(Debug, Serialize, JsonSchema)]
-struct Document<'a> {
-    path: &'a str,
-    /// What is there now: answers, sdists, git, interpreters, uv, scratch.
-    parts: Vec<PartView>,
-    bytes: u64,
-    removed: Vec<RemovedView<'a>>,
-    freed_bytes: u64,
-    /// What is not portenv's, and left alone; by path.
-    others: &'a [String],
-}
-
 /// Shows what lies in the cache, and what went.
 pub fn show_cache(screen: &Screen, request: &CacheRequest, outcome: &CacheOutcome) -> Exit {
-    let bytes = outcome.parts.iter().map(|(_, weight)| weight.bytes).sum();
+    let document = CacheDocument::from(outcome);
+    let bytes = document.bytes;
     if screen.format == Format::Json {
-        let document = Document {
-            path: outcome.dir.as_str(),
-            parts: (outcome.parts.iter())
-                .map(|(part, weight)| PartView {
-                    part: part.as_str(),
-                    bytes: weight.bytes,
-                    files: weight.files,
-                })
-                .collect(),
-            bytes,
-            removed: (outcome.removed.iter())
-                .map(|removed| RemovedView {
-                    part: removed.part.as_str(),
-                    path: &removed.path,
-                    bytes: removed.bytes,
-                    reason: removed.why.as_str(),
-                })
-                .collect(),
-            freed_bytes: outcome.freed,
-            others: &outcome.others,
-        };
-        let body = serde_json::to_value(&document).unwrap_or_default();
-        show_json(screen, "cache", body, &[]);
+        show_document(screen, "cache", &document, &[]);
         return Exit::Done;
     }
     if matches!(request, CacheRequest::Look) {

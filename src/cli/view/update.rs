@@ -1,104 +1,45 @@
 //! What is new upstream, and what `update` came to.
 
-use schemars::JsonSchema;
-use serde::Serialize;
-
 use super::changes::{summary, to_text};
-use super::{WarningView, conflict, show_json, show_warnings};
-use crate::cli::failure::{Exit, Next};
+use super::{conflict, show_document, show_warnings, waivers};
+use crate::cli::document::{Next, UpdateDocument, UpdateWord};
+use crate::cli::failure::Exit;
 use crate::cli::screen::{Format, Screen};
-use crate::ops::changes::{ChangeInfo, NodeChange};
-use crate::ops::outcome::AppliedStatus;
-use crate::ops::preview::PreviewStatus;
 use crate::ops::update::UpdateOutcome;
 use crate::ops::upstream::{NodeUpdate, ScriptChange, UpdateState};
 use crate::package::artifact::{printable, show_bytes};
 
-/// How `update` ended.
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-enum Status {
-    Done,
-    Nothing,
-    DryRun,
-    Blocked,
-    Conflict,
-}
-
-/// `portenv.update/1`.
-#[derive(Debug, Serialize, JsonSchema)]
-struct Document<'a> {
-    status: Status,
-    plan: Option<&'a str>,
-    operation: Option<i64>,
-    before: Option<&'a str>,
-    after: Option<&'a str>,
-    #[schemars(with = "Vec<serde_json::Value>")]
-    changes: &'a [ChangeInfo],
-    #[schemars(with = "Vec<serde_json::Value>")]
-    nodes: &'a [NodeChange],
-    conflicts: serde_json::Value,
-    #[schemars(with = "Vec<serde_json::Value>")]
-    warnings: Vec<WarningView>,
-    /// The nodes, by directory.
-    updates: &'a [NodeUpdate],
-}
-
 /// Shows what `update` came to.
 pub fn show_update(screen: &Screen, outcome: &UpdateOutcome, verbose: u8) -> Exit {
     let applied = &outcome.applied;
-    let mut warnings: Vec<WarningView> = applied
-        .warnings
-        .iter()
-        .map(|(code, message)| WarningView::new(code, message.clone()))
-        .collect();
-    if let Some(preview) = &outcome.no {
-        warnings.extend(preview.problems.iter().map(WarningView::of_problem));
-    }
-    show_warnings(screen, &warnings, verbose);
-    let status = match (outcome.no.as_ref().map(|no| no.status), applied.status) {
-        (Some(PreviewStatus::Blocked), _) => Status::Blocked,
-        (Some(_), _) => Status::Conflict,
-        (None, AppliedStatus::Done) => Status::Done,
-        (None, AppliedStatus::DryRun) => Status::DryRun,
-        (None, _) => Status::Nothing,
-    };
+    let document = UpdateDocument::from(outcome);
+    let status = document.status;
+    show_warnings(screen, &document.warnings, verbose);
     if screen.format == Format::Json {
-        let document = Document {
-            status,
-            plan: outcome.plan.as_deref(),
-            operation: applied.operation,
-            before: applied.before.as_deref(),
-            after: applied.after.as_deref(),
-            changes: &applied.changes,
-            nodes: &applied.nodes,
-            conflicts: conflict::to_json(&applied.conflicts),
-            warnings,
-            updates: &outcome.updates,
-        };
         let next = match status {
-            Status::Conflict | Status::Blocked => vec![Next::new(
+            UpdateWord::Conflict | UpdateWord::Blocked => vec![Next::new(
                 "portenv status",
                 false,
                 "shows the installation as it is",
             )],
             _ => Vec::new(),
         };
-        let body = serde_json::to_value(&document).unwrap_or_default();
-        show_json(screen, "update", body, &next);
+        show_document(screen, "update", &document, &next);
     } else {
         let mut text = updates_to_text(&outcome.updates);
-        let done = matches!(status, Status::Done | Status::DryRun);
-        if done {
+        if matches!(status, UpdateWord::Done | UpdateWord::DryRun) {
             text.push_str(&to_text(&applied.changes, &[]));
         }
-        if let (Status::DryRun, Some(plan)) = (status, &outcome.plan) {
+        if let (UpdateWord::DryRun, Some(plan)) = (status, &outcome.plan) {
             text.push_str(&format!("plan {plan}\n"));
         }
         screen.result(text.trim_end());
     }
+    if let Some(counted) = waivers::counted(&applied.waivers) {
+        screen.note(&counted);
+    }
     match status {
-        Status::Done => {
+        UpdateWord::Done => {
             screen.note(&format!("done: {}", summary(&applied.changes)));
             if let Some(after) = &applied.after {
                 screen.note(&format!(
@@ -107,18 +48,18 @@ pub fn show_update(screen: &Screen, outcome: &UpdateOutcome, verbose: u8) -> Exi
             }
             Exit::Done
         }
-        Status::DryRun => {
+        UpdateWord::DryRun => {
             screen.note(&format!(
                 "nothing was changed; this would be: {}",
                 summary(&applied.changes)
             ));
             Exit::Done
         }
-        Status::Nothing => {
+        UpdateWord::Nothing => {
             screen.note("nothing to do");
             Exit::Done
         }
-        Status::Blocked => {
+        UpdateWord::Blocked => {
             screen.error("this would change protected packages, so it is blocked");
             screen.note(conflict::to_text(&applied.conflicts).trim_end());
             for change in applied.changes.iter().filter(|change| change.protected) {
@@ -126,7 +67,7 @@ pub fn show_update(screen: &Screen, outcome: &UpdateOutcome, verbose: u8) -> Exi
             }
             Exit::No
         }
-        Status::Conflict => {
+        UpdateWord::Conflict => {
             screen.error(conflict::to_text(&applied.conflicts).trim_end());
             screen.note("nothing was changed; name nodes to update only these");
             Exit::No
