@@ -8,19 +8,25 @@ use camino::Utf8Path;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
-use super::args::{Cli, Command, PartArg, SnapshotCommand};
+use super::args::{CacheCommand, Cli, Command, KindArg, PartArg, SnapshotCommand, SwitchArgs};
 use super::failure::{Exit, Failure, Next};
 use super::screen::{ColorChoice, Format, Screen};
 use super::{settings, view};
+use crate::lock::export::Hashing;
+use crate::ops::cache::CacheRequest;
 use crate::ops::changes::{ChangeInfo, NodeChange};
+use crate::ops::export::{ExportKind, ExportRequest};
 use crate::ops::inputs::ResolveFlags;
 use crate::ops::lock::LockRequest;
 use crate::ops::outcome::Consent;
 use crate::ops::preview::PreviewRequest;
 use crate::ops::resolve::ResolveRequest;
 use crate::ops::rollback::{Parts, RollbackRequest};
+use crate::ops::switch::{Switch, SwitchOutcome, SwitchRequest};
 use crate::ops::sync::SyncRequest;
 use crate::ops::tree::TreeRequest;
+use crate::ops::update::UpdateRequest;
+use crate::ops::upstream::NodeUpdate;
 use crate::ops::why::WhyRequest;
 use crate::ops::{self, Context};
 use crate::progress::Cancel;
@@ -199,6 +205,17 @@ struct Run<'a> {
 impl Run<'_> {
     fn command(&self) -> Result<Exit, Failure> {
         let (context, screen, verbose) = (self.context, self.screen, self.cli.global.verbose);
+        // Nobody may clean the cache meanwhile.
+        let _using = match &self.cli.command {
+            Some(
+                Command::Cache(_)
+                | Command::Demo(_)
+                | Command::Export(_)
+                | Command::Completions { .. }
+                | Command::Man,
+            ) => None,
+            _ => ops::cache::hold(context),
+        };
         let Some(command) = &self.cli.command else {
             return Ok(view::status::show_status(
                 screen,
@@ -290,6 +307,23 @@ impl Run<'_> {
                     }
                 }
             }
+            Command::Update(args) => {
+                let request = UpdateRequest {
+                    nodes: args.nodes.clone(),
+                    dry_run: args.dry_run,
+                    allow_change: args.allow_change.clone(),
+                    flags: args.options.flags(),
+                };
+                let tell = |updates: &[NodeUpdate]| {
+                    screen.note(&view::update::updates_to_text(updates));
+                };
+                let outcome = self.consenting(args.plan.as_deref(), |consent| {
+                    ops::update::run(context, &request, &self.line, consent, &tell)
+                })?;
+                view::update::show_update(screen, &outcome, verbose)
+            }
+            Command::Enable(args) => self.switch(Switch::Enable, args)?,
+            Command::Disable(args) => self.switch(Switch::Disable, args)?,
             Command::Sync(args) => {
                 let request = SyncRequest {
                     prune: args.prune,
@@ -349,6 +383,33 @@ impl Run<'_> {
                 };
                 view::tree::show_tree(screen, &ops::tree::run(context, &request)?, verbose)
             }
+            Command::Export(args) => {
+                let request = ExportRequest {
+                    kind: match args.kind {
+                        KindArg::Requirements => ExportKind::Requirements,
+                        KindArg::Constraints => ExportKind::Constraints,
+                        KindArg::Pylock => ExportKind::Pylock,
+                    },
+                    output: args.output.clone(),
+                    target: args.target.clone(),
+                    hashing: if args.no_hashes {
+                        Hashing::None
+                    } else {
+                        Hashing::Required
+                    },
+                };
+                view::export::show_export(screen, &ops::export::run(context, &request)?)
+            }
+            Command::Cache(command) => {
+                let request = match command {
+                    CacheCommand::Dir => CacheRequest::Look,
+                    CacheCommand::Prune { unused_for } => CacheRequest::Prune { days: *unused_for },
+                    CacheCommand::Clean { packages } => CacheRequest::Clean {
+                        packages: packages.clone(),
+                    },
+                };
+                view::cache::show_cache(screen, &request, &ops::cache::run(context, &request)?)
+            }
             Command::Completions { shell } => {
                 let mut text = Vec::new();
                 clap_complete::generate(*shell, &mut Cli::command(), "portenv", &mut text);
@@ -380,6 +441,28 @@ impl Run<'_> {
                 screen,
                 &ops::snapshot::label(context, snapshot, label)?,
             ),
+        })
+    }
+
+    fn switch(&self, switch: Switch, args: &SwitchArgs) -> Result<Exit, Failure> {
+        let request = SwitchRequest {
+            switch,
+            nodes: args.nodes.clone(),
+            allow_change: args.allow_change.clone(),
+            flags: args.options.flags(),
+        };
+        let outcome = self.consenting(args.plan.as_deref(), |consent| {
+            ops::switch::run(self.context, &request, &self.line, consent)
+        })?;
+        let (screen, name) = (self.screen, switch.as_str());
+        Ok(match outcome {
+            SwitchOutcome::Done(applied) => view::applied::show_applied(screen, name, &applied),
+            SwitchOutcome::No(preview) if switch == Switch::Disable => {
+                view::applied::show_conflicts(screen, name, &preview.conflicts)
+            }
+            SwitchOutcome::No(preview) => {
+                view::preview::show_preview(screen, name, &preview, self.cli.global.verbose)
+            }
         })
     }
 

@@ -166,11 +166,12 @@ impl From<OpError> for Failure {
             OpError::Node(NodeError::File(error)) => of_file(&error, message),
             OpError::Node(NodeError::NotANode(_)) => Self::new("not-found", Exit::Usage, message)
                 .hint("a node is a directory, an archive, a .py file or a git URL[@rev]"),
-            OpError::Ambiguous { .. } => {
-                Self::new("ambiguous-id", Exit::Usage, message).hint("give more digits")
+            OpError::Ambiguous { .. } => Self::new("ambiguous-id", Exit::Usage, message)
+                .hint("give more digits, or one of these in full"),
+            OpError::Busy(_) | OpError::CacheInUse(_) => {
+                Self::new("busy", Exit::NotApplied, message)
+                    .hint("wait for it to end, then run the command again")
             }
-            OpError::Busy(_) => Self::new("busy", Exit::NotApplied, message)
-                .hint("wait for it to end, then run the command again"),
             OpError::Dirty(_) => Self::new("dirty", Exit::No, message)
                 .hint("commit or stash the changes, then run the command again"),
             OpError::InTheWay(_) => Self::new("in-use", Exit::NotApplied, message)

@@ -13,7 +13,7 @@ pub struct CloneSpec<'a> {
     pub rev: Option<&'a str>,
 }
 
-fn refuse_option(text: &str, action: &str) -> Result<(), GitError> {
+pub(super) fn refuse_option(text: &str, action: &str) -> Result<(), GitError> {
     if text.starts_with('-') || text.contains(['\n', '\0']) {
         return Err(GitError {
             action: action.to_owned(),
@@ -114,7 +114,7 @@ pub fn check_out_from(from: &Utf8Path, commit: &str, dir: &Utf8Path) -> Result<(
 }
 
 /// Git seldom says which address it was; what it does say may hold the password.
-fn about(error: GitError, url: &str) -> GitError {
+pub(super) fn about(error: GitError, url: &str) -> GitError {
     let password = url::Url::parse(url)
         .ok()
         .and_then(|url| url.password().map(str::to_owned));

@@ -5,6 +5,7 @@
 
 pub mod change;
 pub mod read;
+pub mod upstream;
 
 pub use change::{CloneSpec, checkout, clone, fetch_commit};
 pub use read::{Checkout, GitError, read_checkout};

@@ -5,7 +5,7 @@
 )]
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -93,6 +93,15 @@ pub fn find_text(path: &Utf8Path) -> Result<Option<String>, FsError> {
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Reads at most so many bytes from the start of a file.
+pub fn read_start(path: &Utf8Path, most: u64) -> Result<Vec<u8>, FsError> {
+    refuse_device(path)?;
+    let mut start = Vec::new();
+    let file = with("read", path, fs::File::open(path))?;
+    with("read", path, file.take(most).read_to_end(&mut start))?;
+    Ok(start)
 }
 
 /// Replaces a file in one step: a reader sees the old text or the new, never half.
@@ -280,6 +289,73 @@ pub fn stamp(path: &Utf8Path) -> Result<(u64, i128), FsError> {
         .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
         .map_or(0, |since| since.as_nanos().cast_signed());
     Ok((data.len(), changed))
+}
+
+/// How much a file or directory holds, and when it was of use last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Weight {
+    /// The bytes of all files.
+    pub bytes: u64,
+    /// How many files.
+    pub files: u64,
+    /// When the newest of them was written or read, in seconds since 1970. Many systems
+    /// note a read once a day at most.
+    pub used: i64,
+}
+
+impl Weight {
+    /// Adds another.
+    pub fn add(&mut self, other: &Self) {
+        self.bytes += other.bytes;
+        self.files += other.files;
+        self.used = self.used.max(other.used);
+    }
+}
+
+/// Weighs a file or a directory with all below it, links as links; nothing there weighs
+/// nothing. Of directories only one without any file tells its own time.
+pub fn weigh(path: &Utf8Path) -> Result<Weight, FsError> {
+    let mut weight = weigh_files(path)?;
+    if weight.files == 0 {
+        weight.used = fs::symlink_metadata(path).map_or(0, |kind| seconds(kind.modified()));
+    }
+    Ok(weight)
+}
+
+fn seconds(time: io::Result<std::time::SystemTime>) -> i64 {
+    let since = |time: std::time::SystemTime| time.duration_since(std::time::UNIX_EPOCH).ok();
+    time.ok()
+        .and_then(since)
+        .map_or(0, |since| since.as_secs().cast_signed())
+}
+
+fn weigh_files(path: &Utf8Path) -> Result<Weight, FsError> {
+    let kind = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Weight::default()),
+        result => with("inspect", path, result)?,
+    };
+    if !kind.is_dir() {
+        return Ok(Weight {
+            bytes: kind.len(),
+            files: 1,
+            used: seconds(kind.modified()).max(seconds(kind.accessed())),
+        });
+    }
+    let mut weight = Weight::default();
+    let names = match list_dir(path) {
+        // Another run may have removed it meanwhile.
+        Err(error) if error.is_not_found() => Vec::new(),
+        result => result?,
+    };
+    for name in names {
+        weight.add(&weigh_files(&path.join(name))?);
+    }
+    Ok(weight)
+}
+
+/// Removes a directory if there is nothing in it; `true` if it did.
+pub fn remove_empty_dir(path: &Utf8Path) -> bool {
+    fs::remove_dir(path).is_ok()
 }
 
 /// Returns the real path, links resolved, without Windows' `\\?\` prefix.

@@ -108,3 +108,45 @@ impl DirLock {
         })
     }
 }
+
+/// A lock that many may hold together, or one alone.
+#[derive(Debug)]
+pub struct UseLock(#[expect(dead_code, reason = "held until it is dropped")] File);
+
+impl UseLock {
+    /// Holds the lock at `path` together with others, waiting for one who is alone;
+    /// `None` if that cannot be, or if the directory is not there.
+    pub fn together(path: &Utf8Path) -> Option<Self> {
+        let file = Self::open(path).ok()?;
+        file.lock_shared().ok()?;
+        Some(Self(file))
+    }
+
+    /// Tries once to hold the lock at `path` alone; `None` if others hold it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the lock file cannot be made or the file system knows no locks.
+    pub fn try_alone(path: &Utf8Path) -> Result<Option<Self>, FsError> {
+        let fail = |verb, source| FsError {
+            verb,
+            path: path.to_owned(),
+            source,
+        };
+        let file = Self::open(path).map_err(|error| fail("open", error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(fail("lock", error)),
+        }
+    }
+
+    fn open(path: &Utf8Path) -> std::io::Result<File> {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+    }
+}

@@ -11,4 +11,4 @@ pub mod volume;
 
 pub use clock::Clock;
 pub use fs::FsError;
-pub use lockfile::{Busy, DirLock, LockAttempt};
+pub use lockfile::{Busy, DirLock, LockAttempt, UseLock};

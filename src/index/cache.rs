@@ -18,7 +18,7 @@ use super::page::{ColdPart, Page};
 use crate::host::fs;
 use crate::package::Metadata;
 
-const SCHEMA: i64 = 5;
+pub(super) const SCHEMA: i64 = 5;
 /// A cold part lies in pieces of so many bytes, in rows one after the other: reading
 /// one is several times faster than opening a large value in its middle.
 const PIECE: usize = 8192;
@@ -114,6 +114,7 @@ impl Cache {
     pub fn open(dir: Option<&Utf8Path>) -> Self {
         let connection = dir.and_then(|dir| {
             fs::create_dir_all(dir).ok()?;
+            super::retention::mark(dir);
             let path = dir.join("index.db");
             open(&path).or_else(|| {
                 for ending in ["", "-wal", "-shm"] {
@@ -365,7 +366,7 @@ fn pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     empty.into_iter().chain(bytes.chunks(PIECE))
 }
 
-fn last_piece(size: i64) -> i64 {
+pub(super) fn last_piece(size: i64) -> i64 {
     i64::try_from(PIECE).map_or(0, |piece| (size - 1).max(0) / piece)
 }
 

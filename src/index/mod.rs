@@ -21,6 +21,7 @@ pub mod netrc;
 pub mod page;
 pub mod project;
 pub mod remote;
+pub mod retention;
 pub mod simple;
 pub mod source;
 

@@ -14,6 +14,7 @@
 
 pub mod compare;
 pub mod emit;
+pub mod export;
 pub mod freshness;
 pub mod model;
 pub mod read;

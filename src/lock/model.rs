@@ -51,6 +51,14 @@ impl LockedPackage {
             .filter(|file| file.kind == FileKind::Wheel)
     }
 
+    /// Reports whether it counts on a target.
+    pub fn counts_on(&self, target: &Target) -> bool {
+        let Some(marker) = &self.marker else {
+            return true;
+        };
+        Marker::parse(marker).is_ok_and(|marker| marker.holds(target.environment()))
+    }
+
     /// Returns its sdist.
     pub fn sdist(&self) -> Option<&DistFile> {
         self.files.iter().find(|file| file.kind == FileKind::Sdist)
@@ -156,12 +164,9 @@ impl Lock {
 
     /// Returns the packages that count on a target.
     pub fn active<'a>(&'a self, target: &'a Target) -> impl Iterator<Item = &'a LockedPackage> {
-        self.packages.iter().filter(|package| {
-            let Some(marker) = &package.marker else {
-                return true;
-            };
-            Marker::parse(marker).is_ok_and(|marker| marker.holds(target.environment()))
-        })
+        self.packages
+            .iter()
+            .filter(|package| package.counts_on(target))
     }
 
     /// Adds the locked versions to what a new resolution prefers, each where it counts.

@@ -57,8 +57,35 @@ fn check(markers: &[(&Name, Marker)], target: &Target) -> Result<(), Wrong> {
     Ok(())
 }
 
+impl Lock {
+    /// Returns what counts on one of the lock's targets, named `TRIPLE@PYTHON`, or by its
+    /// triple where only one has it; `None` if the lock is not for it.
+    pub fn narrowed(&self, target: &str) -> Option<Self> {
+        let is_meant = |text: &String| {
+            text == target
+                || text
+                    .split('@')
+                    .next()
+                    .is_some_and(|triple| triple == target)
+        };
+        let mut meant = (self.targets.iter().enumerate()).filter(|(_, text)| is_meant(text));
+        let (at, text) = meant.next().filter(|_| meant.next().is_none())?;
+        let target = parse_target(text)?;
+        let mut narrow = Self {
+            environments: self.environments.get(at).cloned().into_iter().collect(),
+            targets: vec![text.clone()],
+            packages: self.active(&target).cloned().collect(),
+            ..self.clone()
+        };
+        for package in &mut narrow.packages {
+            package.marker = None;
+        }
+        Some(narrow)
+    }
+}
+
 /// Reads `TRIPLE@PYTHON` as [`Target`] shows itself.
-fn parse_target(text: &str) -> Option<Target> {
+pub(super) fn parse_target(text: &str) -> Option<Target> {
     let (triple, python) = text.split_once('@')?;
     let platform = Platform::from_str(triple).ok()?;
     let python = Version::from_str(python).ok()?;

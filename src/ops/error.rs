@@ -71,8 +71,11 @@ pub enum OpError {
     /// Another run works here.
     #[error("another portenv works on this installation ({0})")]
     Busy(String),
+    /// Another run uses the cache.
+    #[error("another portenv uses the cache `{0}`")]
+    CacheInUse(Utf8PathBuf),
     /// A checkout has changed files.
-    #[error("`{0}` has uncommitted changes, which are never overwritten")]
+    #[error("uncommitted changes in `{0}`, which are never overwritten")]
     Dirty(String),
     /// Something lies where a node is to go.
     #[error("`{0}` is in the way")]

@@ -3,6 +3,7 @@
 //! Never: prints, parses arguments, or knows an exit code.
 
 pub mod add;
+pub mod cache;
 pub mod capture;
 pub mod changes;
 pub mod check;
@@ -10,6 +11,7 @@ pub mod context;
 pub mod demo;
 pub mod diff;
 pub mod error;
+pub mod export;
 pub mod graph;
 pub mod init;
 pub mod inputs;
@@ -24,9 +26,12 @@ pub mod resolve;
 pub mod rollback;
 pub mod snapshot;
 pub mod status;
+pub mod switch;
 pub mod sync;
 pub mod transaction;
 pub mod tree;
+pub mod update;
+pub mod upstream;
 pub mod ways_out;
 pub mod why;
 

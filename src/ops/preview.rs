@@ -109,27 +109,45 @@ pub fn preview_in(
     request: &PreviewRequest,
     scratch: &camino::Utf8Path,
 ) -> Result<Preview, OpError> {
+    preview_of(context, site, request, &[], |index| {
+        let mut staged = Vec::new();
+        for text in &request.nodes {
+            context
+                .progress
+                .begin(&format!("reading {}", crate::package::redact(text)), None);
+            let source = parse_node(text, &context.dir);
+            let found = stage(
+                &source,
+                scratch,
+                &site.installation.root,
+                site.installation.nodes_dir(),
+                index,
+            );
+            context.progress.end();
+            staged.push(found?);
+        }
+        Ok(staged)
+    })
+}
+
+/// Previews that nodes go, by directory, and that staged ones come.
+///
+/// # Errors
+///
+/// Fails on bad input or if the network could not be asked.
+pub fn preview_of(
+    context: &Context,
+    site: &Site,
+    request: &PreviewRequest,
+    going: &[String],
+    staging: impl FnOnce(&RemoteIndex) -> Result<Vec<Staged>, OpError>,
+) -> Result<Preview, OpError> {
     let targets = request
         .flags
         .targets(&site.installation.settings, Some(&site.target))?;
     let index = open_index(context, site, &request.flags, &targets, request.build)?;
-    let mut staged = Vec::new();
-    for text in &request.nodes {
-        context
-            .progress
-            .begin(&format!("reading {}", crate::package::redact(text)), None);
-        let source = parse_node(text, &context.dir);
-        let found = stage(
-            &source,
-            scratch,
-            &site.installation.root,
-            site.installation.nodes_dir(),
-            &index,
-        );
-        context.progress.end();
-        staged.push(found?);
-    }
-    let mut world = World::read(context, site, request, &staged)?;
+    let staged = staging(&index)?;
+    let mut world = World::read(context, site, request, going, &staged)?;
     name_lines(&mut world.set, &targets, &index, request.flags.skip_invalid)?;
     name_lines(&mut world.base, &targets, &index, true)?;
     world.targets = targets;
@@ -153,6 +171,7 @@ impl<'a> World<'a> {
         context: &'a Context,
         site: &'a Site,
         request: &'a PreviewRequest,
+        going: &[String],
         staged: &[Staged],
     ) -> Result<Self, OpError> {
         let installation = &site.installation;
@@ -168,6 +187,7 @@ impl<'a> World<'a> {
         let mut with: Vec<(Node, Utf8PathBuf)> = here
             .iter()
             .filter(|(node, _)| !staged.iter().any(|new| new.node.name == node.name))
+            .filter(|(node, _)| !going.contains(&node.dir))
             .cloned()
             .collect();
         with.extend(

@@ -15,7 +15,7 @@ use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::ResolveFlags;
 use super::packages::{PackageGoal, apply};
-use crate::git;
+use crate::git::{self, upstream};
 use crate::host::{DirLock, LockAttempt, fs};
 use crate::index::RemoteIndex;
 use crate::lock::Lock;
@@ -190,31 +190,71 @@ impl<'a> Transaction<'a> {
         Ok(fs::rename(&root.join(from), &root.join(to))?)
     }
 
-    /// Takes a checkout to another commit, noted first.
+    /// Takes a checkout to another commit, noted first. A branch is never moved, but
+    /// attached again where its tip is the commit.
     ///
     /// # Errors
     ///
     /// Fails if the commit is not there or changed files are in the way.
     pub fn checkout(&mut self, dir: &str, to: &str) -> Result<(), OpError> {
         let path = self.site.installation.root.join(dir);
+        let before = self.detach(dir, to)?;
+        let recorded = self.branch_at(dir, to)?;
+        for branch in before.iter().chain(&recorded) {
+            git::change::attach(&path, branch);
+        }
+        Ok(())
+    }
+
+    /// Takes a checkout to another commit and leaves it there without a branch, noted
+    /// first. Returns the branch that was attached.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the commit is not there or changed files are in the way.
+    pub fn detach(&mut self, dir: &str, to: &str) -> Result<Option<String>, OpError> {
+        let path = self.site.installation.root.join(dir);
         let now = git::read_checkout(&path)?;
-        let from = now.commit.unwrap_or_default();
         self.db.note_step(
             self.operation,
             &Step::Checkout {
                 dir: dir.to_owned(),
-                from,
+                from: now.commit.unwrap_or_default(),
                 branch: now.branch.clone(),
                 to: to.to_owned(),
             },
         )?;
         git::fetch_commit(&path, to)?;
         git::checkout(&path, to)?;
-        // A branch is never moved, but attached again where its tip is the commit.
-        let recorded = self.branch_at(dir, to)?;
-        for branch in now.branch.iter().chain(&recorded) {
-            git::change::attach(&path, branch);
+        Ok(now.branch)
+    }
+
+    /// Takes a checkout to another commit and a branch with it, noted first: HEAD moves,
+    /// then the branch, then it is attached, and each can be told from the other.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the commit is not there or changed files are in the way.
+    pub fn advance(&mut self, dir: &str, branch: &str, to: &str) -> Result<(), OpError> {
+        let path = self.site.installation.root.join(dir);
+        let now = git::read_checkout(&path)?;
+        let tip = upstream::tip(&path, branch).unwrap_or_default();
+        self.db.note_step(
+            self.operation,
+            &Step::Advance {
+                dir: dir.to_owned(),
+                from: now.commit.unwrap_or_default(),
+                attached: now.branch.as_deref() == Some(branch),
+                branch: branch.to_owned(),
+                tip: tip.clone(),
+                to: to.to_owned(),
+            },
+        )?;
+        git::checkout(&path, to)?;
+        if tip != to {
+            upstream::move_branch(&path, branch, &tip, to)?;
         }
+        git::change::attach(&path, branch);
         Ok(())
     }
 
@@ -419,6 +459,27 @@ fn undo(
                         }
                     })
                     .map_err(OpError::from)
+            }
+            Step::Advance {
+                dir,
+                from,
+                attached,
+                branch,
+                tip,
+                to,
+            } => {
+                let path = root.join(dir);
+                let back = || {
+                    git::checkout(&path, from)?;
+                    if tip != to && upstream::tip(&path, branch).as_deref() == Some(to) {
+                        upstream::move_branch(&path, branch, to, tip)?;
+                    }
+                    if *attached {
+                        git::change::attach(&path, branch);
+                    }
+                    Ok(())
+                };
+                back().map_err(|error: git::GitError| error.into())
             }
             Step::Packages => restore_packages(context, site, held, &before),
             Step::Lock => put_lock(site, before.lock.as_deref()),

@@ -272,6 +272,21 @@ pub enum Step {
         /// The commit after.
         to: String,
     },
+    /// A checkout goes to another commit, and a branch with it.
+    Advance {
+        /// The directory, relative to the root.
+        dir: String,
+        /// The commit before.
+        from: String,
+        /// The branch was checked out before.
+        attached: bool,
+        /// The branch that is checked out after.
+        branch: String,
+        /// The commit that it was at before.
+        tip: String,
+        /// The commit after.
+        to: String,
+    },
     /// Packages are changed by uv.
     Packages,
     /// The lock is replaced.

@@ -1,9 +1,12 @@
 //! The commands as a person or a script runs them: the real binary, uv, git and Python.
 
 mod add;
+mod cache;
 mod check;
 mod demo;
 mod diff;
+mod enable;
+mod export;
 #[cfg(unix)]
 mod faults;
 mod help;
@@ -19,5 +22,6 @@ mod sync;
 #[cfg(unix)]
 mod together;
 mod tree;
+mod update;
 mod waivers;
 mod why;

@@ -7,16 +7,24 @@ use clap::builder::BoolishValueParser as Boolish;
 use clap::{Args, Parser, Subcommand};
 
 pub mod ask;
+pub mod cache;
 pub mod change;
+pub mod export;
 pub mod resolve;
+pub mod switch;
+pub mod update;
 
 use super::screen::{ColorChoice, Format};
 pub use ask::{TreeArgs, WhyArgs};
+pub use cache::CacheCommand;
 pub use change::{
     AddArgs, CheckArgs, DemoArgs, DiffArgs, PartArg, PreviewArgs, RemoveArgs, RollbackArgs,
     SnapshotCommand, StatusArgs, SyncArgs,
 };
+pub use export::{ExportArgs, KindArg};
 pub use resolve::{LockArgs, ResolveArgs, ResolveOptions};
+pub use switch::SwitchArgs;
+pub use update::UpdateArgs;
 
 const EXIT_CODES: &str = "Exit codes:
   0    done; for check, lock --check, diff --exit-code: nothing to complain about
@@ -134,6 +142,15 @@ pub enum Command {
     Add(AddArgs),
     /// Remove nodes and what only they asked for.
     Remove(RemoveArgs),
+    /// Bring nodes to what is new upstream: show it, confirm, then one operation.
+    #[command(long_about = update::ABOUT)]
+    Update(UpdateArgs),
+    /// Load disabled nodes again, with what they ask for.
+    #[command(long_about = switch::ENABLE)]
+    Enable(SwitchArgs),
+    /// Stop loading nodes, and take out what only they asked for.
+    #[command(long_about = switch::DISABLE)]
+    Disable(SwitchArgs),
     /// Make the environment equal the lock.
     Sync(SyncArgs),
     /// Show drift, a stale lock, an interrupted operation.
@@ -159,6 +176,12 @@ pub enum Command {
     /// Goes by the lock, without the network; without a lock by what is installed. A package
     /// that is marked (*) was unfolded further up. Changes nothing.
     Tree(TreeArgs),
+    /// Write the lock in the words of other installers.
+    #[command(long_about = export::ABOUT)]
+    Export(ExportArgs),
+    /// Show and tidy the cache that all installations share.
+    #[command(subcommand, long_about = cache::ABOUT)]
+    Cache(CacheCommand),
     /// Print a script that completes commands in a shell.
     Completions {
         /// The shell.
@@ -180,6 +203,9 @@ impl Command {
             Self::Check(_) => "check",
             Self::Add(_) => "add",
             Self::Remove(_) => "remove",
+            Self::Update(_) => "update",
+            Self::Enable(_) => "enable",
+            Self::Disable(_) => "disable",
             Self::Sync(_) => "sync",
             Self::Status(_) => "status",
             Self::Recover => "recover",
@@ -188,6 +214,8 @@ impl Command {
             Self::Rollback(_) => "rollback",
             Self::Why(_) => "why",
             Self::Tree(_) => "tree",
+            Self::Export(_) => "export",
+            Self::Cache(_) => "cache",
             Self::Completions { .. } => "completions",
             Self::Man => "man",
         }

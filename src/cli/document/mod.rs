@@ -6,9 +6,11 @@
 //! Never: prints, or decides what an outcome is.
 
 pub mod applied;
+pub mod cache;
 pub mod check;
 pub mod conflict;
 pub mod diff;
+pub mod export;
 pub mod failure;
 pub mod init;
 pub mod next;
@@ -19,14 +21,17 @@ pub mod snapshot;
 pub mod status;
 pub mod text;
 pub mod tree;
+pub mod update;
 pub mod waiver;
 pub mod warning;
 pub mod why;
 
 pub use applied::{AppliedDocument, AppliedWord};
+pub use cache::CacheDocument;
 pub use check::{CheckDocument, CheckWord};
 pub use conflict::ConflictDocument;
 pub use diff::DiffDocument;
+pub use export::ExportDocument;
 pub use failure::FailureDocument;
 pub use init::InitDocument;
 pub use next::Next;
@@ -37,6 +42,7 @@ pub use snapshot::SnapshotDocument;
 pub use status::StatusDocument;
 pub use text::TextDocument;
 pub use tree::TreeDocument;
+pub use update::{UpdateDocument, UpdateWord};
 pub use waiver::WaiverDocument;
 pub use warning::WarningDocument;
 pub use why::WhyDocument;

@@ -6,9 +6,9 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    AppliedDocument, CheckDocument, DiffDocument, FailureDocument, InitDocument, LockDocument,
-    Next, PreviewDocument, ResolveDocument, SnapshotDocument, StatusDocument, TextDocument,
-    TreeDocument, WhyDocument,
+    AppliedDocument, CacheDocument, CheckDocument, DiffDocument, ExportDocument, FailureDocument,
+    InitDocument, LockDocument, Next, PreviewDocument, ResolveDocument, SnapshotDocument,
+    StatusDocument, TextDocument, TreeDocument, UpdateDocument, WhyDocument,
 };
 
 /// A document as it is written: its schema first, what to run next last.
@@ -43,12 +43,19 @@ fn part<D: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
 }
 
 /// Every command with its results. What is a text by nature has none but failures.
-const COMMANDS: [(&str, &[Part]); 19] = [
+const COMMANDS: [(&str, &[Part]); 24] = [
     ("add", &[part::<AppliedDocument>, part::<PreviewDocument>]),
+    ("cache", &[part::<CacheDocument>]),
     ("check", &[part::<CheckDocument>]),
     ("completions", &[part::<TextDocument>]),
     ("demo", &[]),
     ("diff", &[part::<DiffDocument>]),
+    ("disable", &[part::<AppliedDocument>]),
+    (
+        "enable",
+        &[part::<AppliedDocument>, part::<PreviewDocument>],
+    ),
+    ("export", &[part::<ExportDocument>]),
     ("init", &[part::<InitDocument>]),
     ("lock", &[part::<LockDocument>]),
     ("man", &[part::<TextDocument>]),
@@ -63,6 +70,7 @@ const COMMANDS: [(&str, &[Part]); 19] = [
     ("status", &[part::<StatusDocument>]),
     ("sync", &[part::<AppliedDocument>]),
     ("tree", &[part::<TreeDocument>]),
+    ("update", &[part::<UpdateDocument>]),
     ("why", &[part::<WhyDocument>]),
 ];
 

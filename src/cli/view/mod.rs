@@ -11,15 +11,18 @@ use super::failure::{Exit, Failure, Next};
 use super::screen::{Format, Screen};
 
 pub mod applied;
+pub mod cache;
 pub mod changes;
 pub mod check;
 pub mod conflict;
 pub mod diff;
+pub mod export;
 pub mod preview;
 pub mod resolve;
 pub mod snapshot;
 pub mod status;
 pub mod tree;
+pub mod update;
 pub mod waivers;
 pub mod why;
 

@@ -5,7 +5,7 @@ use super::place::{Place, State};
 use crate::support::{Fault, FaultyUv, Mode, Run, Wheel};
 
 /// The commands that change packages, each with a place where it is due.
-const COMMANDS: [&str; 4] = ["sync", "add", "remove", "rollback"];
+const COMMANDS: [&str; 6] = ["sync", "add", "remove", "update", "disable", "rollback"];
 const ALWAYS: u64 = u64::MAX;
 
 struct Due {
@@ -29,9 +29,20 @@ impl Due {
                 let _ = place.portenv(&["lock"]).success();
             }
             "add" => arguments.push(url),
-            "remove" | "rollback" => {
+            "remove" | "disable" | "rollback" => {
+                place.write("custom_nodes/.disabled/asleep/__init__.py", "");
                 let _ = place.portenv(&["add", "--yes", &url]).success();
-                arguments.extend((command == "remove").then(|| "some-node".to_owned()));
+                arguments.extend((command != "rollback").then(|| "some-node".to_owned()));
+            }
+            "update" => {
+                let _ = place.portenv(&["add", "--yes", &url]).success();
+                let remote = place.remote_dir("some-node");
+                std::fs::write(
+                    remote.join("requirements.txt"),
+                    "gamma\nalpha<1.1\ndelta<2\n",
+                )
+                .unwrap();
+                place.commit_all(&remote, "Older delta");
             }
             _ => unreachable!(),
         }

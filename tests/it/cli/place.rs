@@ -107,6 +107,8 @@ impl Place {
         // Reading commands refresh nothing, but a checkout there and back rewrites these.
         files.retain(|path, _| !path.ends_with(".git/index") && !path.contains(".git/logs/"));
         files.retain(|path, _| !path.ends_with(".git/ORIG_HEAD"));
+        // Objects that were fetched and that nothing names are only spare.
+        files.retain(|path, _| !path.contains(".git/objects/"));
         State {
             packages: self.installed_digests(),
             files,

@@ -1,0 +1,173 @@
+//! What is new upstream, and what `update` came to.
+
+use super::changes::{summary, to_text};
+use super::{conflict, show_document, show_warnings, waivers};
+use crate::cli::document::{Next, UpdateDocument, UpdateWord};
+use crate::cli::failure::Exit;
+use crate::cli::screen::{Format, Screen};
+use crate::ops::update::UpdateOutcome;
+use crate::ops::upstream::{NodeUpdate, ScriptChange, UpdateState};
+use crate::package::artifact::{printable, show_bytes};
+
+/// Shows what `update` came to.
+pub fn show_update(screen: &Screen, outcome: &UpdateOutcome, verbose: u8) -> Exit {
+    let applied = &outcome.applied;
+    let document = UpdateDocument::from(outcome);
+    let status = document.status;
+    show_warnings(screen, &document.warnings, verbose);
+    if screen.format == Format::Json {
+        let next = match status {
+            UpdateWord::Conflict | UpdateWord::Blocked => vec![Next::new(
+                "portenv status",
+                false,
+                "shows the installation as it is",
+            )],
+            _ => Vec::new(),
+        };
+        show_document(screen, "update", &document, &next);
+    } else {
+        let mut text = updates_to_text(&outcome.updates);
+        if matches!(status, UpdateWord::Done | UpdateWord::DryRun) {
+            text.push_str(&to_text(&applied.changes, &[]));
+        }
+        if let (UpdateWord::DryRun, Some(plan)) = (status, &outcome.plan) {
+            text.push_str(&format!("plan {plan}\n"));
+        }
+        screen.result(text.trim_end());
+    }
+    if let Some(counted) = waivers::counted(&applied.waivers) {
+        screen.note(&counted);
+    }
+    match status {
+        UpdateWord::Done => {
+            screen.note(&format!("done: {}", summary(&applied.changes)));
+            if let Some(after) = &applied.after {
+                screen.note(&format!(
+                    "snapshot {after}; portenv rollback takes this back"
+                ));
+            }
+            Exit::Done
+        }
+        UpdateWord::DryRun => {
+            screen.note(&format!(
+                "nothing was changed; this would be: {}",
+                summary(&applied.changes)
+            ));
+            Exit::Done
+        }
+        UpdateWord::Nothing => {
+            screen.note("nothing to do");
+            Exit::Done
+        }
+        UpdateWord::Blocked => {
+            screen.error("this would change protected packages, so it is blocked");
+            screen.note(conflict::to_text(&applied.conflicts).trim_end());
+            for change in applied.changes.iter().filter(|change| change.protected) {
+                screen.hint(&format!("--allow-change {} lets it change", change.name));
+            }
+            Exit::No
+        }
+        UpdateWord::Conflict => {
+            screen.error(conflict::to_text(&applied.conflicts).trim_end());
+            screen.note("nothing was changed; name nodes to update only these");
+            Exit::No
+        }
+    }
+}
+
+/// Returns what is new upstream as people read it.
+pub fn updates_to_text(updates: &[NodeUpdate]) -> String {
+    let mut text = String::new();
+    for update in updates.iter().filter(|one| one.state == UpdateState::Due) {
+        text.push_str(&due(update));
+    }
+    for update in updates {
+        if let Some(reason) = &update.reason {
+            text.push_str(&format!(
+                "  = node {} stays: {}\n",
+                printable(&update.dir),
+                printable(reason)
+            ));
+        }
+    }
+    let current = updates
+        .iter()
+        .filter(|update| update.state == UpdateState::Current)
+        .count();
+    if current > 0 {
+        text.push_str(&format!("  = {current} up to date\n"));
+    }
+    text
+}
+
+fn due(update: &NodeUpdate) -> String {
+    let short = |commit: &Option<String>| -> String {
+        commit
+            .iter()
+            .flat_map(|text| text.chars().take(10))
+            .collect()
+    };
+    let mut text = format!(
+        "  ~ node {} {} → {}{}\n",
+        printable(&update.dir),
+        short(&update.from),
+        short(&update.to),
+        update
+            .branch
+            .as_ref()
+            .map_or(String::new(), |branch| format!(" on {}", printable(branch)))
+    );
+    let day = |time: &Option<String>| -> String {
+        time.iter().flat_map(|text| text.chars().take(10)).collect()
+    };
+    if update.commits > 0 {
+        let (oldest, newest) = (day(&update.oldest), day(&update.newest));
+        let when = if oldest == newest {
+            oldest
+        } else {
+            format!("{oldest} to {newest}")
+        };
+        text.push_str(&format!("      {} new commits, {when}\n", update.commits));
+        for subject in &update.subjects {
+            text.push_str(&format!("        {}\n", printable(subject)));
+        }
+        if update.commits > update.subjects.len() as u64 {
+            text.push_str("        …\n");
+        }
+    }
+    if update.commits_removed > 0 {
+        text.push_str(&format!("      {} commits back\n", update.commits_removed));
+    }
+    let sign = if update.growth_bytes < 0 { "-" } else { "+" };
+    text.push_str(&format!(
+        "      {} files, +{} -{} lines, {sign}{}\n",
+        update.files_changed,
+        update.lines_added,
+        update.lines_removed,
+        show_bytes(update.growth_bytes.unsigned_abs())
+    ));
+    let requirements = &update.requirements;
+    for line in &requirements.added {
+        text.push_str(&format!("      + requires {}\n", printable(line)));
+    }
+    for line in &requirements.removed {
+        text.push_str(&format!("      - requires {}\n", printable(line)));
+    }
+    for change in &requirements.changed {
+        text.push_str(&format!(
+            "      ~ requires {} → {}\n",
+            printable(&change.from),
+            printable(&change.to)
+        ));
+    }
+    match update.install_script {
+        Some(ScriptChange::New) => {
+            text.push_str("      ! install.py is new; portenv never runs it\n");
+        }
+        Some(ScriptChange::Changed) => {
+            text.push_str("      ! install.py changed; portenv never runs it\n");
+        }
+        _ => {}
+    }
+    text
+}
