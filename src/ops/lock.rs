@@ -5,6 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
+use super::rebuild::refuse_lock;
 use super::transaction::start;
 use crate::environment::Installed;
 use crate::index::{Index, RemoteIndex};
@@ -206,6 +207,8 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
     let outcome = match outcome {
         Outcome::Resolved(mut resolution) => {
             let lock = make_lock(&site, &mut resolution, &inputs.set, &[], &index)?;
+            let old = inputs.lock.as_ref();
+            refuse_lock(&site, &installed, &lock, old, &request.allow_change)?;
             written = lock.write(&path)?;
             Outcome::Resolved(resolution)
         }

@@ -3,6 +3,7 @@
 //! Never: prints, parses arguments, or knows an exit code.
 
 pub mod add;
+pub mod backend;
 pub mod capture;
 pub mod changes;
 pub mod check;
@@ -16,6 +17,7 @@ pub mod lock;
 pub mod outcome;
 pub mod packages;
 pub mod preview;
+pub mod rebuild;
 pub mod recover;
 pub mod remove;
 pub mod resolve;

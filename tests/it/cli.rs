@@ -10,6 +10,7 @@ mod help;
 mod lock;
 mod place;
 mod preview;
+mod rebuild;
 mod remove;
 mod rollback;
 mod snapshot;
@@ -17,3 +18,4 @@ mod status;
 mod sync;
 #[cfg(unix)]
 mod together;
+mod torch;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::json;
 
 use super::diff;
-use super::show_json;
+use super::{WarningView, show_json, show_warnings};
 use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
 use crate::ops::init::InitOutcome;
@@ -110,6 +110,8 @@ pub fn show_init(screen: &Screen, found: &InitOutcome) -> Exit {
             .iter()
             .map(|(name, reason)| json!({"name": name, "reason": reason}))
             .collect();
+        let warnings: Vec<WarningView> = warnings(found);
+        show_warnings(screen, &warnings, 1);
         let body = json!({
             "status": if found.written || found.recorded { "done" } else { "nothing" },
             "operation": null,
@@ -118,13 +120,14 @@ pub fn show_init(screen: &Screen, found: &InitOutcome) -> Exit {
             "changes": [],
             "nodes": found.nodes,
             "conflicts": [],
-            "warnings": [],
+            "warnings": warnings,
             "root": found.root,
             "core": found.core,
             "python": found.python,
             "python_version": found.python_version,
             "python_reason": found.python_reason,
             "torch": found.torch,
+            "backend": found.backend,
             "packages": found.packages,
             "written": found.written,
             "unrestorable": unrestorable,
@@ -151,6 +154,12 @@ pub fn show_init(screen: &Screen, found: &InitOutcome) -> Exit {
         "torch         {}",
         found.torch.as_deref().unwrap_or("not installed")
     );
+    if let Some(backend) = &found.backend {
+        let version = backend.version.as_deref().unwrap_or("");
+        let index = backend.index.as_deref().unwrap_or("an unknown index");
+        let line = format!("{} {version}", backend.kind.as_str());
+        let _ = writeln!(text, "backend       {} of {index}", line.trim_end());
+    }
     let enabled = found.nodes.iter().filter(|node| node.enabled).count();
     let _ = writeln!(
         text,
@@ -169,6 +178,7 @@ pub fn show_init(screen: &Screen, found: &InitOutcome) -> Exit {
         }
     );
     screen.result(text.trim_end());
+    show_warnings(screen, &warnings(found), 1);
     if found.written {
         screen.note("wrote `portenv.toml`");
     }
@@ -181,4 +191,10 @@ pub fn show_init(screen: &Screen, found: &InitOutcome) -> Exit {
     }
     screen.hint("portenv lock resolves core and nodes together; portenv preview NODE shows what a node would change");
     Exit::Done
+}
+
+fn warnings(found: &InitOutcome) -> Vec<WarningView> {
+    let all = found.warnings.iter();
+    all.map(|(code, message)| WarningView::new(code, message.clone()))
+        .collect()
 }
