@@ -1,6 +1,7 @@
 //! Answers kept between runs, in one SQLite file.
 //!
-//! Locking: WAL lets several processes read and write at once. Compatibility: a
+//! Locking: WAL lets several processes read and write at once; on a network's file system,
+//! where it cannot be, they wait for each other. Compatibility: a
 //! file of another schema or a damaged one is set aside and made anew; a cache is
 //! never an error. Speed: writes are collected and made in one transaction when
 //! the answer is out. Metadata is keyed by digest or immutable address and never
@@ -16,6 +17,7 @@ use serde::de::DeserializeOwned;
 
 use super::page::{ColdPart, Page};
 use crate::host::fs;
+use crate::host::volume::{Locality, journal_mode, locality};
 use crate::package::Metadata;
 
 const SCHEMA: i64 = 5;
@@ -372,11 +374,16 @@ fn last_piece(size: i64) -> i64 {
 fn open(path: &Utf8Path) -> Option<Connection> {
     let connection = Connection::open(path).ok()?;
     connection.busy_timeout(Duration::from_secs(2)).ok()?;
-    connection.pragma_update(None, "journal_mode", "WAL").ok()?;
-    connection.pragma_update(None, "synchronous", "OFF").ok()?;
+    let place = locality(path.parent().unwrap_or(path));
     connection
-        .pragma_update(None, "mmap_size", 256 << 20)
+        .pragma_update(None, "journal_mode", journal_mode(place))
         .ok()?;
+    connection.pragma_update(None, "synchronous", "OFF").ok()?;
+    if place == Locality::Local {
+        connection
+            .pragma_update(None, "mmap_size", 256 << 20)
+            .ok()?;
+    }
     // Else every new value of a parameter prepares its statement anew.
     connection
         .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)

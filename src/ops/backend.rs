@@ -104,11 +104,11 @@ pub fn find_backend(
         kind: BackendKind::Vendor,
         version: None,
         tag: tag.clone(),
-        wheel: torch.tags.clone(),
+        wheel: torch.tags().to_vec(),
         index: None,
         evidence: vec![format!("torch {} is installed", torch.version)],
     };
-    if let [first, ..] = torch.tags.as_slice() {
+    if let [first, ..] = torch.tags() {
         backend
             .evidence
             .push(format!("its wheel is tagged {first}"));

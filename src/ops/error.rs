@@ -71,6 +71,9 @@ pub enum OpError {
     /// Another run works here.
     #[error("another portenv works on this installation ({0})")]
     Busy(String),
+    /// A run works here that may be dead, and nobody on this machine can tell.
+    #[error("another portenv works on this installation, or did: {0}")]
+    BusyElsewhere(String),
     /// A checkout has changed files.
     #[error("`{0}` has uncommitted changes, which are never overwritten")]
     Dirty(String),

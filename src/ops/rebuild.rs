@@ -29,7 +29,7 @@ pub fn mark(
         return;
     };
     for found in installed.iter() {
-        if !is_bound(&found.name, &found.version, &found.tags) {
+        if !is_bound(&found.name, &found.version, found.tags()) {
             continue;
         }
         let change = changes.iter_mut().find(|change| change.name == found.name);

@@ -5,6 +5,8 @@ mod check;
 mod demo;
 mod diff;
 #[cfg(unix)]
+mod disks;
+#[cfg(unix)]
 mod faults;
 mod help;
 mod lock;

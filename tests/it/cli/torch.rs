@@ -1,6 +1,6 @@
 //! torch and what hangs on it: no node moves it, and what it was built for is known.
 
-use portenv::environment::{Distribution, Installed, Origination};
+use portenv::environment::{Distribution, Installed};
 use portenv::index::IndexLocation;
 use portenv::ops::backend::{BackendKind, Found, ScriptIndex, find_backend, with_index};
 use portenv::ops::lock::{preferences, protected, protection_lines};
@@ -162,15 +162,10 @@ pub(super) fn codes(document: &Value) -> Vec<String> {
 fn installed(list: &[(&str, &str, &str)]) -> Installed {
     let mut all = Installed::default();
     for (package, version, tag) in list {
-        all.add(Distribution {
-            name: name(package),
-            version: version.parse().unwrap(),
-            dir: format!("/site/{package}.dist-info").into(),
-            origination: Origination::Index,
-            digest: None,
-            lacks: Vec::new(),
-            tags: vec![(*tag).to_owned()],
-        });
+        let dir = format!("/site/{package}.dist-info");
+        let version = version.parse().unwrap();
+        let tags = vec![(*tag).to_owned()];
+        all.add(Distribution::new(name(package), version, dir.into(), tags));
     }
     all
 }
