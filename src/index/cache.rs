@@ -13,6 +13,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rustc_hash::FxHashMap;
 use serde::de::DeserializeOwned;
 
 use super::page::{ColdPart, Page};
@@ -64,6 +65,8 @@ enum Write {
 pub struct Cache {
     connection: Option<Arc<Mutex<Connection>>>,
     pending: Mutex<Vec<Write>>,
+    /// Which sdists seen in this run compile something.
+    compiling: Mutex<FxHashMap<String, bool>>,
     dir: Option<Utf8PathBuf>,
 }
 
@@ -127,6 +130,7 @@ impl Cache {
         Self {
             connection: connection.map(|connection| Arc::new(Mutex::new(connection))),
             pending: Mutex::default(),
+            compiling: Mutex::default(),
             dir: dir.map(Utf8Path::to_owned),
         }
     }
@@ -208,6 +212,27 @@ impl Cache {
                 record,
             });
         }
+    }
+
+    /// Keeps whether building an sdist compiles something; beyond this run if it `lasts`.
+    pub fn keep_compiles(&self, key: String, compiles: bool, lasts: bool) {
+        if let Ok(record) = postcard::to_stdvec(&compiles)
+            && lasts
+        {
+            self.push(|| Write::Metadata {
+                key: format!("compiles {key}"),
+                record,
+            });
+        }
+        if let Ok(mut seen) = self.compiling.lock() {
+            seen.insert(key, compiles);
+        }
+    }
+
+    /// Finds whether building an sdist compiles something.
+    pub fn compiles(&self, key: &str) -> Option<bool> {
+        let seen = self.compiling.lock().ok()?.get(key).copied();
+        seen.or_else(|| self.record(&format!("compiles {key}")))
     }
 
     /// Keeps a page.

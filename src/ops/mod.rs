@@ -7,6 +7,7 @@ pub mod backend;
 pub mod capture;
 pub mod changes;
 pub mod check;
+pub mod compiler;
 pub mod context;
 pub mod demo;
 pub mod diff;

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::backend;
 use super::changes::{ChangeInfo, StepInfo};
+use super::compiler::compiler_warnings;
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
@@ -267,13 +268,10 @@ impl<'a> World<'a> {
             preview.warnings.clone_from(&resolution.warnings);
             self.judge_torch(&mut preview);
             let staged = &preview.staged;
-            preview.lock = Some(make_lock(
-                self.site,
-                &mut resolution,
-                &self.set,
-                staged,
-                index,
-            )?);
+            let lock = make_lock(self.site, &mut resolution, &self.set, staged, index)?;
+            let told = compiler_warnings(self.context, self.site, &preview.changes, &lock, index);
+            preview.warnings.extend(told);
+            preview.lock = Some(lock);
         }
         preview.plan = self.plan_digest(&preview);
         Ok(preview)

@@ -2,6 +2,8 @@
 
 mod add;
 mod check;
+#[cfg(unix)]
+mod compiler;
 mod demo;
 mod diff;
 #[cfg(unix)]
