@@ -89,7 +89,7 @@ fn what_needs_a_compiler_is_told_where_there_is_none() {
             .iter()
             .any(|message| message.contains("on PATH"))
     );
-    assert!(has_compiler(&[bin.clone()]));
+    assert!(has_compiler(std::slice::from_ref(&bin)));
     fs::remove_file(bin.join("cc")).unwrap();
     assert!(!has_compiler(&[bin]));
 }
