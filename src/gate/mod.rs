@@ -5,5 +5,7 @@
 pub mod abi;
 pub mod codes;
 pub mod policies;
+pub mod violations;
 
 pub use codes::{Code, Finding};
+pub use violations::find_violations;

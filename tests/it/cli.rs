@@ -17,9 +17,11 @@ mod preview;
 mod rebuild;
 mod remove;
 mod rollback;
+mod schemas;
 mod snapshot;
 mod status;
 mod sync;
 #[cfg(unix)]
 mod together;
 mod torch;
+mod waivers;

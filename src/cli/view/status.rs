@@ -1,11 +1,11 @@
 //! The state of an installation, and what `init` found.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use serde_json::json;
-
 use super::diff;
-use super::{WarningView, show_json, show_warnings};
+use super::{show_document, show_warnings, waivers};
+use crate::cli::document::{InitDocument, StatusDocument, WarningDocument};
 use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
 use crate::ops::init::InitOutcome;
@@ -13,7 +13,7 @@ use crate::ops::status::Status;
 use crate::package::artifact::printable;
 
 /// Shows the state of an installation.
-pub fn show_status(screen: &Screen, status: &Status, exit_code: bool) -> Exit {
+pub fn show_status(screen: &Screen, status: &Status, exit_code: bool, list: bool) -> Exit {
     let differs =
         !status.drift.is_empty() || !status.stale.is_empty() || status.interrupted.is_some();
     let exit = if exit_code && differs {
@@ -22,20 +22,6 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool) -> Exit {
         Exit::Done
     };
     if screen.format == Format::Json {
-        let interrupted = status
-            .interrupted
-            .as_ref()
-            .map(|operation| json!({"operation": operation.number, "kind": operation.kind, "command": operation.command, "started": operation.started}));
-        let body = json!({
-            "root": status.root,
-            "python": status.python,
-            "snapshot": status.snapshot,
-            "drift": diff::difference("@", "env", &status.drift),
-            "stale": status.stale.iter().map(super::resolve::stale).collect::<Vec<_>>(),
-            "interrupted": interrupted,
-            "startup_scripts": status.startup_scripts,
-            "hints": status.hints,
-        });
         let next = if exit == Exit::No {
             vec![Next::new(
                 "portenv rollback",
@@ -45,7 +31,7 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool) -> Exit {
         } else {
             Vec::new()
         };
-        show_json(screen, "status", body, &next);
+        show_document(screen, "status", &StatusDocument::from(status), &next);
         return exit;
     }
     let mut text = format!(
@@ -70,6 +56,12 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool) -> Exit {
     let _ = writeln!(text, "lock          {lock}");
     for reason in status.stale.iter().take(10) {
         let _ = writeln!(text, "              {}", printable(&reason.shown()));
+    }
+    if !status.waivers.is_empty() {
+        let _ = writeln!(text, "violated      {} requirements", status.waivers.len());
+    }
+    if list {
+        text.push_str(&waivers::text(&status.waivers));
     }
     if let Some(operation) = &status.interrupted {
         let _ = writeln!(
@@ -96,6 +88,9 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool) -> Exit {
         }
     }
     screen.result(text.trim_end());
+    if !list && !status.waivers.is_empty() {
+        screen.hint("portenv status --waivers lists what is violated already");
+    }
     for hint in &status.hints {
         screen.hint(hint);
     }
@@ -105,34 +100,8 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool) -> Exit {
 /// Shows what `init` found and did.
 pub fn show_init(screen: &Screen, found: &InitOutcome) -> Exit {
     if screen.format == Format::Json {
-        let unrestorable: Vec<_> = found
-            .unrestorable
-            .iter()
-            .map(|(name, reason)| json!({"name": name, "reason": reason}))
-            .collect();
-        let warnings: Vec<WarningView> = warnings(found);
-        show_warnings(screen, &warnings, 1);
-        let body = json!({
-            "status": if found.written || found.recorded { "done" } else { "nothing" },
-            "operation": null,
-            "before": null,
-            "after": found.snapshot,
-            "changes": [],
-            "nodes": found.nodes,
-            "conflicts": [],
-            "warnings": warnings,
-            "root": found.root,
-            "core": found.core,
-            "python": found.python,
-            "python_version": found.python_version,
-            "python_reason": found.python_reason,
-            "torch": found.torch,
-            "backend": found.backend,
-            "packages": found.packages,
-            "written": found.written,
-            "unrestorable": unrestorable,
-        });
-        show_json(screen, "init", body, &[]);
+        show_warnings(screen, &warnings(found), 1);
+        show_document(screen, "init", &InitDocument::from(found), &[]);
         return Exit::Done;
     }
     let mut text = format!("installation  {}\n", found.root);
@@ -182,10 +151,14 @@ pub fn show_init(screen: &Screen, found: &InitOutcome) -> Exit {
     if found.written {
         screen.note("wrote `portenv.toml`");
     }
+    let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, reason) in &found.unrestorable {
+        by_reason.entry(reason).or_default().push(name);
+    }
+    for (reason, names) in by_reason {
         screen.warning(&format!(
             "{} could not be brought back by a rollback: {}",
-            printable(name),
+            printable(&few(&names)),
             printable(reason)
         ));
     }
@@ -193,8 +166,18 @@ pub fn show_init(screen: &Screen, found: &InitOutcome) -> Exit {
     Exit::Done
 }
 
-fn warnings(found: &InitOutcome) -> Vec<WarningView> {
+/// Names a few of many: `a, b, c and 57 more`.
+fn few(names: &[&str]) -> String {
+    const MOST: usize = 3;
+    let shown = names[..names.len().min(MOST)].join(", ");
+    match names.len().saturating_sub(MOST) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+fn warnings(found: &InitOutcome) -> Vec<WarningDocument> {
     let all = found.warnings.iter();
-    all.map(|(code, message)| WarningView::new(code, message.clone()))
+    all.map(|(code, message)| WarningDocument::new(code, message))
         .collect()
 }
