@@ -172,6 +172,9 @@ impl From<OpError> for Failure {
                 Self::new("busy", Exit::NotApplied, message)
                     .hint("wait for it to end, then run the command again")
             }
+            OpError::BusyElsewhere(_) => Self::new("busy", Exit::NotApplied, message)
+                .hint("wait for it to end, then run the command again")
+                .hint("if that process is gone for good, --break-lock takes its lock away"),
             OpError::Dirty(_) => Self::new("dirty", Exit::No, message)
                 .hint("commit or stash the changes, then run the command again"),
             OpError::InTheWay(_) => Self::new("in-use", Exit::NotApplied, message)

@@ -7,7 +7,8 @@ use camino::Utf8PathBuf;
 
 use super::args::{GlobalArgs, ProgressForm};
 use super::bars::{Bars, JsonLines};
-use crate::host::{Clock, fs};
+use crate::host::volume::Locality;
+use crate::host::{Clock, LockPolicy, fs};
 use crate::ops::Context;
 use crate::progress::{Cancel, Progress, Silent};
 use crate::workspace::python::Surroundings;
@@ -43,6 +44,16 @@ pub fn context(global: &GlobalArgs, cancel: Cancel) -> Result<Context, String> {
         Some(start) => Clock::stepped(start),
         None => Clock::system(),
     };
+    // Two machines on one directory, for tests.
+    let mut locks = LockPolicy {
+        breaks: global.break_lock,
+        ..LockPolicy::default()
+    };
+    if let Some(host) = variables.get("PORTENV_TEST_HOST") {
+        locks.machine.host.clone_from(host);
+        locks.locality = Some(Locality::Unknown);
+        locks.system = false;
+    }
     let absolute = |path: &Utf8PathBuf| dir.join(path);
     // A bare `uv` or `python` on the command line means the one on PATH.
     let progress: Arc<dyn Progress> = match global.progress {
@@ -79,6 +90,7 @@ pub fn context(global: &GlobalArgs, cancel: Cancel) -> Result<Context, String> {
             .cloned()
             .into_iter()
             .collect(),
+        locks,
         clock,
         cancel,
         progress,

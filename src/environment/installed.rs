@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
@@ -60,11 +61,29 @@ pub struct Distribution {
     pub digest: Option<String>,
     /// Parts that a whole dist-info has and this one lacks.
     pub lacks: Vec<&'static str>,
-    /// The wheel tags it was built for, one text each.
-    pub tags: Vec<String>,
+    /// The wheel tags it was built for, read when they are asked for.
+    tags: OnceLock<Vec<String>>,
 }
 
 impl Distribution {
+    /// Makes a whole one that comes from an index, as its dist-info would say.
+    pub fn new(name: Name, version: Version, dir: Utf8PathBuf, tags: Vec<String>) -> Self {
+        Self {
+            name,
+            version,
+            dir,
+            origination: Origination::Index,
+            digest: None,
+            lacks: Vec::new(),
+            tags: OnceLock::from(tags),
+        }
+    }
+
+    /// Returns the wheel tags it was built for, one text each.
+    pub fn tags(&self) -> &[String] {
+        self.tags.get_or_init(|| wheel_tags(&self.dir))
+    }
+
     /// Reads its requirements; a broken METADATA has none.
     pub fn metadata(&self) -> Metadata {
         ["METADATA", "PKG-INFO"]
@@ -155,22 +174,31 @@ fn read_distribution(site: &Utf8Path, entry: &str) -> Option<Distribution> {
         let (name, version) = stem.split_once('-')?;
         let name = Name::parse(name)?;
         let version = Version::from_str(&version.replace('_', "-")).ok()?;
-        let lacks = ["METADATA", "WHEEL", "RECORD"]
-            .into_iter()
-            .filter(|file| !fs::is_file(&dir.join(file)))
-            .collect();
-        let mut distribution = Distribution {
+        // One listing and one reading each: on a network's file system, every further call
+        // is felt in an environment of hundreds.
+        let entries = fs::find_entries(&dir);
+        let kind = |file: &str| entries.iter().find(|(name, _)| name == file);
+        let is_there = |file: &str| {
+            kind(file).is_some_and(|(_, is_plain)| *is_plain || fs::is_file(&dir.join(file)))
+        };
+        let read = |file: &str| match kind(file) {
+            Some((_, true)) => fs::read_bytes(&dir.join(file)).ok(),
+            Some((_, false)) => fs::find_bytes(&dir.join(file)).ok().flatten(),
+            None => None,
+        };
+        let rows = read("RECORD")
+            .map(|bytes| record::parse(&String::from_utf8_lossy(&bytes)))
+            .unwrap_or_default();
+        let lacks = ["METADATA", "WHEEL", "RECORD"].into_iter();
+        return Some(Distribution {
             name,
             version,
-            origination: origination(&dir),
-            digest: None,
-            lacks,
-            tags: wheel_tags(&dir),
+            origination: origination(read("direct_url.json")),
+            digest: (!rows.is_empty()).then(|| record::content_digest(&rows)),
+            lacks: lacks.filter(|file| !is_there(file)).collect(),
+            tags: OnceLock::new(),
             dir,
-        };
-        let rows = distribution.rows();
-        distribution.digest = (!rows.is_empty()).then(|| record::content_digest(&rows));
-        return Some(distribution);
+        });
     }
     let stem = entry.strip_suffix(".egg-info")?;
     let file = if fs::is_dir(&dir) {
@@ -186,7 +214,7 @@ fn read_distribution(site: &Utf8Path, entry: &str) -> Option<Distribution> {
         origination: Origination::Index,
         digest: None,
         lacks: vec!["RECORD"],
-        tags: Vec::new(),
+        tags: OnceLock::from(Vec::new()),
     })
 }
 
@@ -202,8 +230,8 @@ fn wheel_tags(dir: &Utf8Path) -> Vec<String> {
         .collect()
 }
 
-fn origination(dir: &Utf8Path) -> Origination {
-    let Ok(Some(bytes)) = fs::find_bytes(&dir.join("direct_url.json")) else {
+fn origination(direct_url: Option<Vec<u8>>) -> Origination {
+    let Some(bytes) = direct_url else {
         return Origination::Index;
     };
     let Ok(direct) = serde_json::from_slice::<DirectUrl>(&bytes) else {

@@ -2,6 +2,7 @@
 //!
 //! Never: asks a network or an environment itself.
 
+pub mod abi;
 pub mod codes;
 pub mod policies;
 pub mod violations;

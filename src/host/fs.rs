@@ -251,6 +251,21 @@ pub fn list_dir(path: &Utf8Path) -> Result<Vec<String>, FsError> {
     with("list", path, read())
 }
 
+/// Lists the names in a directory, each with whether it is a plain file, in one go: on a
+/// network's file system each question of its own is a wait. Nothing if it cannot be read.
+pub fn find_entries(path: &Utf8Path) -> Vec<(String, bool)> {
+    let Ok(entries) = fs::read_dir(path) else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(Result::ok)
+        .map(|entry| {
+            let is_plain = entry.file_type().is_ok_and(|kind| kind.is_file());
+            (entry.file_name().to_string_lossy().into_owned(), is_plain)
+        })
+        .collect()
+}
+
 /// Lists a directory if it is there.
 pub fn find_dir(path: &Utf8Path) -> Result<Vec<String>, FsError> {
     match list_dir(path) {

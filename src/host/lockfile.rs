@@ -9,7 +9,9 @@ use std::io::{Read, Seek, Write};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::claim::{Claim, Life, Machine, Rival, find_rival, take_away};
 use super::fs::{FsError, create_dir_all};
+use super::volume::{Locality, locality};
 
 /// A held lock. It is given up when the value and every child that was handed
 /// [`DirLock::share`] are gone.
@@ -17,6 +19,32 @@ use super::fs::{FsError, create_dir_all};
 pub struct DirLock {
     file: File,
     path: Utf8PathBuf,
+    /// What other machines see of it, where they may look.
+    _claim: Option<Claim>,
+}
+
+/// How a lock is taken.
+#[derive(Debug, Clone)]
+pub struct LockPolicy {
+    /// The machine that takes it.
+    pub machine: Machine,
+    /// Whether the directory is on this machine; asked of the system if `None`.
+    pub locality: Option<Locality>,
+    /// Take what another machine has.
+    pub breaks: bool,
+    /// Ask for the system's lock too. Two machines in one test do without.
+    pub system: bool,
+}
+
+impl Default for LockPolicy {
+    fn default() -> Self {
+        Self {
+            machine: Machine::here(),
+            locality: None,
+            breaks: false,
+            system: true,
+        }
+    }
 }
 
 /// Who holds a lock that could not be had.
@@ -24,6 +52,10 @@ pub struct DirLock {
 pub struct Busy {
     /// What the holder wrote about itself, as in "PID 4711, rollback".
     pub holder: String,
+    /// It is of another machine, or cannot be told: it may be dead.
+    pub elsewhere: bool,
+    /// It has long given no sign of life, so that waiting is of no use.
+    pub silent: bool,
 }
 
 impl Busy {
@@ -35,8 +67,27 @@ impl Busy {
             "" => "another process".to_owned(),
             text => text.chars().filter(|c| !c.is_control()).take(120).collect(),
         };
-        Self { holder }
+        Self {
+            holder,
+            elsewhere: false,
+            silent: false,
+        }
     }
+}
+
+impl From<Rival> for Busy {
+    fn from(rival: Rival) -> Self {
+        Self {
+            holder: rival.shown,
+            elsewhere: rival.life == Life::Unknown,
+            silent: rival.silent,
+        }
+    }
+}
+
+/// Returns where machines that share a directory leave their claims.
+fn claim_path(path: &Utf8Path) -> Utf8PathBuf {
+    Utf8PathBuf::from(format!("{path}.held"))
 }
 
 /// The outcome of one try to take the lock.
@@ -51,10 +102,18 @@ pub enum LockAttempt {
 impl DirLock {
     /// Tries once to take the lock at `path`; `purpose` is what others will read.
     ///
+    /// On a file system that other machines may see, the system's lock is not enough: a
+    /// claim is made beside it. Where it is known to be local, a claim is only looked
+    /// for, since machines that it is lent to make one.
+    ///
     /// # Errors
     ///
-    /// Fails if the lock file cannot be made or the file system knows no locks.
-    pub fn try_take(path: &Utf8Path, purpose: &str) -> Result<LockAttempt, FsError> {
+    /// Fails if the lock file cannot be made or a local file system knows no locks.
+    pub fn try_take(
+        path: &Utf8Path,
+        purpose: &str,
+        policy: &LockPolicy,
+    ) -> Result<LockAttempt, FsError> {
         let fail = |verb, source| FsError {
             verb,
             path: path.to_owned(),
@@ -63,6 +122,9 @@ impl DirLock {
         if let Some(parent) = path.parent() {
             create_dir_all(parent)?;
         }
+        let claim_path = claim_path(path);
+        let seen = path.parent().unwrap_or(path);
+        let is_local = policy.locality.unwrap_or_else(|| locality(seen)) == Locality::Local;
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -71,11 +133,30 @@ impl DirLock {
             .open(path)
             .map_err(|error| fail("open", error))?;
         match file.try_lock() {
+            _ if !policy.system => {}
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Ok(LockAttempt::Busy(Busy::read(&mut file)));
+                let rival = find_rival(&claim_path, &policy.machine)?;
+                return Ok(LockAttempt::Busy(match rival {
+                    Some(rival) if rival.life != Life::Dead => rival.into(),
+                    _ => Busy::read(&mut file),
+                }));
             }
+            // Many a network's file system knows no locks; the claim does without.
+            Err(TryLockError::Error(_)) if !is_local => {}
             Err(TryLockError::Error(error)) => return Err(fail("lock", error)),
+        }
+        let mut claim = None;
+        if !is_local {
+            match Claim::try_make(&claim_path, &policy.machine, purpose, policy.breaks)? {
+                Ok(made) => claim = Some(made),
+                Err(rival) => return Ok(LockAttempt::Busy(rival.into())),
+            }
+        } else if let Some(rival) = find_rival(&claim_path, &policy.machine)? {
+            if rival.life == Life::Alive || rival.life == Life::Unknown && !policy.breaks {
+                return Ok(LockAttempt::Busy(rival.into()));
+            }
+            take_away(&claim_path, &rival)?;
         }
         let mut note = || -> std::io::Result<()> {
             file.set_len(0)?;
@@ -86,11 +167,17 @@ impl DirLock {
         Ok(LockAttempt::Held(Self {
             file,
             path: path.to_owned(),
+            _claim: claim,
         }))
     }
 
     /// Tells who holds the lock at `path`, without taking it or writing anything.
-    pub fn holder(path: &Utf8Path) -> Option<Busy> {
+    pub fn holder(path: &Utf8Path, machine: &Machine) -> Option<Busy> {
+        if let Ok(Some(rival)) = find_rival(&claim_path(path), machine)
+            && rival.life != Life::Dead
+        {
+            return Some(rival.into());
+        }
         let mut file = File::open(path).ok()?;
         match file.try_lock_shared() {
             Err(TryLockError::WouldBlock) => Some(Busy::read(&mut file)),

@@ -2,6 +2,7 @@
 //!
 //! Never: knows anything about Python, ComfyUI or the network.
 
+pub mod claim;
 pub mod clock;
 pub mod digest;
 pub mod fs;
@@ -9,6 +10,7 @@ pub mod lockfile;
 pub mod process;
 pub mod volume;
 
+pub use claim::Machine;
 pub use clock::Clock;
 pub use fs::FsError;
-pub use lockfile::{Busy, DirLock, LockAttempt, UseLock};
+pub use lockfile::{Busy, DirLock, LockAttempt, LockPolicy, UseLock};

@@ -29,6 +29,11 @@ pub fn may_inherit(name: &str) -> bool {
             ))
 }
 
+/// Reports whether a variable of ours says anything.
+pub fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty())
+}
+
 /// A program to run, as data.
 #[derive(Debug, Default)]
 pub struct Call {

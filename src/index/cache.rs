@@ -1,6 +1,7 @@
 //! Answers kept between runs, in one SQLite file.
 //!
-//! Locking: WAL lets several processes read and write at once. Compatibility: a
+//! Locking: WAL lets several processes read and write at once; on a network's file system,
+//! where it cannot be, they wait for each other. Compatibility: a
 //! file of another schema or a damaged one is set aside and made anew; a cache is
 //! never an error. Speed: writes are collected and made in one transaction when
 //! the answer is out. Metadata is keyed by digest or immutable address and never
@@ -12,10 +13,12 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rustc_hash::FxHashMap;
 use serde::de::DeserializeOwned;
 
 use super::page::{ColdPart, Page};
 use crate::host::fs;
+use crate::host::volume::{Locality, journal_mode, locality};
 use crate::package::Metadata;
 
 pub(super) const SCHEMA: i64 = 5;
@@ -62,6 +65,8 @@ enum Write {
 pub struct Cache {
     connection: Option<Arc<Mutex<Connection>>>,
     pending: Mutex<Vec<Write>>,
+    /// Which sdists seen in this run compile something.
+    compiling: Mutex<FxHashMap<String, bool>>,
     dir: Option<Utf8PathBuf>,
 }
 
@@ -126,6 +131,7 @@ impl Cache {
         Self {
             connection: connection.map(|connection| Arc::new(Mutex::new(connection))),
             pending: Mutex::default(),
+            compiling: Mutex::default(),
             dir: dir.map(Utf8Path::to_owned),
         }
     }
@@ -207,6 +213,27 @@ impl Cache {
                 record,
             });
         }
+    }
+
+    /// Keeps whether building an sdist compiles something; beyond this run if it `lasts`.
+    pub fn keep_compiles(&self, key: String, compiles: bool, lasts: bool) {
+        if let Ok(record) = postcard::to_stdvec(&compiles)
+            && lasts
+        {
+            self.push(|| Write::Metadata {
+                key: format!("compiles {key}"),
+                record,
+            });
+        }
+        if let Ok(mut seen) = self.compiling.lock() {
+            seen.insert(key, compiles);
+        }
+    }
+
+    /// Finds whether building an sdist compiles something.
+    pub fn compiles(&self, key: &str) -> Option<bool> {
+        let seen = self.compiling.lock().ok()?.get(key).copied();
+        seen.or_else(|| self.record(&format!("compiles {key}")))
     }
 
     /// Keeps a page.
@@ -373,11 +400,16 @@ pub(super) fn last_piece(size: i64) -> i64 {
 fn open(path: &Utf8Path) -> Option<Connection> {
     let connection = Connection::open(path).ok()?;
     connection.busy_timeout(Duration::from_secs(2)).ok()?;
-    connection.pragma_update(None, "journal_mode", "WAL").ok()?;
-    connection.pragma_update(None, "synchronous", "OFF").ok()?;
+    let place = locality(path.parent().unwrap_or(path));
     connection
-        .pragma_update(None, "mmap_size", 256 << 20)
+        .pragma_update(None, "journal_mode", journal_mode(place))
         .ok()?;
+    connection.pragma_update(None, "synchronous", "OFF").ok()?;
+    if place == Locality::Local {
+        connection
+            .pragma_update(None, "mmap_size", 256 << 20)
+            .ok()?;
+    }
     // Else every new value of a parameter prepares its statement anew.
     connection
         .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)

@@ -10,8 +10,10 @@ use crate::package::{Name, redact};
 /// The index that everyone uses unless told otherwise.
 pub const PYPI: &str = "https://pypi.org/simple";
 
-/// Torch and the companions that must come from the same index.
-const TORCH_FAMILY: [&str; 14] = [
+/// Torch and the companions that must come from the same index: what PyTorch's own indexes
+/// have for one backend each. `triton-windows` is no variant in this sense, for only PyPI
+/// has it.
+const TORCH_FAMILY: [&str; 21] = [
     "torch",
     "torchvision",
     "torchaudio",
@@ -21,11 +23,18 @@ const TORCH_FAMILY: [&str; 14] = [
     "torchcodec",
     "torchrl",
     "torchserve",
+    "torch-model-archiver",
+    "torch-tb-profiler",
+    "torch-tensorrt",
+    "torcharrow",
+    "torchcsprng",
+    "torchdistx",
     "triton",
+    "triton-rocm",
+    "triton-xpu",
     "pytorch-triton",
     "pytorch-triton-rocm",
     "pytorch-triton-xpu",
-    "triton-rocm",
 ];
 
 /// One index.

@@ -14,7 +14,7 @@ use super::client::{Client, Fetched, PageAnswer, Want as PartWant};
 use super::config::IndexLocation;
 use super::folder;
 use super::page::{ColdFile, Page};
-use super::project::{Stated, sdist_metadata};
+use super::project::{Members, Stated};
 use super::remote::{MetadataSlot, ONLY_A_BUILD, Shared};
 use super::simple::{ListedFile, parse_page};
 use super::source::{Download, IndexError, MetadataError, Want};
@@ -450,7 +450,16 @@ impl Fetcher {
             let text = wheel_metadata(bytes).map_err(MetadataError::Unusable)?;
             return Ok(MetadataSlot::Here(Arc::new(checked(&text, name, version)?)));
         }
-        match sdist_metadata(&file.file.filename, bytes, name, version)
+        let members = Members::of_archive(&file.file.filename, bytes, None)
+            .map_err(MetadataError::Unusable)?;
+        if let Some(compiles) = members.compiles() {
+            // A file on this machine may change under its address.
+            let lasts = folder::path_of(&file.file.url).is_none();
+            let key = Shared::metadata_key(file);
+            self.shared.cache.keep_compiles(key, compiles, lasts);
+        }
+        match members
+            .stated(Some((name, version)))
             .map_err(MetadataError::Unusable)?
         {
             Stated::Whole(metadata) => {

@@ -23,7 +23,41 @@ const MOST: usize = 200_000;
 
 /// The files of a project that say something about it, by path from its directory.
 #[derive(Debug, Default)]
-pub struct Members(Vec<(String, String)>);
+pub struct Members {
+    /// Those that say something about it, with their text.
+    telling: Vec<(String, String)>,
+    /// There is code that only a compiler understands.
+    has_sources: bool,
+}
+
+/// What a build backend or a build's requirement is called that compiles.
+const COMPILING: [&str; 14] = [
+    "cffi",
+    "cmake",
+    "cython",
+    "maturin",
+    "meson-python",
+    "mesonpy",
+    "mypyc",
+    "nanobind",
+    "pybind11",
+    "scikit-build",
+    "scikit_build",
+    "setuptools-rust",
+    "setuptools_rust",
+    "torch",
+];
+
+/// What a `setup.py` or the settings of setuptools say of what they compile.
+const EXTENSIONS: [&str; 7] = [
+    "Extension(",
+    "cffi_modules",
+    "cythonize",
+    "ext-modules",
+    "ext_modules",
+    "mypycify",
+    "rust_extensions",
+];
 
 /// What a project says about itself.
 #[derive(Debug, PartialEq, Eq)]
@@ -67,11 +101,35 @@ impl Members {
         for name in ["PKG-INFO", "pyproject.toml", "setup.cfg", "setup.py"] {
             add(name.to_owned());
         }
-        Self(found)
+        Self {
+            telling: found,
+            has_sources: false,
+        }
+    }
+
+    /// Reports whether a build compiles something; `None` if that cannot be told. Nothing
+    /// is run: what a `setup.py` asks for is looked for in its text.
+    pub fn compiles(&self) -> Option<bool> {
+        let project = self.get("pyproject.toml").and_then(parse_table);
+        let system = project.as_ref().and_then(|table| table.get("build-system"));
+        // As text: names of backends and of requirements alike.
+        let system = system.map(|table| table.to_string().to_ascii_lowercase());
+        if system.is_some_and(|text| COMPILING.iter().any(|word| text.contains(word))) {
+            return Some(true);
+        }
+        let told = ["setup.py", "setup.cfg", "pyproject.toml"];
+        let mut told = told.iter().filter_map(|name| self.get(name));
+        if told.any(|text| EXTENSIONS.iter().any(|word| text.contains(word))) {
+            return Some(true);
+        }
+        // A script may find its sources in a way of its own.
+        let may = self.has_sources && self.get("setup.py").is_some();
+        (!may).then_some(false)
     }
 
     /// Keeps a member if it says something about the project.
     fn take(&mut self, path: &str, member: impl Read) -> Result<(), String> {
+        self.has_sources |= is_source(path);
         if !is_telling(path) {
             return Ok(());
         }
@@ -79,17 +137,17 @@ impl Members {
             let path = printable(path);
             format!("its `{path}` {detail}")
         })?;
-        let before: usize = self.0.iter().map(|(_, text)| text.len()).sum();
+        let before: usize = self.telling.iter().map(|(_, text)| text.len()).sum();
         if before + bytes.len() > TOGETHER {
             return Err("it has too much metadata".to_owned());
         }
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        self.0.push((path.to_owned(), text));
+        self.telling.push((path.to_owned(), text));
         Ok(())
     }
 
     fn get(&self, path: &str) -> Option<&str> {
-        self.0
+        self.telling
             .iter()
             .find(|(name, _)| name == path)
             .map(|(_, text)| text.as_str())
@@ -152,7 +210,10 @@ impl Members {
         if older.name.is_empty() {
             return Ok(Stated::NeedsBuild(None));
         }
-        let has_egg = self.0.iter().any(|(path, _)| path.contains(".egg-info/"));
+        let has_egg = self
+            .telling
+            .iter()
+            .any(|(path, _)| path.contains(".egg-info/"));
         let is_evidence = declared.is_some() || has_egg || !older.requires_dist.is_empty();
         if !is_evidence && expected.is_some() {
             return Ok(Stated::NeedsBuild(None));
@@ -169,7 +230,7 @@ impl Members {
         let mut older = info.unwrap_or_default();
         if older.requires_dist.is_empty() {
             let egg = self
-                .0
+                .telling
                 .iter()
                 .find(|(path, _)| path.ends_with(".egg-info/requires.txt"));
             let (requires, extras) = parse_egg_requires(egg.map_or("", |(_, text)| text));
@@ -319,6 +380,17 @@ fn is_telling(path: &str) -> bool {
         "PKG-INFO" | "pyproject.toml" | "setup.cfg" | "setup.py"
     ) || path.ends_with(".egg-info/requires.txt")
         || path.ends_with(".egg-info/PKG-INFO")
+}
+
+/// Reports whether a member is code that only a compiler understands. Those of tests and
+/// examples are not what a build compiles.
+fn is_source(path: &str) -> bool {
+    const ENDINGS: [&str; 9] = [
+        ".c", ".cc", ".cpp", ".cu", ".cxx", ".f90", ".pyx", ".rs", ".swg",
+    ];
+    let aside = ["test", "tests", "doc", "docs", "example", "examples"];
+    ENDINGS.iter().any(|ending| path.ends_with(ending))
+        && !path.split('/').any(|part| aside.contains(&part))
 }
 
 /// Returns a member's path within the project, if it lies there.

@@ -107,8 +107,12 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn metadata_key(file: &ColdFile) -> String {
-        let url = &file.file.url;
-        match file.file.sha256() {
+        Self::key_of(&file.file)
+    }
+
+    fn key_of(file: &DistFile) -> String {
+        let url = &file.url;
+        match file.sha256() {
             Some(hash) => hash.to_owned(),
             // What is secret in an address does not lie in the cache.
             None if url.starts_with("http") && redact(url) != *url => {
@@ -632,6 +636,10 @@ impl Index for RemoteIndex {
             lock().insert(key, found.clone());
         }
         found
+    }
+
+    fn compiles(&self, file: &DistFile) -> Option<bool> {
+        self.shared.cache.compiles(&Shared::key_of(file))
     }
 
     fn download(&self, file: &DistFile) -> Result<Download, IndexError> {

@@ -213,6 +213,11 @@ pub trait Index: Sync {
         )))
     }
 
+    /// Reports whether building an sdist compiles something, if its files were seen.
+    fn compiles(&self, _file: &DistFile) -> Option<bool> {
+        None
+    }
+
     /// Fetches a whole file, checks it against the digest that is known, and
     /// returns where it lies.
     ///

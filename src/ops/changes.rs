@@ -24,6 +24,8 @@ pub struct ChangeInfo {
     pub major: bool,
     /// It is protected.
     pub protected: bool,
+    /// It was built for another torch than the one the plan brings.
+    pub needs_rebuild: bool,
     /// It is due even without the nodes at hand.
     pub pending: bool,
     /// How a node at hand comes to ask for it.
@@ -69,11 +71,26 @@ impl ChangeInfo {
             to: text(&change.to),
             major: change.is_major(),
             protected: false,
+            needs_rebuild: false,
             pending: false,
             because: Vec::new(),
             sdist: false,
             index: None,
             bytes: None,
+        }
+    }
+
+    /// Makes the view of a package that the plan leaves alone and breaks.
+    pub fn needing_rebuild(name: &Name, version: &Version) -> Self {
+        Self {
+            protected: true,
+            needs_rebuild: true,
+            ..Self::new(&Change {
+                name: name.clone(),
+                kind: ChangeKind::Replace,
+                from: Some(version.clone()),
+                to: Some(version.clone()),
+            })
         }
     }
 }

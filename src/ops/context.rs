@@ -7,7 +7,7 @@ use camino::Utf8PathBuf;
 
 use super::error::OpError;
 use crate::environment::{Installed, Interpreter, ask};
-use crate::host::Clock;
+use crate::host::{Clock, LockPolicy};
 use crate::package::Target;
 use crate::progress::{Cancel, Progress, Silent};
 use crate::workspace::python::Surroundings;
@@ -37,6 +37,8 @@ pub struct Context {
     pub offline: bool,
     /// Indexes named by the environment: default, further ones.
     pub index_urls: Vec<String>,
+    /// How the installation is locked.
+    pub locks: LockPolicy,
     /// The time.
     pub clock: Clock,
     /// Asks the work to stop.
@@ -59,6 +61,7 @@ impl Default for Context {
             netrc: None,
             offline: false,
             index_urls: Vec::new(),
+            locks: LockPolicy::default(),
             clock: Clock::system(),
             cancel: Cancel::default(),
             progress: Arc::new(Silent),

@@ -74,6 +74,9 @@ pub enum OpError {
     /// Another run uses the cache.
     #[error("another portenv uses the cache `{0}`")]
     CacheInUse(Utf8PathBuf),
+    /// A run works here that may be dead, and nobody on this machine can tell.
+    #[error("another portenv works on this installation, or did: {0}")]
+    BusyElsewhere(String),
     /// A checkout has changed files.
     #[error("uncommitted changes in `{0}`, which are never overwritten")]
     Dirty(String),

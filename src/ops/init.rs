@@ -1,11 +1,13 @@
 //! `init`: look around, write `portenv.toml`, record the first snapshot.
 
+use super::backend::{self, Backend};
 use super::context::Context;
 use super::error::OpError;
 use super::transaction::{heal, record_present, take_lock};
 use crate::host::fs;
 use crate::package::Name;
 use crate::snapshot::Db;
+use crate::workspace::Settings;
 use crate::workspace::node::{Core, Node};
 
 /// What `init` found and did.
@@ -23,6 +25,10 @@ pub struct InitOutcome {
     pub python_reason: &'static str,
     /// The torch that is installed, with its backend's tag.
     pub torch: Option<String>,
+    /// What torch was built for, and where it is from.
+    pub backend: Option<Backend>,
+    /// Things worth knowing: code and message.
+    pub warnings: Vec<(&'static str, String)>,
     /// How many distributions there are.
     pub packages: usize,
     /// The nodes.
@@ -44,7 +50,7 @@ pub struct InitOutcome {
 ///
 /// Fails if there is no installation or Python, or nothing can be written.
 pub fn run(context: &Context) -> Result<InitOutcome, OpError> {
-    let site = context.site()?;
+    let mut site = context.site()?;
     let root = site.installation.root.clone();
     fs::check_writable(&root)?;
     let held = take_lock(context, &site, "init")?;
@@ -54,14 +60,29 @@ pub fn run(context: &Context) -> Result<InitOutcome, OpError> {
     let torch = Name::parse("torch")
         .and_then(|name| installed.get(&name))
         .map(|found| found.version.to_string());
+    let found = backend::of_site(&site, &installed);
     let settings_path = root.join("portenv.toml");
-    let written = !fs::exists(&settings_path);
-    if written {
-        fs::write_atomic(
-            &settings_path,
-            template(&site.installation.settings, torch.as_deref()).as_bytes(),
-        )?;
+    let before = fs::find_text(&settings_path)?;
+    let mut text = before.clone().unwrap_or_else(|| TEMPLATE.to_owned());
+    if let Some(found) = &found {
+        let settings = &site.installation.settings;
+        if let Some(edited) = backend::with_index(&text, settings, &found.backend)? {
+            text = edited;
+        }
     }
+    let written = before.as_deref() != Some(text.as_str());
+    if written {
+        let settings = Settings::parse(&text, "portenv.toml".into())
+            .map_err(crate::workspace::WorkspaceError::from)?;
+        fs::write_atomic(&settings_path, text.as_bytes())?;
+        // What is recorded next is looked for on the index that was just named.
+        site.installation.settings = settings;
+    }
+    let found = backend::of_site(&site, &installed);
+    let (backend, warnings) = match found {
+        Some(found) => (Some(found.backend), found.warnings),
+        None => (None, Vec::new()),
+    };
     let head = db.head()?.map(|head| head.id);
     let (state, snapshot) = record_present(context, &site, &mut db)?;
     Ok(InitOutcome {
@@ -70,6 +91,8 @@ pub fn run(context: &Context) -> Result<InitOutcome, OpError> {
         python_version: site.target.python.to_string(),
         python_reason: site.choice.reason.shown(),
         torch,
+        backend,
+        warnings,
         packages: installed.len(),
         nodes: site.installation.nodes()?,
         written,
@@ -81,25 +104,11 @@ pub fn run(context: &Context) -> Result<InitOutcome, OpError> {
 }
 
 /// A settings file that says what it could say; only what was found is in force.
-fn template(settings: &crate::workspace::Settings, torch: Option<&str>) -> String {
-    let mut text = String::from(
-        "# Policy of this ComfyUI installation. Every part is optional.\n\
-         # portenv keeps comments and order when it edits this file.\n\n\
-         [policy]\n\
-         # These keep version, local tag and index unless --allow-change names them.\n\
-         protect = [\"torch\", \"torchvision\", \"torchaudio\", \"xformers\"]\n",
-    );
-    // A build for one accelerator comes from the index of that accelerator only.
-    let tag = torch
-        .and_then(|version| version.split_once('+'))
-        .map(|(_, tag)| tag)
-        .filter(|tag| {
-            tag.starts_with("cu") || tag.starts_with("rocm") || *tag == "cpu" || *tag == "xpu"
-        });
-    if let Some(tag) = tag.filter(|_| settings.index.is_empty()) {
-        text.push_str(&format!(
-            "\n[[index]]\nname = \"pytorch-{tag}\"\nurl = \"https://download.pytorch.org/whl/{tag}\"\npackages = [\"@torch\"]\n"
-        ));
-    }
-    text
-}
+const TEMPLATE: &str = "\
+# Policy of this ComfyUI installation. Every part is optional.
+# portenv keeps comments and order when it edits this file.
+
+[policy]
+# These keep version, local tag and index unless --allow-change names them.
+protect = [\"torch\", \"torchvision\", \"torchaudio\", \"xformers\"]
+";

@@ -8,6 +8,7 @@ use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::joint::{Joint, Tolerance, is_lived_in, known_waivers};
+use super::rebuild::refuse_lock;
 use super::transaction::start;
 use crate::environment::Installed;
 use crate::index::{Index, RemoteIndex};
@@ -241,6 +242,7 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
         Outcome::Resolved(mut resolution) => {
             let mut lock = make_lock(&site, &mut resolution, &inputs.set, &[], &index)?;
             lock.set_waivers(&found.waivers, &resolution);
+            refuse_lock(&site, &installed, &lock, old_lock, &request.allow_change)?;
             written = lock.write(&path)?;
             waivers = lock.waivers;
             Outcome::Resolved(resolution)

@@ -3,10 +3,12 @@
 //! Never: prints, parses arguments, or knows an exit code.
 
 pub mod add;
+pub mod backend;
 pub mod cache;
 pub mod capture;
 pub mod changes;
 pub mod check;
+pub mod compiler;
 pub mod context;
 pub mod demo;
 pub mod diff;
@@ -20,6 +22,7 @@ pub mod lock;
 pub mod outcome;
 pub mod packages;
 pub mod preview;
+pub mod rebuild;
 pub mod recover;
 pub mod remove;
 pub mod resolve;

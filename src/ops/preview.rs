@@ -5,13 +5,16 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use camino::Utf8PathBuf;
 use serde::Serialize;
 
+use super::backend;
 use super::changes::{ChangeInfo, StepInfo};
+use super::compiler::compiler_warnings;
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::joint::{Joint, Tolerance, is_lived_in, is_of, known_waivers};
 use super::lock::{make_lock, open_index, preferences, protected, protection_lines};
 use super::packages::PackageGoal;
+use super::rebuild;
 use crate::environment::Installed;
 use crate::host::{digest, fs};
 use crate::index::RemoteIndex;
@@ -21,7 +24,7 @@ use crate::package::{Name, Target};
 use crate::plan::Removal;
 use crate::requirements::set::gather_with;
 use crate::requirements::{Line, OriginKind, Problem, RequirementSet, Waiver};
-use crate::resolve::{Conflict, Outcome, RequiredBy, Resolution};
+use crate::resolve::{Conflict, Outcome, RequiredBy, Resolution, Warning};
 use crate::snapshot::Db;
 use crate::workspace::node::Node;
 use crate::workspace::settings::BuildMode;
@@ -305,16 +308,33 @@ impl<'a> World<'a> {
                 super::lock::protected(&self.site.installation.settings, &self.installed, &[]);
             self.fill(&mut preview, &resolution, &names, &all_protected, &pending)?;
             preview.warnings.extend(resolution.warnings.iter().cloned());
+            self.judge_torch(&mut preview);
             let staged = &preview.staged;
             let mut lock = make_lock(self.site, &mut resolution, &self.set, staged, index)?;
             if !self.request.strict {
                 lock.set_waivers(&preview.waivers, &resolution);
             }
             preview.waivers.clone_from(&lock.waivers);
+            let told = compiler_warnings(self.context, self.site, &preview.changes, &lock, index);
+            preview.warnings.extend(told);
             preview.lock = Some(lock);
         }
         preview.plan = self.plan_digest(&preview);
         Ok(preview)
+    }
+
+    /// Tells what is known of torch's build, and blocks what a move of it would break.
+    fn judge_torch(&self, preview: &mut Preview) {
+        let blocking = rebuild::blocking(&preview.changes, &self.request.allow_change);
+        if preview.status == PreviewStatus::Ok && !blocking.is_empty() {
+            preview.status = PreviewStatus::Blocked;
+        }
+        let found = backend::of_site(self.site, &self.installed);
+        let told = (found.into_iter().flat_map(|found| found.warnings))
+            .chain(backend::change_warnings(&preview.changes))
+            .chain(rebuild::warnings(&preview.changes));
+        let told = told.map(|(code, message)| Warning::new(code, message));
+        preview.warnings.extend(told);
     }
 
     fn fill(
@@ -351,6 +371,12 @@ impl<'a> World<'a> {
             }
             preview.changes.push(change);
         }
+        rebuild::mark_for_lock(
+            &mut preview.changes,
+            &self.installed,
+            &lock,
+            &self.site.target,
+        );
         Ok(())
     }
 

@@ -14,6 +14,7 @@ use super::lock::{make_lock, open_index, preferences, protected, protection_line
 use super::outcome::{Applied, Consent, plan_digest};
 use super::packages::PackageGoal;
 use super::preview::brought;
+use super::rebuild::mark_for_lock;
 use super::transaction::{Transaction, start};
 use crate::lock::Lock;
 use crate::nodes::trash::free_place;
@@ -113,12 +114,13 @@ pub fn run(
         &site.installation.root,
         brought(&site, old_lock.as_ref())?,
     );
-    let changes: Vec<ChangeInfo> = goal
+    let mut changes: Vec<ChangeInfo> = goal
         .plan(&installed)
         .steps
         .iter()
         .map(|step| ChangeInfo::new(&step.change))
         .collect();
+    mark_for_lock(&mut changes, &installed, &lock, &site.target);
     let nodes: Vec<NodeChange> = going
         .iter()
         .map(|node| NodeChange {

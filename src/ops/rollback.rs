@@ -8,6 +8,7 @@ use super::context::{Context, Site};
 use super::error::OpError;
 use super::outcome::{Applied, AppliedStatus, Consent, plan_digest};
 use super::packages::PackageGoal;
+use super::rebuild;
 use super::transaction::{Transaction, scratch_dir, start};
 use crate::git::{CloneSpec, clone};
 use crate::host::fs;
@@ -74,13 +75,15 @@ pub fn run(
 ) -> Result<Applied, OpError> {
     let site = context.site()?;
     if request.dry_run {
-        let aim = aim(context, &site, request)?;
+        let mut aim = aim(context, &site, request)?;
+        mark_broken(&site, &aim.wanted, &mut aim.difference.changes)?;
         let status = if aim.difference.is_empty() {
             AppliedStatus::Nothing
         } else {
             AppliedStatus::DryRun
         };
         return Ok(Applied {
+            warnings: rebuild::warnings(&aim.difference.changes),
             changes: aim.difference.changes,
             nodes: aim.difference.nodes,
             ..Applied::still(status)
@@ -127,12 +130,14 @@ pub fn run(
                 .collect(),
         ));
     }
-    let changes: Vec<ChangeInfo> = goal
+    let mut changes: Vec<ChangeInfo> = goal
         .plan(&installed)
         .steps
         .iter()
         .map(|step| ChangeInfo::new(&step.change))
         .collect();
+    mark_broken(&site, &wanted, &mut changes)?;
+    let warnings = rebuild::warnings(&changes);
     consent.get(
         &plan_digest(&[&now.digest(), &target.id, &format!("{:?}", request.parts)]),
         &changes,
@@ -168,7 +173,18 @@ pub fn run(
         prove_nodes(&site, &wanted)?;
         change.finish(lock.as_ref(), Some(&wanted), Some(&target.id))
     })?;
-    Ok(Applied::done(finished))
+    Ok(Applied {
+        warnings,
+        ..Applied::done(finished)
+    })
+}
+
+/// Marks what would not work with the torch to come.
+fn mark_broken(site: &Site, wanted: &State, changes: &mut Vec<ChangeInfo>) -> Result<(), OpError> {
+    match Db::find(&site.installation.own_dir())? {
+        Some(db) => rebuild::mark_for_state(changes, &site.installed()?, wanted, &db),
+        None => Ok(()),
+    }
 }
 
 /// Where a rollback goes, worked out without writing anything.

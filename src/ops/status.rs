@@ -107,7 +107,10 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
         }),
         None => violations(&site, &inputs.set, &installed)?,
     };
-    let busy = DirLock::holder(&site.installation.own_dir().join("lock"));
+    let busy = DirLock::holder(
+        &site.installation.own_dir().join("lock"),
+        &context.locks.machine,
+    );
     // What a running process has open is not interrupted.
     let interrupted = match (&db, &busy) {
         (Some(db), None) => db.unfinished_operation()?,

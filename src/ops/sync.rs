@@ -6,6 +6,7 @@ use super::error::OpError;
 use super::outcome::{Applied, AppliedStatus, Consent, plan_digest};
 use super::packages::PackageGoal;
 use super::preview::brought;
+use super::rebuild;
 use super::transaction::{Transaction, start};
 use crate::lock::Lock;
 use crate::plan::Removal;
@@ -46,11 +47,12 @@ pub fn run(
     let goal = PackageGoal::of_lock(&lock, &site.target, &site.installation.root, removal);
     let installed = site.installed()?;
     let plan = goal.plan(&installed);
-    let changes: Vec<ChangeInfo> = plan
+    let mut changes: Vec<ChangeInfo> = plan
         .steps
         .iter()
         .map(|step| ChangeInfo::new(&step.change))
         .collect();
+    rebuild::mark_for_lock(&mut changes, &installed, &lock, &site.target);
     let extra: Vec<String> = plan
         .extra
         .iter()
@@ -58,7 +60,7 @@ pub fn run(
         .filter_map(|name| installed.get(name))
         .map(|distribution| format!("{} {}", distribution.name, distribution.version))
         .collect();
-    let mut warnings = Vec::new();
+    let mut warnings = rebuild::warnings(&changes);
     if !extra.is_empty() {
         warnings.push((
             "extra",

@@ -61,7 +61,7 @@ pub fn take_lock(context: &Context, site: &Site, purpose: &str) -> Result<DirLoc
     let began = Instant::now();
     let mut told = false;
     loop {
-        match DirLock::try_take(&path, purpose)? {
+        match DirLock::try_take(&path, purpose, &context.locks)? {
             LockAttempt::Held(held) => {
                 if told {
                     context.progress.end();
@@ -69,12 +69,16 @@ pub fn take_lock(context: &Context, site: &Site, purpose: &str) -> Result<DirLoc
                 return Ok(held);
             }
             LockAttempt::Busy(busy)
-                if began.elapsed() > PATIENCE || context.cancel.is_requested() =>
+                if began.elapsed() > PATIENCE || busy.silent || context.cancel.is_requested() =>
             {
                 if told {
                     context.progress.end();
                 }
-                return Err(OpError::Busy(busy.holder));
+                return Err(if busy.elsewhere {
+                    OpError::BusyElsewhere(busy.holder)
+                } else {
+                    OpError::Busy(busy.holder)
+                });
             }
             LockAttempt::Busy(busy) => {
                 if !told {

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
 use super::model::{Operation, Outcome, PackageState, Snapshot, State, Step, snapshot_id};
 use super::schema;
-use crate::host::volume::{Locality, locality};
+use crate::host::volume::{journal_mode, locality};
 use crate::host::{FsError, digest, fs};
 
 /// What went wrong with the history.
@@ -132,11 +132,7 @@ impl Db {
                 known: schema::CURRENT,
             });
         }
-        let mode = if locality(own_dir) == Locality::Local {
-            "WAL"
-        } else {
-            "DELETE"
-        };
+        let mode = journal_mode(locality(own_dir));
         connection
             .pragma_update(None, "journal_mode", mode)
             .map_err(fail)?;

@@ -88,7 +88,7 @@ pub fn repack(
         .into_inner();
     let sha256 = digest::sha256(&bytes);
     let tags = distribution
-        .tags
+        .tags()
         .first()
         .map_or("py3-none-any", String::as_str);
     let filename = format!(

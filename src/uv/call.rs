@@ -5,7 +5,8 @@ use std::fs::File;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::host::FsError;
-use crate::host::process::{Call, Finished, ProcessError};
+use crate::host::process::{Call, Finished, ProcessError, is_set};
+use crate::host::volume::is_apart;
 use crate::index::{IndexConfig, IndexError};
 use crate::package::artifact::printable;
 use crate::package::{Name, Version, redact};
@@ -100,6 +101,19 @@ impl Uv {
         Call::new(&self.program).args(self.prefix.iter().cloned())
     }
 
+    /// Reports whether nothing can be linked from uv's cache to the environment: uv would
+    /// find out file by file and complain. What the user chose by variable stands.
+    fn must_copy(&self, python: &Utf8Path) -> bool {
+        if is_set("UV_LINK_MODE") {
+            return false;
+        }
+        let asked = self.call().args(["cache", "dir", "--no-config"]).run();
+        let Ok(Some(dir)) = asked.map(|asked| asked.ok().then(|| asked.text())) else {
+            return false;
+        };
+        is_apart(Utf8Path::new(dir.trim()), python.parent().unwrap_or(python))
+    }
+
     /// Makes the environment equal the lock made for the run.
     ///
     /// Exit 0 is no proof that it does: the caller reads the environment back.
@@ -125,6 +139,9 @@ impl Uv {
             .dir(&dir);
         if sync.offline {
             call = call.arg("--offline");
+        }
+        if self.must_copy(sync.python) {
+            call = call.args(["--link-mode", "copy"]);
         }
         if !sync.build {
             call = call.arg("--no-build");

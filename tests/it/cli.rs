@@ -3,8 +3,12 @@
 mod add;
 mod cache;
 mod check;
+#[cfg(unix)]
+mod compiler;
 mod demo;
 mod diff;
+#[cfg(unix)]
+mod disks;
 mod enable;
 mod export;
 #[cfg(unix)]
@@ -13,6 +17,7 @@ mod help;
 mod lock;
 mod place;
 mod preview;
+mod rebuild;
 mod remove;
 mod rollback;
 mod schemas;
@@ -21,6 +26,7 @@ mod status;
 mod sync;
 #[cfg(unix)]
 mod together;
+mod torch;
 mod tree;
 mod update;
 mod waivers;

@@ -101,6 +101,9 @@ pub struct GlobalArgs {
     /// Answer yes to every question.
     #[arg(long, short, global = true, env = "PORTENV_YES", value_parser = Boolish::new())]
     pub yes: bool,
+    /// Take the lock away from a process on another machine that is gone for good.
+    #[arg(long, global = true, env = "PORTENV_BREAK_LOCK", value_parser = Boolish::new())]
+    pub break_lock: bool,
     /// The form of progress on stderr.
     #[arg(
         long,

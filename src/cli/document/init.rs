@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::snapshot::Unrestorable;
 use super::{AppliedWord, ConflictDocument, WarningDocument};
+use crate::ops::backend::Backend;
 use crate::ops::changes::ChangeInfo;
 use crate::ops::init::InitOutcome;
 use crate::workspace::node::Node;
@@ -26,7 +27,7 @@ pub struct InitDocument {
     pub nodes: Vec<Node>,
     /// Always empty.
     pub conflicts: Vec<ConflictDocument>,
-    /// Always empty.
+    /// What is to be known of torch's build.
     pub warnings: Vec<WarningDocument>,
     /// The installation's directory.
     pub root: String,
@@ -40,6 +41,8 @@ pub struct InitDocument {
     pub python_reason: String,
     /// The version of torch that is installed, with its backend's tag.
     pub torch: Option<String>,
+    /// What torch was built for, and where it is from.
+    pub backend: Option<Backend>,
     /// How many distributions are installed.
     pub packages: usize,
     /// `portenv.toml` was written.
@@ -62,13 +65,16 @@ impl From<&InitOutcome> for InitDocument {
             changes: Vec::new(),
             nodes: found.nodes.clone(),
             conflicts: Vec::new(),
-            warnings: Vec::new(),
+            warnings: (found.warnings.iter())
+                .map(|(code, message)| WarningDocument::new(code, message))
+                .collect(),
             root: found.root.clone(),
             core: found.core.clone(),
             python: found.python.clone(),
             python_version: found.python_version.clone(),
             python_reason: found.python_reason.to_owned(),
             torch: found.torch.clone(),
+            backend: found.backend.clone(),
             packages: found.packages,
             written: found.written,
             unrestorable: Unrestorable::all(&found.unrestorable),

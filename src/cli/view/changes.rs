@@ -74,6 +74,9 @@ pub fn to_text(changes: &[ChangeInfo], nodes: &[NodeChange]) -> String {
         if change.protected {
             notes.push("PROTECTED".to_owned());
         }
+        if change.needs_rebuild {
+            notes.push("NEEDS REBUILD".to_owned());
+        }
         if change.major {
             notes.push("major".to_owned());
         }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::diff;
-use super::{show_document, waivers};
-use crate::cli::document::{InitDocument, StatusDocument};
+use super::{show_document, show_warnings, waivers};
+use crate::cli::document::{InitDocument, StatusDocument, WarningDocument};
 use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
 use crate::ops::init::InitOutcome;
@@ -100,6 +100,7 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool, list: bool
 /// Shows what `init` found and did.
 pub fn show_init(screen: &Screen, found: &InitOutcome) -> Exit {
     if screen.format == Format::Json {
+        show_warnings(screen, &warnings(found), 1);
         show_document(screen, "init", &InitDocument::from(found), &[]);
         return Exit::Done;
     }
@@ -122,6 +123,12 @@ pub fn show_init(screen: &Screen, found: &InitOutcome) -> Exit {
         "torch         {}",
         found.torch.as_deref().unwrap_or("not installed")
     );
+    if let Some(backend) = &found.backend {
+        let version = backend.version.as_deref().unwrap_or("");
+        let index = backend.index.as_deref().unwrap_or("an unknown index");
+        let line = format!("{} {version}", backend.kind.as_str());
+        let _ = writeln!(text, "backend       {} of {index}", line.trim_end());
+    }
     let enabled = found.nodes.iter().filter(|node| node.enabled).count();
     let _ = writeln!(
         text,
@@ -140,6 +147,7 @@ pub fn show_init(screen: &Screen, found: &InitOutcome) -> Exit {
         }
     );
     screen.result(text.trim_end());
+    show_warnings(screen, &warnings(found), 1);
     if found.written {
         screen.note("wrote `portenv.toml`");
     }
@@ -166,4 +174,10 @@ fn few(names: &[&str]) -> String {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }
+}
+
+fn warnings(found: &InitOutcome) -> Vec<WarningDocument> {
+    let all = found.warnings.iter();
+    all.map(|(code, message)| WarningDocument::new(code, message))
+        .collect()
 }

@@ -13,20 +13,20 @@ use super::place::Place;
 use crate::support::uv;
 
 /// A uv that says when it is about to change something, and waits to be let go.
-struct Gate {
+pub(super) struct Gate {
     here: BufReader<File>,
     go: File,
     armed: Utf8PathBuf,
 }
 
 /// A run of portenv that came as far as the gate.
-struct Waiting {
-    pid: u32,
-    ended: JoinHandle<Output>,
+pub(super) struct Waiting {
+    pub(super) pid: u32,
+    pub(super) ended: JoinHandle<Output>,
 }
 
 impl Gate {
-    fn install(place: &mut Place) -> Self {
+    pub(super) fn install(place: &mut Place) -> Self {
         let dir = place.dir().join("gate");
         std::fs::create_dir(&dir).unwrap();
         for name in ["here", "go"] {
@@ -59,7 +59,7 @@ impl Gate {
     }
 
     /// Starts a command and returns when it is at the gate.
-    fn start(&mut self, place: &Place, arguments: &[&str]) -> Waiting {
+    pub(super) fn start(&mut self, place: &Place, arguments: &[&str]) -> Waiting {
         std::fs::write(&self.armed, "").unwrap();
         let mut command = place.command(arguments);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -78,7 +78,7 @@ impl Gate {
         Waiting { pid, ended }
     }
 
-    fn open(&mut self) {
+    pub(super) fn open(&mut self) {
         self.go.write_all(b"go\n").unwrap();
     }
 }
