@@ -323,6 +323,7 @@ impl Run<'_> {
                 })?;
                 view::applied::show_applied(screen, "rollback", &applied)
             }
+            Command::SelfInfo => view::self_info::show_self(screen, &ops::self_info::run(context)?),
             Command::Completions { shell } => {
                 let mut text = Vec::new();
                 clap_complete::generate(*shell, &mut Cli::command(), "portenv", &mut text);

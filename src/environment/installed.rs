@@ -62,9 +62,22 @@ pub struct Distribution {
     pub lacks: Vec<&'static str>,
     /// The wheel tags it was built for, one text each.
     pub tags: Vec<String>,
+    /// The program that installed it, by its own word.
+    pub installer: Option<String>,
 }
 
 impl Distribution {
+    /// Reports whether conda installed it: no index has its files.
+    pub fn is_of_conda(&self) -> bool {
+        self.installer.as_deref() == Some("conda")
+    }
+
+    /// Reports whether it can neither be replaced nor removed: conda keeps to itself
+    /// which files it has.
+    pub fn is_fixed(&self) -> bool {
+        self.is_of_conda() && self.lacks.contains(&"RECORD")
+    }
+
     /// Reads its requirements; a broken METADATA has none.
     pub fn metadata(&self) -> Metadata {
         ["METADATA", "PKG-INFO"]
@@ -91,6 +104,23 @@ pub struct Installed {
     /// Distributions of which two metadata directories were found; the newer
     /// version is the one listed.
     pub doubled: Vec<(Name, Utf8PathBuf)>,
+    /// What a virtual environment sees of its base: read, never changed.
+    base: Option<Base>,
+}
+
+/// The packages of the Python that a virtual environment was made from and sees.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Base {
+    /// The Python's prefix.
+    pub prefix: Utf8PathBuf,
+    by_name: BTreeMap<Name, Distribution>,
+}
+
+impl Base {
+    /// Returns all its distributions, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Distribution> {
+        self.by_name.values()
+    }
 }
 
 /// Tools that stay unless a lock names them.
@@ -111,7 +141,44 @@ impl Installed {
                 }
             }
         }
+        if !interpreter.beneath.is_empty() {
+            let mut base = Base {
+                prefix: interpreter.prefix.clone(),
+                by_name: BTreeMap::new(),
+            };
+            // What an earlier directory of the search path holds hides what is in a later one.
+            for dir in &interpreter.beneath {
+                for name in fs::find_dir(dir)? {
+                    if let Some(distribution) = read_distribution(dir, &name) {
+                        base.by_name
+                            .entry(distribution.name.clone())
+                            .or_insert(distribution);
+                    }
+                }
+            }
+            found.base = Some(base);
+        }
         Ok(found)
+    }
+
+    /// Returns the base that is seen beneath, if one is.
+    pub fn base(&self) -> Option<&Base> {
+        self.base.as_ref()
+    }
+
+    /// Finds what of the base is seen under a name: nothing if the environment has its own.
+    pub fn beneath(&self, name: &Name) -> Option<&Distribution> {
+        match self.by_name.get(name) {
+            Some(_) => None,
+            None => self.base.as_ref()?.by_name.get(name),
+        }
+    }
+
+    /// Returns all that Python sees: the environment's own, then what shows of the base.
+    pub fn seen(&self) -> impl Iterator<Item = &Distribution> {
+        let base = self.base.iter().flat_map(Base::iter);
+        let showing = base.filter(|found| !self.by_name.contains_key(&found.name));
+        self.iter().chain(showing)
     }
 
     /// Adds one distribution; of two with one name the newer is listed.
@@ -166,6 +233,7 @@ fn read_distribution(site: &Utf8Path, entry: &str) -> Option<Distribution> {
             digest: None,
             lacks,
             tags: wheel_tags(&dir),
+            installer: installer(&dir),
             dir,
         };
         let rows = distribution.rows();
@@ -182,12 +250,20 @@ fn read_distribution(site: &Utf8Path, entry: &str) -> Option<Distribution> {
     Some(Distribution {
         name: Name::parse(&metadata.name).or_else(|| Name::parse(stem.split('-').next()?))?,
         version: Version::from_str(&metadata.version).ok()?,
+        installer: installer(&dir),
         dir,
         origination: Origination::Index,
         digest: None,
         lacks: vec!["RECORD"],
         tags: Vec::new(),
     })
+}
+
+/// Reads which program installed a distribution (PEP 376).
+fn installer(dir: &Utf8Path) -> Option<String> {
+    let bytes = fs::find_bytes(&dir.join("INSTALLER")).ok().flatten()?;
+    let text = String::from_utf8_lossy(&bytes);
+    Some(text.lines().next()?.trim().to_owned())
 }
 
 fn wheel_tags(dir: &Utf8Path) -> Vec<String> {

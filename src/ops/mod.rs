@@ -20,6 +20,7 @@ pub mod recover;
 pub mod remove;
 pub mod resolve;
 pub mod rollback;
+pub mod self_info;
 pub mod snapshot;
 pub mod status;
 pub mod sync;

@@ -9,7 +9,9 @@ use super::changes::{ChangeInfo, StepInfo};
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
-use super::lock::{make_lock, open_index, preferences, protected, protection_lines, resolve_lines};
+use super::lock::{
+    fixed_lines, make_lock, open_index, preferences, protected, protection_lines, resolve_lines,
+};
 use super::packages::PackageGoal;
 use crate::environment::Installed;
 use crate::host::{digest, fs};
@@ -104,6 +106,7 @@ pub fn preview_in(
     request: &PreviewRequest,
     scratch: &camino::Utf8Path,
 ) -> Result<Preview, OpError> {
+    site.needs_core()?;
     let targets = request
         .flags
         .targets(&site.installation.settings, Some(&site.target))?;
@@ -220,10 +223,12 @@ impl<'a> World<'a> {
             &self.request.allow_change,
         );
         let protections = protection_lines(&protected, &self.installed, &self.targets);
+        let fixed = fixed_lines(&self.installed, &self.targets, &self.request.allow_change);
         let with_protection = |lines: &[Line]| {
             lines
                 .iter()
                 .chain(&protections)
+                .chain(&fixed)
                 .cloned()
                 .collect::<Vec<_>>()
         };
@@ -237,6 +242,8 @@ impl<'a> World<'a> {
                 (found.into_iter()).partition(|conflict| is_of(conflict, &names));
             conflicts.extend(if new.is_empty() { rest } else { new });
             // Without protection there may be an answer: then it is a block.
+            // What is fixed stays fixed: nobody can allow its change here.
+            lines.extend(fixed.iter().cloned());
             answer = self.resolve(&lines, index)?;
             status = match &answer {
                 Outcome::Resolved(_) => PreviewStatus::Blocked,

@@ -9,9 +9,11 @@ use super::changes::{ChangeInfo, NodeChange, NodeChangeKind};
 use super::context::Context;
 use super::error::OpError;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
-use super::lock::{make_lock, open_index, preferences, protected, protection_lines, resolve_lines};
+use super::lock::{
+    fixed_lines, make_lock, open_index, preferences, protected, protection_lines, resolve_lines,
+};
 use super::outcome::{Applied, Consent, plan_digest};
-use super::packages::PackageGoal;
+use super::packages::{PackageGoal, check_managed};
 use super::preview::{brought, leave_out_old};
 use super::transaction::{Transaction, start};
 use crate::lock::Lock;
@@ -44,6 +46,7 @@ pub fn run(
 ) -> Result<RemoveOutcome, OpError> {
     let site = context.site()?;
     let held = start(context, &site, "remove")?;
+    site.needs_core()?;
     let here = site.installation.nodes()?;
     let mut going: Vec<Node> = Vec::new();
     for name in names {
@@ -81,10 +84,13 @@ pub fn run(
         &installed,
         &targets,
     );
+    let fixed = fixed_lines(&installed, &targets, &[]);
     let preferences = preferences(old_lock.as_ref(), &installed);
     // Taking a node out breaks nothing anew: what contradicts did so before.
     let (answer, conflicts) = leave_out_old(&mut set.lines.clone(), &BTreeSet::new(), |lines| {
-        let lines: Vec<Line> = lines.iter().chain(&protections).cloned().collect();
+        let lines: Vec<Line> = (lines.iter().chain(&protections).chain(&fixed))
+            .cloned()
+            .collect();
         resolve_lines(
             context,
             &lines,
@@ -121,6 +127,7 @@ pub fn run(
             to: None,
         })
         .collect();
+    check_managed(&site, &goal, &installed)?;
     let dirs: Vec<&str> = going.iter().map(|node| node.dir.as_str()).collect();
     consent.get(
         &plan_digest(&[&dirs.join(" "), &lock.to_toml()]),

@@ -57,6 +57,7 @@ pub fn between(installed: &Installed, wanted: &BTreeMap<Name, Goal>, removal: &R
     }
     let after: Sides = wanted
         .iter()
+        .filter(|(name, goal)| !rests_on_base(installed, name, goal))
         .map(|(name, goal)| {
             (
                 name.clone(),
@@ -89,6 +90,7 @@ pub fn between(installed: &Installed, wanted: &BTreeMap<Name, Goal>, removal: &R
         if wanted.contains_key(&distribution.name)
             && !changes
             && (!distribution.lacks.is_empty() || doubled)
+            && !distribution.is_fixed()
             && is_wheel(distribution)
         {
             let change = Change {
@@ -114,6 +116,17 @@ pub fn between(installed: &Installed, wanted: &BTreeMap<Name, Goal>, removal: &R
     });
     plan.steps = steps;
     plan
+}
+
+/// Reports whether the base beneath the environment has what is wanted, and nothing of the
+/// environment hides it: then nothing is installed.
+pub fn rests_on_base(installed: &Installed, name: &Name, goal: &Goal) -> bool {
+    installed.beneath(name).is_some_and(|found| {
+        let here = side(found, Some(goal));
+        let same_files =
+            goal.digest.is_none() || here.digest.is_none() || here.digest == goal.digest;
+        here.version == goal.version && here.source == goal.source && same_files
+    })
 }
 
 /// An egg-info never has the parts of a dist-info.

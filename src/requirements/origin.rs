@@ -29,7 +29,8 @@ pub struct Origin {
     pub kind: OriginKind,
     /// The node's directory name, or the installed distribution's.
     pub name: Option<String>,
-    /// The file, relative to the root where it lies in it, with `/`.
+    /// The file, relative to the root where it lies in it, with `/`; of an installed
+    /// distribution that is not ours to change, who has it.
     pub file: Option<String>,
     /// The line.
     pub line: Option<u32>,
@@ -74,6 +75,12 @@ impl Origin {
         Self::file(self.kind, self.name.as_deref(), file)
     }
 
+    /// Returns who has an installed distribution that is not ours to change.
+    pub fn not_ours(&self) -> Option<&str> {
+        let file = self.file.as_deref();
+        file.filter(|_| self.kind == OriginKind::Installed)
+    }
+
     /// Returns who asks, in one word: the node's name, `ComfyUI`, or the file.
     pub fn owner(&self) -> String {
         match (self.kind, &self.name) {
@@ -101,7 +108,8 @@ impl Origin {
     /// Returns `file:line`, which is enough to find a requirement.
     pub fn place_of_line(&self) -> String {
         if self.kind == OriginKind::Installed {
-            return "in the environment".to_owned();
+            let place = self.not_ours().unwrap_or("the environment");
+            return format!("in {place}");
         }
         let text = self.file.clone().unwrap_or_else(|| self.owner());
         self.line

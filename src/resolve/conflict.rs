@@ -301,7 +301,10 @@ fn describe(world: &World<'_>, core: &[u32], cancel: &Cancel) -> Result<Conflict
         let requirement = match &line.role {
             Role::Override { .. } => format!("{} (override)", line.text),
             Role::Constrain => format!("{} (constraint)", line.text),
-            Role::Protect => format!("{} (protected)", line.text),
+            Role::Protect => match line.origin.not_ours() {
+                Some(owner) => format!("{} (fixed by {owner})", line.text),
+                None => format!("{} (protected)", line.text),
+            },
             Role::Require => line.text.clone(),
         };
         requirements.push(CoreLine {

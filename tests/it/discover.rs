@@ -58,17 +58,17 @@ fn a_checkout_is_found_from_anywhere_below_it() {
 
 #[test]
 fn the_folder_with_the_python_wins_over_the_checkout_in_it() {
-    for python in [
-        "python_embeded",
-        "python_embedded",
-        "standalone-env",
-        ".venv",
-        "venv",
+    for (python, layout) in [
+        ("python_embeded", Layout::Portable),
+        ("python_embedded", Layout::Portable),
+        ("standalone-env", Layout::Desktop),
+        (".venv", Layout::Folder),
+        ("venv", Layout::Folder),
     ] {
         let sandbox = Sandbox::new();
         sandbox.comfyui("numpy\n");
         make_dir(&sandbox.dir().join(python));
-        let expected = (Layout::Folder, "[SANDBOX]".to_owned());
+        let expected = (layout, "[SANDBOX]".to_owned());
         for start in ["", "ComfyUI", "ComfyUI/custom_nodes/x", python] {
             assert_eq!(found(&sandbox, start), expected, "{python}, {start}");
         }

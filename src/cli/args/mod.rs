@@ -145,6 +145,9 @@ pub enum Command {
     Diff(DiffArgs),
     /// Go back to a snapshot: packages, nodes and core.
     Rollback(RollbackArgs),
+    /// Tell what this program is, which uv it would run, and which installation it sees.
+    #[command(name = "self")]
+    SelfInfo,
     /// Print a script that completes commands in a shell.
     Completions {
         /// The shell.
@@ -172,6 +175,7 @@ impl Command {
             Self::Snapshot(_) => "snapshot",
             Self::Diff(_) => "diff",
             Self::Rollback(_) => "rollback",
+            Self::SelfInfo => "self",
             Self::Completions { .. } => "completions",
             Self::Man => "man",
         }

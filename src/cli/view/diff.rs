@@ -11,7 +11,7 @@ use crate::ops::diff::DiffOutcome;
 
 /// Returns a difference as JSON shows it.
 pub fn difference(from: &str, to: &str, found: &Difference) -> serde_json::Value {
-    json!({"from": from, "to": to, "changes": found.changes, "nodes": found.nodes, "core": found.core.as_ref().and_then(|core| core.to.clone())})
+    json!({"from": from, "to": to, "changes": found.changes, "nodes": found.nodes, "core": found.core.as_ref().and_then(|core| core.to.clone()), "base": found.base})
 }
 
 /// Returns a difference as people read it.
@@ -28,6 +28,10 @@ pub fn text(found: &Difference) -> String {
         ));
     }
     text.push_str(&to_text(&found.changes, &found.nodes));
+    if !found.base.is_empty() {
+        text.push_str("in the read-only base beneath:\n");
+        text.push_str(&to_text(&found.base, &[]));
+    }
     text
 }
 

@@ -16,6 +16,7 @@ pub mod conflict;
 pub mod diff;
 pub mod preview;
 pub mod resolve;
+pub mod self_info;
 pub mod snapshot;
 pub mod status;
 

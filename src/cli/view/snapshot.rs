@@ -38,6 +38,7 @@ fn to_json(shown: &Shown, full: bool) -> Value {
         "core": state.core,
         "python": state.python,
         "platform": state.platform,
+        "base": state.base.as_ref().map(super::status::base),
         "packages": packages,
         "nodes": state.nodes.iter().filter(|_| full).collect::<Vec<_>>(),
         "unrestorable": unrestorable,
@@ -100,6 +101,13 @@ pub fn show_one(screen: &Screen, shown: &Shown) -> Exit {
         state.python,
         state.platform
     ));
+    if let Some(base) = &state.base {
+        text.push_str(&format!(
+            "base      {} packages at {} (read-only)\n",
+            base.packages.len(),
+            printable(&base.prefix)
+        ));
+    }
     if let Some(core) = &state.core {
         text.push_str(&format!("ComfyUI   {}\n", version_of(core)));
     }

@@ -11,6 +11,7 @@ use crate::cli::screen::{Format, Screen};
 use crate::ops::init::InitOutcome;
 use crate::ops::status::Status;
 use crate::package::artifact::printable;
+use crate::snapshot::BaseState;
 
 /// Shows the state of an installation.
 pub fn show_status(screen: &Screen, status: &Status, exit_code: bool) -> Exit {
@@ -28,7 +29,13 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool) -> Exit {
             .map(|operation| json!({"operation": operation.number, "kind": operation.kind, "command": operation.command, "started": operation.started}));
         let body = json!({
             "root": status.root,
+            "layout": status.layout,
+            "core": status.core,
+            "core_reason": status.core_reason,
             "python": status.python,
+            "python_version": status.python_version,
+            "python_reason": status.python_reason,
+            "base": status.base.as_ref().map(base),
             "snapshot": status.snapshot,
             "drift": diff::difference("@", "env", &status.drift),
             "stale": status.stale.iter().map(super::resolve::stale).collect::<Vec<_>>(),
@@ -49,9 +56,23 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool) -> Exit {
         return exit;
     }
     let mut text = format!(
-        "installation  {}\npython        {}\n",
-        status.root, status.python
+        "installation  {} ({})\nComfyUI       {} ({})\npython        {} {} ({})\n",
+        status.root,
+        status.layout,
+        status.core.as_deref().unwrap_or("none"),
+        status.core_reason,
+        status.python_version,
+        status.python,
+        status.python_reason,
     );
+    if let Some(base) = &status.base {
+        let _ = writeln!(
+            text,
+            "base          {} packages at {} (read-only)",
+            base.packages.len(),
+            base.prefix
+        );
+    }
     let _ = writeln!(
         text,
         "content       {} packages, {} nodes",
@@ -102,6 +123,11 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool) -> Exit {
     exit
 }
 
+/// Returns the base beneath an environment as JSON shows it.
+pub fn base(base: &BaseState) -> serde_json::Value {
+    json!({"prefix": base.prefix, "packages": base.packages.len(), "digest": base.digest()})
+}
+
 /// Shows what `init` found and did.
 pub fn show_init(screen: &Screen, found: &InitOutcome) -> Exit {
     if screen.format == Format::Json {
@@ -120,7 +146,10 @@ pub fn show_init(screen: &Screen, found: &InitOutcome) -> Exit {
             "conflicts": [],
             "warnings": [],
             "root": found.root,
+            "layout": found.layout,
             "core": found.core,
+            "core_reason": found.core_reason,
+            "base": found.base.as_ref().map(base),
             "python": found.python,
             "python_version": found.python_version,
             "python_reason": found.python_reason,
@@ -132,13 +161,28 @@ pub fn show_init(screen: &Screen, found: &InitOutcome) -> Exit {
         show_json(screen, "init", body, &[]);
         return Exit::Done;
     }
-    let mut text = format!("installation  {}\n", found.root);
-    if let Some(core) = &found.core {
+    let mut text = format!("installation  {} ({})\n", found.root, found.layout);
+    match &found.core {
+        Some(core) => {
+            let _ = writeln!(
+                text,
+                "ComfyUI       {} {} at {} ({})",
+                core.version.as_deref().unwrap_or("of unknown version"),
+                super::changes::version_of(core),
+                core.dir,
+                found.core_reason
+            );
+        }
+        None => {
+            let _ = writeln!(text, "ComfyUI       none ({})", found.core_reason);
+        }
+    }
+    if let Some(base) = &found.base {
         let _ = writeln!(
             text,
-            "ComfyUI       {} {}",
-            core.version.as_deref().unwrap_or("of unknown version"),
-            super::changes::version_of(core)
+            "base          {} packages at {} (read-only)",
+            base.packages.len(),
+            base.prefix
         );
     }
     let _ = writeln!(
