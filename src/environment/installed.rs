@@ -19,6 +19,26 @@ struct DirectUrl {
     subdirectory: Option<String>,
     vcs_info: Option<VcsInfo>,
     dir_info: Option<DirInfo>,
+    archive_info: Option<ArchiveInfo>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+struct ArchiveInfo {
+    hash: Option<String>,
+    hashes: BTreeMap<String, String>,
+}
+
+impl ArchiveInfo {
+    /// Returns the digest: in a table of its own, or as `sha256=…` in files of before.
+    fn sha256(self) -> Option<String> {
+        let old = self
+            .hash
+            .as_deref()
+            .and_then(|text| text.strip_prefix("sha256="));
+        let found = self.hashes.get("sha256").map(String::as_str).or(old)?;
+        Some(found.to_ascii_lowercase())
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -42,7 +62,12 @@ pub enum Origination {
     Direct(Source),
     /// `direct_url.json` names a file that is gone (official portables are built
     /// so): it counts as coming from an index.
-    GoneFile(String),
+    GoneFile {
+        /// The URL.
+        url: String,
+        /// The digest of the file, where it was written down.
+        sha256: Option<String>,
+    },
 }
 
 /// One installed distribution.
@@ -278,6 +303,11 @@ fn wheel_tags(dir: &Utf8Path) -> Vec<String> {
         .collect()
 }
 
+fn gone(url: String, archive: Option<ArchiveInfo>) -> Origination {
+    let sha256 = archive.and_then(ArchiveInfo::sha256);
+    Origination::GoneFile { url, sha256 }
+}
+
 fn origination(dir: &Utf8Path) -> Origination {
     let Ok(Some(bytes)) = fs::find_bytes(&dir.join("direct_url.json")) else {
         return Origination::Index;
@@ -303,8 +333,8 @@ fn origination(dir: &Utf8Path) -> Origination {
             path: path.into_string(),
             editable: direct.dir_info.is_some_and(|info| info.editable),
         }),
-        Some(_) => Origination::GoneFile(url),
-        None if url.starts_with("file:") => Origination::GoneFile(url),
+        Some(_) => gone(url, direct.archive_info),
+        None if url.starts_with("file:") => gone(url, direct.archive_info),
         None => Origination::Direct(Source::Url {
             url,
             subdirectory: direct.subdirectory,

@@ -253,8 +253,8 @@ fn from_lock(lock: &Lock, distribution: &Distribution, target: &Target) -> Optio
     }
 }
 
-/// Looks for the file by name, version and fit; a wheel that was built here from an
-/// sdist is found as that sdist.
+/// Looks for the file by its digest where that was written down, else by name, version
+/// and fit; a wheel that was built here from an sdist is found as that sdist.
 fn from_index(
     index: &dyn Index,
     distribution: &Distribution,
@@ -267,6 +267,22 @@ fn from_index(
         return Ok(None);
     };
     let files = page.files(at);
+    if let Origination::GoneFile {
+        sha256: Some(sha256),
+        ..
+    } = &distribution.origination
+    {
+        // A file of the same name with another digest is another build.
+        let mut all = files.iter().filter_map(|file| page.cold(*file));
+        let same = all.find(|cold| cold.file.sha256() == Some(sha256));
+        let hashed = files
+            .iter()
+            .filter_map(|file| page.cold(*file))
+            .all(|cold| cold.file.sha256().is_some());
+        if same.is_some() || hashed {
+            return Ok(same.map(|cold| record(page.index(), &cold.file)));
+        }
+    }
     let wheel = files
         .iter()
         .filter(|file| file.kind() == FileKind::Wheel)

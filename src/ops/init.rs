@@ -70,6 +70,8 @@ pub fn run(context: &Context) -> Result<InitOutcome, OpError> {
     if written {
         fs::write_atomic(&settings_path, template(&site, torch.as_deref()).as_bytes())?;
     }
+    // What was just written names the index of torch's builds, which are large to keep.
+    let site = if written { context.site()? } else { site };
     let head = db.head()?.map(|head| head.id);
     let (state, snapshot) = record_present(context, &site, &mut db)?;
     Ok(InitOutcome {

@@ -26,7 +26,7 @@ pub struct Goal {
 pub enum Removal {
     /// Those that an earlier lock brought.
     Brought(BTreeSet<Name>),
-    /// All but the seeds (`pip`, `setuptools`, `wheel`, `uv`).
+    /// All but the seeds (`pip`, `setuptools`, `wheel`, `uv`) and what conda brought.
     Others,
     /// All, seeds too: what is wanted is the whole.
     Everything,
@@ -45,9 +45,13 @@ pub fn between(installed: &Installed, wanted: &BTreeMap<Name, Goal>, removal: &R
     for distribution in installed.iter() {
         let goes = match removal {
             Removal::Brought(names) => names.contains(&distribution.name),
-            Removal::Others => !SEEDS.contains(&distribution.name.as_str()),
+            // What conda brought is conda's to prune: it may be what conda itself runs on.
+            Removal::Others => {
+                !SEEDS.contains(&distribution.name.as_str()) && !distribution.is_of_conda()
+            }
             Removal::Everything => true,
         };
+        let goes = goes && !distribution.is_fixed();
         if !wanted.contains_key(&distribution.name) && !goes {
             plan.extra.push(distribution.name.clone());
             continue;
@@ -141,7 +145,7 @@ fn side(distribution: &Distribution, goal: Option<&Goal>) -> Side {
         source: wanted.map(|wanted| match &distribution.origination {
             Origination::Direct(found) if is_same(found, wanted) => wanted.clone(),
             Origination::Direct(found) => found.clone(),
-            Origination::Index | Origination::GoneFile(_) => Source::Index(String::new()),
+            Origination::Index | Origination::GoneFile { .. } => Source::Index(String::new()),
         }),
         digest: distribution.digest.clone(),
     }

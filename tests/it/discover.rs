@@ -461,6 +461,84 @@ fn a_marker_a_start_script_or_the_log_decides_between_two() {
     check_python(&sandbox, "[ROOT]/.venv/bin/python", PythonReason::Layout);
 }
 
+#[test]
+fn start_scripts_of_many_launchers_decide() {
+    for (file, text) in [
+        (
+            "run.bat",
+            "@echo off\r\ncall venv\\Scripts\\activate.bat\r\npython main.py\r\n",
+        ),
+        ("run.ps1", "& .\\venv\\Scripts\\python.exe main.py\n"),
+        ("start.sh", "source \"./venv/bin/activate\"\n"),
+        ("start.fish", "source venv/bin/activate.fish\n"),
+        (
+            "ComfyUI.command",
+            "cd \"$(dirname \"$0\")\"; venv/bin/python main.py\n",
+        ),
+        (
+            "comfyui.service",
+            "[Service]\nExecStart=[ROOT]/venv/bin/python main.py\n",
+        ),
+        (
+            "start.js",
+            "params: {\n      venv: \"venv\",\n      path: \"app\",\n}\n",
+        ),
+        (
+            "start.json",
+            "{\"params\": {\n\"venv\": \"venv\",\n\"path\": \"app\"}}\n",
+        ),
+        ("Dockerfile", "CMD [\"venv/bin/python\", \"main.py\"]\n"),
+        ("../launch.sh", "ComfyUI/venv/bin/python ComfyUI/main.py\n"),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.comfyui("numpy\n");
+        environment(&sandbox.root().join(".venv"), true);
+        environment(&sandbox.root().join("venv"), true);
+        sandbox.write(file, text.replace("[ROOT]", sandbox.root().as_str()));
+        let found = chosen(&sandbox, &Surroundings::default()).map(|(path, _)| path);
+        assert_eq!(found.as_deref(), Ok("[ROOT]/venv/bin/python"), "{file}");
+    }
+}
+
+#[test]
+fn a_script_tells_the_environment_beside_from_the_one_within() {
+    let sandbox = Sandbox::new();
+    sandbox.comfyui("numpy\n");
+    std::fs::rename(sandbox.root(), sandbox.dir().join("comfy")).unwrap();
+    let root = sandbox.dir().join("comfy");
+    environment(&root.join("venv"), true);
+    environment(&sandbox.dir().join("venv"), true);
+    let found = || {
+        let here = find_installation(&root, None, None).unwrap();
+        let choice = choose_python(&here, None, &Surroundings::default());
+        choice.map(|choice| sandbox.normalised(choice.path.as_str()))
+    };
+    assert!(matches!(found(), Err(PythonError::Ambiguous { .. })));
+    put(&root.join("run.sh"), ". ../venv/bin/activate\n");
+    assert_eq!(found().as_deref(), Ok("[SANDBOX]/venv/bin/python"));
+    put(&root.join("run.sh"), ". ./venv/bin/activate\n");
+    assert_eq!(found().as_deref(), Ok("[SANDBOX]/comfy/venv/bin/python"));
+}
+
+#[test]
+fn a_folder_of_windows_is_understood_by_its_names() {
+    let sandbox = Sandbox::new();
+    sandbox.comfyui("numpy\n");
+    let embedded = sandbox.dir().join("python_embeded");
+    put(&embedded.join("python.exe"), "");
+    make_dir(&embedded.join("Lib/site-packages/torch"));
+    put(&sandbox.root().join("venv/Scripts/python.exe"), "");
+    make_dir(&sandbox.root().join("venv/Lib/site-packages/torch"));
+    let names = ["[SANDBOX]/python_embeded", "[ROOT]/venv"];
+    check_ambiguous(&sandbox, names);
+    let script = ".\\python_embeded\\python.exe -s ComfyUI\\main.py\r\n";
+    put(&sandbox.dir().join("run_nvidia_gpu.bat"), script);
+    put(&sandbox.dir().join("run_cpu.bat"), script);
+    let python = "[SANDBOX]/python_embeded/python.exe";
+    check_python(&sandbox, python, PythonReason::Layout);
+    assert_eq!(installation(&sandbox).layout, Layout::Portable);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_link_to_an_environment_is_not_a_second_one() {

@@ -134,6 +134,25 @@ fn a_base_that_changes_is_drift_that_no_rollback_takes_back() {
 }
 
 #[test]
+fn a_build_of_the_base_that_no_index_has_is_kept() {
+    let ground = layered();
+    let base = ground.at("opt/base/bin/python");
+    let own = Wheel::new("torch", "2.10.0a0+b558c986e8.nv25.11");
+    ground.install(&base, &[own.build()]);
+    ground.put("comfy/requirements.txt", "torch\nalpha\nbeta\n");
+    let node = ground.offered("new-node", "gamma\ntorch\n");
+    let _ = ground.run("comfy", &["add", &node, "--yes"]).success();
+    assert_eq!(self::own(&ground), ["beta-1.0", "delta-1.0", "gamma-1.0"]);
+    let check = ground.json(0, "comfy", &["check"]);
+    assert_eq!(check["status"], "pass", "{check}");
+    let newer = ground.offered("needs-newer", "torch>=2.10\n");
+    let preview = ground.json(1, "comfy", &["preview", &newer]);
+    assert_eq!(preview["status"], "conflict", "{preview}");
+    let _ = ground.run("comfy", &["rollback", "--yes"]).success();
+    assert_eq!(self::own(&ground), Vec::<String>::new());
+}
+
+#[test]
 fn an_environment_that_hides_the_base_has_none() {
     let ground = layered();
     let config = ground.at("comfy/.venv/pyvenv.cfg");

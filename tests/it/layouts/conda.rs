@@ -54,6 +54,12 @@ fn what_conda_keeps_no_record_of_stays_as_it_is() {
     let _ = ground.run("comfy", &["lock"]).success();
     let sync = ground.json(0, "comfy", &["sync", "--yes"]);
     assert_eq!(sync["status"], "nothing", "{sync}");
+    // Nor is anything of conda's pruned, which may be what conda runs on.
+    ground.put("comfy/requirements.txt", "delta\n");
+    let _ = ground.run("comfy", &["lock"]).success();
+    let _ = ground.run("comfy", &["sync", "--prune", "--yes"]).success();
+    let python = ground.at("miniforge/envs/comfy/bin/python");
+    assert_eq!(seen(&python), "alpha 1.0, beta 1.0, delta 1.0");
     let node = ground.offered("new-node", "beta<1\n");
     let preview = ground.json(1, "comfy", &["preview", &node]);
     assert_eq!(preview["status"], "conflict", "{preview}");

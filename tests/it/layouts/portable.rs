@@ -62,6 +62,27 @@ fn a_file_of_the_machine_that_built_it_is_no_source() {
 }
 
 #[test]
+fn the_digest_of_that_file_tells_which_build_it_is() {
+    let ground = Ground::new();
+    let python = portable(&ground);
+    let direct = site_of(&python).join("alpha-1.0.dist-info/direct_url.json");
+    let indexed = Wheel::new("alpha", "1.0").build().sha256;
+    let built_here = "0".repeat(64);
+    for (sha256, is_stored) in [(indexed, false), (built_here, true)] {
+        let text = format!(
+            "{{\"url\": \"file:///D:/a/w/alpha-1.0-py3-none-any.whl\", \
+             \"archive_info\": {{\"hash\": \"sha256={sha256}\"}}}}"
+        );
+        std::fs::write(&direct, text).unwrap();
+        std::fs::remove_dir_all(ground.at("portable/.portenv")).ok();
+        let init = ground.json(0, "portable", &["init"]);
+        assert_eq!(init["unrestorable"].as_array().unwrap().len(), 0, "{init}");
+        let store = ground.at("portable/.portenv/store");
+        assert_eq!(store.exists(), is_stored, "{sha256}");
+    }
+}
+
+#[test]
 fn without_its_python_no_other_is_taken() {
     let ground = Ground::new();
     portable(&ground);
