@@ -202,6 +202,7 @@ impl Run<'_> {
                 screen,
                 &ops::status::run(context)?,
                 false,
+                false,
             ));
         };
         Ok(match command {
@@ -226,13 +227,13 @@ impl Run<'_> {
                     upgrade: args.upgrade,
                     upgrade_packages: args.upgrade_package.clone(),
                     allow_change: args.allow_change.clone(),
+                    strict: args.strict,
                     flags: args.options.flags(),
                 };
                 view::resolve::show_lock(
                     screen,
                     &context.dir,
                     &ops::lock::run(context, &request)?,
-                    args.check,
                     verbose,
                 )
             }
@@ -242,6 +243,7 @@ impl Run<'_> {
                     allow_change: args.allow_change.clone(),
                     flags: args.options.flags(),
                     build: BuildMode::Static,
+                    strict: false,
                 };
                 view::preview::show_preview(
                     screen,
@@ -260,6 +262,7 @@ impl Run<'_> {
                     allow_change: args.allow_change.clone(),
                     flags: args.options.flags(),
                     build: BuildMode::Allow,
+                    strict: false,
                 };
                 match self.consenting(args.plan.as_deref(), |consent| {
                     ops::add::run(context, &request, &self.line, consent)
@@ -295,9 +298,12 @@ impl Run<'_> {
                 })?;
                 view::applied::show_applied(screen, "sync", &applied)
             }
-            Command::Status(args) => {
-                view::status::show_status(screen, &ops::status::run(context)?, args.exit_code)
-            }
+            Command::Status(args) => view::status::show_status(
+                screen,
+                &ops::status::run(context)?,
+                args.exit_code,
+                args.waivers,
+            ),
             Command::Recover => {
                 view::applied::show_applied(screen, "recover", &ops::recover::run(context)?)
             }
@@ -327,15 +333,13 @@ impl Run<'_> {
             Command::Completions { shell } => {
                 let mut text = Vec::new();
                 clap_complete::generate(*shell, &mut Cli::command(), "portenv", &mut text);
-                screen.result(&String::from_utf8_lossy(&text));
-                Exit::Done
+                view::show_text(screen, "completions", &String::from_utf8_lossy(&text))
             }
             Command::Man => {
                 let mut text = Vec::new();
                 let made = clap_mangen::Man::new(Cli::command()).render(&mut text);
                 made.map_err(|error| Failure::new("internal", Exit::Internal, error.to_string()))?;
-                screen.result(&String::from_utf8_lossy(&text));
-                Exit::Done
+                view::show_text(screen, "man", &String::from_utf8_lossy(&text))
             }
         })
     }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+pub use super::document::Next;
 use crate::environment::InterpreterError;
 use crate::host::FsError;
 use crate::index::IndexError;
@@ -34,28 +35,6 @@ pub enum Exit {
     Internal = 101,
     /// Interrupted.
     Interrupted = 130,
-}
-
-/// A command to run next.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Next {
-    /// The words of the command.
-    pub argv: Vec<String>,
-    /// It changes something.
-    pub changes: bool,
-    /// What it is good for.
-    pub why: String,
-}
-
-impl Next {
-    /// Makes a next command of its line.
-    pub fn new(line: &str, changes: bool, why: &str) -> Self {
-        Self {
-            argv: line.split(' ').map(str::to_owned).collect(),
-            changes,
-            why: why.to_owned(),
-        }
-    }
 }
 
 /// A failure as it is shown.

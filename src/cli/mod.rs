@@ -6,6 +6,7 @@ pub mod args;
 pub mod bars;
 pub mod demo;
 pub mod dispatch;
+pub mod document;
 pub mod failure;
 pub mod screen;
 pub mod settings;

@@ -199,6 +199,11 @@ impl Installed {
         }
     }
 
+    /// Finds what Python sees under a name: the environment's own, else the base's.
+    pub fn seen_as(&self, name: &Name) -> Option<&Distribution> {
+        self.get(name).or_else(|| self.beneath(name))
+    }
+
     /// Returns all that Python sees: the environment's own, then what shows of the base.
     pub fn seen(&self) -> impl Iterator<Item = &Distribution> {
         let base = self.base.iter().flat_map(Base::iter);

@@ -88,11 +88,13 @@ impl Code {
 }
 
 /// One finding.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Finding {
     /// The code's word.
+    #[schemars(regex(pattern = r"^PE[0-9]{3}$"))]
     pub code: &'static str,
     /// `error` or `warn`.
+    #[schemars(extend("enum" = ["error", "warn"]))]
     pub level: &'static str,
     /// What was found.
     pub message: String,

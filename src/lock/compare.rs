@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use crate::package::{Name, Source, Version};
 
 /// What happens to a package.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeKind {
     /// It comes.
@@ -42,6 +44,17 @@ pub struct Side {
     pub source: Option<Source>,
     /// The digest of its files by RECORD, if that is known.
     pub digest: Option<String>,
+}
+
+impl Side {
+    /// Makes a side of which only the version is known.
+    pub fn of(version: Version) -> Self {
+        Self {
+            version,
+            source: None,
+            digest: None,
+        }
+    }
 }
 
 /// Packages by name.

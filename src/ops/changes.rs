@@ -9,7 +9,8 @@ use crate::snapshot::State;
 use crate::workspace::node::Node;
 
 /// A change of one package.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Change")]
 pub struct ChangeInfo {
     /// The package.
     pub name: Name,
@@ -19,7 +20,7 @@ pub struct ChangeInfo {
     pub from: Option<String>,
     /// The version after.
     pub to: Option<String>,
-    /// The first number of the version changes.
+    /// The first number of the version changes (PEP 440 release).
     pub major: bool,
     /// It is protected.
     pub protected: bool,
@@ -29,14 +30,15 @@ pub struct ChangeInfo {
     pub because: Vec<StepInfo>,
     /// It is built from an sdist.
     pub sdist: bool,
-    /// The index it comes from.
+    /// Where it comes from: an index's base URL or an address, without credentials.
     pub index: Option<String>,
-    /// How much is downloaded.
+    /// How many bytes are downloaded; null where the index states no size.
     pub bytes: Option<u64>,
 }
 
 /// One step of a chain.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Step")]
 pub struct StepInfo {
     /// The package that asks.
     pub package: Name,
@@ -77,7 +79,7 @@ impl ChangeInfo {
 }
 
 /// What happens to a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum NodeChangeKind {
     /// It comes.
@@ -93,7 +95,7 @@ pub enum NodeChangeKind {
 }
 
 /// A change of one node.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct NodeChange {
     /// Its directory.
     pub dir: String,

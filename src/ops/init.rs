@@ -8,7 +8,7 @@ use crate::package::Name;
 use crate::requirements::origin::show_path;
 use crate::snapshot::{BaseState, Db};
 use crate::workspace::node::{Core, Node};
-use crate::workspace::{CoreReason, PythonReason};
+use crate::workspace::{CoreReason, Layout, PythonReason};
 
 /// What `init` found and did.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ pub struct InitOutcome {
     /// Why it was chosen.
     pub python_reason: String,
     /// How the installation is laid out.
-    pub layout: &'static str,
+    pub layout: Layout,
     /// Why this core.
     pub core_reason: &'static str,
     /// The read-only base beneath the environment.
@@ -79,7 +79,7 @@ pub fn run(context: &Context) -> Result<InitOutcome, OpError> {
         python: crate::requirements::origin::show_path(&root, &site.interpreter.path),
         python_version: site.target.python.to_string(),
         python_reason: site.choice.why(),
-        layout: site.installation.layout.name(),
+        layout: site.installation.layout,
         core_reason: site.installation.core_reason.shown(),
         base: state.base.clone(),
         torch,

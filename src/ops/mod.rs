@@ -12,6 +12,7 @@ pub mod diff;
 pub mod error;
 pub mod init;
 pub mod inputs;
+pub mod joint;
 pub mod lock;
 pub mod outcome;
 pub mod packages;
@@ -25,6 +26,7 @@ pub mod snapshot;
 pub mod status;
 pub mod sync;
 pub mod transaction;
+pub mod ways_out;
 
 pub use context::Context;
 pub use error::OpError;

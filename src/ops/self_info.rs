@@ -11,7 +11,7 @@ use crate::host::fs;
 use crate::host::volume::{Locality, locality};
 use crate::requirements::origin::show_path;
 use crate::uv::look_for_uv;
-use crate::workspace::{Installation, WorkspaceError};
+use crate::workspace::{Installation, Layout, WorkspaceError};
 
 /// What `self` tells.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -72,8 +72,8 @@ pub struct InstallationInfo {
     pub root: String,
     /// Why this root.
     pub root_reason: String,
-    /// `checkout`, `folder`, `portable`, `desktop-2` or `base-directory`.
-    pub layout: String,
+    /// How it is laid out.
+    pub layout: Layout,
     /// The core's directory; `null` for a base directory whose core nobody named.
     pub core: Option<String>,
     /// Why this core.
@@ -208,7 +208,7 @@ fn look(
             "found at or above the working directory"
         }
         .to_owned(),
-        layout: found.layout.name().to_owned(),
+        layout: found.layout,
         core: found.core().map(|core| core.dir),
         core_reason: found.core_reason.shown().to_owned(),
         custom_nodes: found.custom_nodes.iter().map(|dir| show(dir)).collect(),

@@ -5,11 +5,14 @@ use super::changes::Difference;
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::ResolveFlags;
+use super::joint::violations;
 use super::lock::inputs;
 use crate::host::DirLock;
 use crate::lock::StaleReason;
 use crate::lock::check_freshness;
+use crate::requirements::Waiver;
 use crate::snapshot::{BaseState, Db, Operation, State};
+use crate::workspace::Layout;
 
 /// The state of an installation.
 #[derive(Debug, Clone)]
@@ -17,7 +20,7 @@ pub struct Status {
     /// The root.
     pub root: String,
     /// How it is laid out.
-    pub layout: &'static str,
+    pub layout: Layout,
     /// The core's directory.
     pub core: Option<String>,
     /// Why this core.
@@ -36,6 +39,8 @@ pub struct Status {
     pub drift: Difference,
     /// Why the lock is stale.
     pub stale: Vec<StaleReason>,
+    /// What is violated and does not stand in the way: by the lock, else as things are.
+    pub waivers: Vec<Waiver>,
     /// There is a lock.
     pub locked: bool,
     /// An operation that was cut short.
@@ -106,6 +111,16 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
         Some(lock) => check_freshness(Some(lock), &inputs.set, &inputs.targets),
         None => Vec::new(),
     };
+    let waivers = match inputs
+        .lock
+        .as_ref()
+        .filter(|lock| lock.input_digest.is_some())
+    {
+        Some(lock) => lock.standing_waivers(&inputs.set.lines, |name| {
+            Some(installed.seen_as(name)?.version.clone())
+        }),
+        None => violations(&site, &inputs.set, &installed)?,
+    };
     let busy = DirLock::holder(&site.installation.own_dir().join("lock"));
     // What a running process has open is not interrupted.
     let interrupted = match (&db, &busy) {
@@ -159,7 +174,7 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
     }
     Ok(Status {
         root: site.installation.root.to_string(),
-        layout: site.installation.layout.name(),
+        layout: site.installation.layout,
         core: now.core.as_ref().map(|core| core.dir.clone()),
         core_reason: site.installation.core_reason.shown(),
         python_version: now.python.clone(),
@@ -169,6 +184,7 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
         snapshot: head.map(|head| head.id),
         drift,
         stale,
+        waivers,
         locked: inputs.lock.is_some(),
         interrupted,
         startup_scripts,

@@ -78,12 +78,19 @@ pub struct Vcs {
 }
 
 /// A source as JSON shows it (`product.md`'s `source`).
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Source")]
 pub struct SourceView {
+    /// What it is.
+    #[schemars(extend("enum" = ["index", "url", "git", "path"]))]
     kind: &'static str,
+    /// The index's base URL; null but for `index`.
     index: Option<String>,
+    /// The address without credentials, or the path; null for `index`.
     url: Option<String>,
+    /// The commit; null but for `git`.
     commit: Option<String>,
+    /// The project's directory in the repository or archive.
     subdirectory: Option<String>,
 }
 

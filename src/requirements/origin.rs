@@ -4,7 +4,19 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 /// Who asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum OriginKind {
     /// ComfyUI itself.
@@ -23,18 +35,22 @@ pub enum OriginKind {
 ///
 /// Lines and columns count from 1, columns in characters. The order is that of
 /// reading: core first, then nodes by name, then file and line.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 pub struct Origin {
     /// Who asks.
     pub kind: OriginKind,
     /// The node's directory name, or the installed distribution's.
     pub name: Option<String>,
-    /// The file, relative to the root where it lies in it, with `/`; of an installed
-    /// distribution that is not ours to change, who has it.
+    /// The file, relative to the root where it lies in it, with `/`; null only for `installed`.
+    // Of an installed distribution that is not ours to change it says who has it.
     pub file: Option<String>,
-    /// The line.
+    /// The line, from 1.
+    #[schemars(range(min = 1))]
     pub line: Option<u32>,
-    /// The column.
+    /// The column in characters, from 1.
+    #[schemars(range(min = 1))]
     pub column: Option<u32>,
 }
 

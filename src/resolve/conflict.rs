@@ -9,7 +9,7 @@ use super::explain;
 use super::solve::{Proof, Solved, solve};
 use super::world::{Pkg, World};
 use crate::index::IndexError;
-use crate::package::{Name, Range};
+use crate::package::{Name, Range, Version};
 use crate::progress::Cancel;
 use crate::requirements::{Origin, OriginKind, Role};
 
@@ -48,6 +48,97 @@ pub struct Conflict {
     pub new: bool,
     /// The core's lines by number, for those who go on without them.
     pub lines: Vec<u32>,
+    /// The target that has no answer.
+    pub target: String,
+    /// Its one line leads to what nobody has a file of for the target.
+    pub unsupplied: bool,
+    /// Ways out, least change first; each was tried with everything that is asked for.
+    pub suggestions: Vec<Suggestion>,
+}
+
+/// What a way out does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SuggestionKind {
+    /// A line of a node asks for less.
+    Relax,
+    /// One of a node's two files counts.
+    Sources,
+    /// A constraint of `portenv.toml` goes.
+    Constraint,
+    /// Pre-releases may be taken.
+    Prerelease,
+    /// A package is never installed.
+    Exclude,
+    /// A protected package may change.
+    AllowChange,
+    /// A node is left out.
+    LeaveOut,
+}
+
+impl SuggestionKind {
+    /// Returns the kind's word for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Relax => "relax",
+            Self::Sources => "sources",
+            Self::Constraint => "constraint",
+            Self::Prerelease => "prerelease",
+            Self::Exclude => "exclude",
+            Self::AllowChange => "allow-change",
+            Self::LeaveOut => "leave-out",
+        }
+    }
+}
+
+/// What a way out changes in `portenv.toml`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    /// `[overrides]`: what lines of these nodes ask of a package, as this specifier.
+    Override {
+        /// The package.
+        name: Name,
+        /// What will do; everything if empty.
+        specifier: String,
+        /// The nodes.
+        nodes: Vec<String>,
+    },
+    /// `[nodes.NAME] sources = "requirements"`.
+    Sources {
+        /// The node.
+        node: String,
+    },
+    /// `[nodes.NAME] ignore = true`.
+    Ignore {
+        /// The node.
+        node: String,
+    },
+    /// `[policy] exclude`.
+    Exclude {
+        /// The package.
+        name: Name,
+    },
+    /// A line of `[constraints]` goes.
+    Unconstrain {
+        /// The package.
+        name: Name,
+    },
+    /// `[resolve] prerelease = "allow"`.
+    Prerelease,
+}
+
+/// A way out of a conflict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suggestion {
+    /// What it does.
+    pub kind: SuggestionKind,
+    /// The whole in words, with what comes of it.
+    pub text: String,
+    /// What would change against what is installed: name, version before and after.
+    pub changes: Vec<(Name, Option<Version>, Option<Version>)>,
+    /// What it changes in `portenv.toml`, if that is how it is done.
+    pub edit: Option<Edit>,
+    /// Flags to add to the command, if that is how it is done.
+    pub flags: Vec<String>,
 }
 
 /// Steps after which a trial solve is given up.
@@ -123,7 +214,7 @@ fn contradictions(world: &World<'_>, active: &[u32]) -> Vec<Vec<u32>> {
             by_name.entry(&line.requirement.name).or_default().push(at);
         }
     }
-    let range = |at: u32| world.lines[at as usize].requirement.specifiers.range();
+    let range = |at: u32| world.line_range(at);
     let exclude_each_other = |first: u32, second: u32| {
         let url = |at: u32| world.lines[at as usize].requirement.url.as_deref();
         match (url(first), url(second)) {
@@ -282,7 +373,7 @@ fn describe(world: &World<'_>, core: &[u32], cancel: &Cancel) -> Result<Conflict
         .as_ref()
         .and_then(|name| world.url_of(world.number(name)))
         .map(|(_, at)| at)
-        .filter(|at| !core.contains(at) && world.is_active(&world.lines[*at as usize]));
+        .filter(|at| !core.contains(at) && world.is_active(*at));
     let lines: Vec<u32> = core.iter().copied().chain(address).collect();
     let core = lines.as_slice();
     let mut requirements: Vec<CoreLine> = core
@@ -315,6 +406,10 @@ fn describe(world: &World<'_>, core: &[u32], cancel: &Cancel) -> Result<Conflict
     }
     requirements.sort_by(|a, b| a.origin.cmp(&b.origin));
     let mut packages: Vec<Name> = contested.into_iter().collect();
+    let unsupplied = match core {
+        [line] if requirements.len() == 1 => explain::is_unsupplied(world, *line)?,
+        _ => false,
+    };
     let explanation = if rivals.len() > 1 {
         packages = rivals.into_iter().collect();
         explain::rivalry(&packages, &requirements)
@@ -327,6 +422,9 @@ fn describe(world: &World<'_>, core: &[u32], cancel: &Cancel) -> Result<Conflict
         explanation,
         new: true,
         lines,
+        target: world.target.to_string(),
+        unsupplied,
+        suggestions: Vec::new(),
     })
 }
 

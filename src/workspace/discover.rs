@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::extra_paths::{self, ExtraPaths, Note};
 use super::node::{Core, Node, list_nodes, read_core};
@@ -10,7 +12,8 @@ use super::settings::{Settings, SettingsError};
 use crate::host::fs::{self, FsError};
 
 /// How an installation is laid out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Layout {
     /// The root is the ComfyUI checkout.
     Checkout,
@@ -19,8 +22,10 @@ pub enum Layout {
     /// The official portable: `ComfyUI/` beside `python_embeded/`.
     Portable,
     /// Desktop 2.0: `ComfyUI/` beside `standalone-env/`, which is only a seed.
+    #[serde(rename = "desktop-2")]
     Desktop,
     /// The root is a base directory without `main.py`.
+    #[serde(rename = "base-directory")]
     Base,
 }
 

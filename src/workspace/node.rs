@@ -7,7 +7,9 @@ use crate::git;
 use crate::host::fs::{self, FsError};
 
 /// How a node came here, as far as its files tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum NodeKind {
     /// A git checkout.
@@ -21,7 +23,9 @@ pub enum NodeKind {
 }
 
 /// One custom node, as `product.md`'s `node` shows it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 pub struct Node {
     /// The name it goes by: the directory's, without any mark of being disabled.
     pub name: String,

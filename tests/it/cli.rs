@@ -12,8 +12,10 @@ mod place;
 mod preview;
 mod remove;
 mod rollback;
+mod schemas;
 mod snapshot;
 mod status;
 mod sync;
 #[cfg(unix)]
 mod together;
+mod waivers;

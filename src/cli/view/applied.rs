@@ -1,9 +1,8 @@
 //! What changing commands came to.
 
-use serde_json::json;
-
 use super::changes::{summary, to_text};
-use super::{WarningView, conflict, show_json, show_warnings};
+use super::{conflict, show_document, show_warnings, waivers};
+use crate::cli::document::AppliedDocument;
 use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
 use crate::ops::outcome::{Applied, AppliedStatus};
@@ -11,30 +10,19 @@ use crate::resolve::Conflict;
 
 /// Shows what a changing command came to.
 pub fn show_applied(screen: &Screen, command: &str, applied: &Applied) -> Exit {
-    let warnings: Vec<WarningView> = applied
-        .warnings
-        .iter()
-        .map(|(code, message)| WarningView::new(code, message.clone()))
-        .collect();
-    show_warnings(screen, &warnings, 1);
+    let body = AppliedDocument::from(applied);
+    show_warnings(screen, &body.warnings, 1);
     if screen.format == Format::Json {
-        let body = json!({
-            "status": applied.status,
-            "operation": applied.operation,
-            "before": applied.before,
-            "after": applied.after,
-            "changes": applied.changes,
-            "nodes": applied.nodes,
-            "conflicts": conflict::to_json(&applied.conflicts),
-            "warnings": warnings,
-        });
-        show_json(screen, command, body, &[]);
+        show_document(screen, command, &body, &[]);
         return Exit::Done;
     }
     screen.result(to_text(&applied.changes, &applied.nodes).trim_end());
     match applied.status {
         AppliedStatus::Done => {
             screen.note(&format!("done: {}", summary(&applied.changes)));
+            if let Some(counted) = waivers::counted(&applied.waivers) {
+                screen.note(&counted);
+            }
             if let Some(after) = &applied.after {
                 screen.note(&format!(
                     "snapshot {after}; portenv rollback takes this back"
@@ -56,20 +44,10 @@ pub fn show_applied(screen: &Screen, command: &str, applied: &Applied) -> Exit {
 /// Shows that what is left has no answer; nothing was changed.
 pub fn show_conflicts(screen: &Screen, command: &str, conflicts: &[Conflict]) -> Exit {
     if screen.format == Format::Json {
-        let body = json!({
-            "status": "conflict",
-            "operation": null,
-            "before": null,
-            "after": null,
-            "changes": [],
-            "nodes": [],
-            "conflicts": conflict::to_json(conflicts),
-            "warnings": [],
-        });
-        show_json(
+        show_document(
             screen,
             command,
-            body,
+            &AppliedDocument::stopped_by(conflicts),
             &[Next::new(
                 "portenv lock",
                 false,

@@ -2,9 +2,8 @@
 
 use std::fmt::Write;
 
-use serde_json::json;
-
-use super::{conflict, show_json};
+use super::{conflict, show_document};
+use crate::cli::document::CheckDocument;
 use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
 use crate::ops::check::CheckOutcome;
@@ -24,13 +23,7 @@ pub fn show_check(screen: &Screen, found: &CheckOutcome) -> Exit {
                     "resolves anew, where the lock is stale",
                 )]
             };
-            let body = json!({
-                "status": status,
-                "findings": found.findings,
-                "conflicts": conflict::to_json(&found.conflicts),
-                "changes": found.changes,
-            });
-            show_json(screen, "check", body, &next);
+            show_document(screen, "check", &CheckDocument::from(found), &next);
         }
         Format::Markdown => {
             let mut text = format!("## portenv check: {status}\n\n");

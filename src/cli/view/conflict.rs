@@ -2,28 +2,7 @@
 
 use std::fmt::Write;
 
-use serde_json::{Value, json};
-
 use crate::resolve::Conflict;
-
-/// Returns the conflicts as JSON shows them.
-pub fn to_json(conflicts: &[Conflict]) -> Value {
-    let conflicts: Vec<Value> = conflicts
-        .iter()
-        .map(|conflict| {
-            let requirements: Vec<Value> = conflict
-                .requirements
-                .iter()
-                .map(|line| {
-                    let via: Vec<Value> = line.via.iter().map(|step| json!({"package": step.package, "version": step.version, "requirement": step.requirement})).collect();
-                    json!({"requirement": line.requirement, "origin": line.origin, "via": via})
-                })
-                .collect();
-            json!({"packages": conflict.packages, "requirements": requirements, "explanation": conflict.explanation, "new": conflict.new, "suggestions": []})
-        })
-        .collect();
-    json!(conflicts)
-}
 
 /// Returns the conflicts as people read them.
 pub fn to_text(conflicts: &[Conflict]) -> String {
@@ -76,6 +55,25 @@ pub fn to_text(conflicts: &[Conflict]) -> String {
             let _ = writeln!(text, "    {}", conflict.explanation);
         }
         text.push('\n');
+        ways_out(&mut text, conflict);
     }
     crate::package::artifact::printable(&text)
+}
+
+/// Shows the ways out that change least; programs read all of them.
+fn ways_out(text: &mut String, conflict: &Conflict) {
+    const MOST: usize = 3;
+    if conflict.suggestions.is_empty() {
+        return;
+    }
+    text.push_str("  ways out (each was tried)\n");
+    for (at, way) in conflict.suggestions.iter().take(MOST).enumerate() {
+        let flags = if way.flags.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", way.flags.join(" "))
+        };
+        let _ = writeln!(text, "    {}. {}{flags}", at + 1, way.text);
+    }
+    text.push('\n');
 }

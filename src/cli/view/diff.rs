@@ -1,18 +1,12 @@
 //! Differences.
 
-use serde_json::json;
-
 use super::changes::{summary, to_text, version_of};
-use super::show_json;
+use super::show_document;
+use crate::cli::document::DiffDocument;
 use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
 use crate::ops::changes::Difference;
 use crate::ops::diff::DiffOutcome;
-
-/// Returns a difference as JSON shows it.
-pub fn difference(from: &str, to: &str, found: &Difference) -> serde_json::Value {
-    json!({"from": from, "to": to, "changes": found.changes, "nodes": found.nodes, "core": found.core.as_ref().and_then(|core| core.to.clone()), "base": found.base})
-}
 
 /// Returns a difference as people read it.
 pub fn text(found: &Difference) -> String {
@@ -52,12 +46,8 @@ pub fn show_diff(screen: &Screen, found: &DiffOutcome, exit_code: bool) -> Exit 
         } else {
             Vec::new()
         };
-        show_json(
-            screen,
-            "diff",
-            difference(&found.from, &found.to, &found.difference),
-            &next,
-        );
+        let body = DiffDocument::new(&found.from, &found.to, &found.difference);
+        show_document(screen, "diff", &body, &next);
         return exit;
     }
     if found.difference.is_empty() {

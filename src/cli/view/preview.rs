@@ -1,9 +1,8 @@
 //! A preview: the page people look at before an install.
 
-use serde_json::json;
-
 use super::changes::{summary, to_text, version_of};
-use super::{WarningView, conflict, show_json, show_warnings};
+use super::{conflict, show_document, show_warnings, waivers};
+use crate::cli::document::PreviewDocument;
 use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
 use crate::ops::preview::{Preview, PreviewStatus};
@@ -12,13 +11,7 @@ use crate::package::redact;
 
 /// Shows a preview, or why `add` stops.
 pub fn show_preview(screen: &Screen, command: &str, preview: &Preview, verbose: u8) -> Exit {
-    let mut warnings: Vec<WarningView> = preview
-        .problems
-        .iter()
-        .map(WarningView::of_problem)
-        .collect();
-    warnings.extend(preview.warnings.iter().map(WarningView::of_warning));
-    show_warnings(screen, &warnings, verbose);
+    show_warnings(screen, &PreviewDocument::warnings_of(preview), verbose);
     let exit = if preview.status == PreviewStatus::Ok {
         Exit::Done
     } else {
@@ -38,13 +31,10 @@ pub fn show_preview(screen: &Screen, command: &str, preview: &Preview, verbose: 
                     "portenv preview",
                     false,
                     "shows the change of protected packages as allowed",
-                );
-                // A path may hold spaces: words of their own, never split.
-                next.argv
-                    .extend(preview.asked.iter().map(|node| redact(node)));
+                )
+                .with(preview.asked.iter().map(|node| redact(node)));
                 for name in names {
-                    next.argv
-                        .extend(["--allow-change", name].map(str::to_owned));
+                    next = next.with(["--allow-change", name]);
                 }
                 vec![next]
             }
@@ -54,17 +44,7 @@ pub fn show_preview(screen: &Screen, command: &str, preview: &Preview, verbose: 
                 "shows the installation as it is",
             )],
         };
-        let body = json!({
-            "status": preview.status,
-            "plan": preview.plan,
-            "nodes": preview.nodes,
-            "changes": preview.changes,
-            "conflicts": conflict::to_json(&preview.conflicts),
-            "warnings": warnings,
-            "download_bytes": preview.download_bytes,
-            "installed_bytes": null,
-        });
-        show_json(screen, command, body, &next);
+        show_document(screen, command, &PreviewDocument::from(preview), &next);
     } else {
         screen.result(text(preview).trim_end());
     }
@@ -77,6 +57,9 @@ pub fn show_preview(screen: &Screen, command: &str, preview: &Preview, verbose: 
         screen.warning(&format!(
             "{old} conflicts were there before; their lines were left out"
         ));
+    }
+    if let Some(counted) = waivers::counted(&preview.waivers) {
+        screen.note(&counted);
     }
     match preview.status {
         PreviewStatus::Ok => {}

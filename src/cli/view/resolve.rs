@@ -1,23 +1,22 @@
 //! Answers of `resolve` and `lock`.
 
-use std::collections::BTreeMap;
-
 use camino::Utf8Path;
-use serde_json::{Value, json};
 
 use super::conflict;
-use super::{WarningView, show_json, show_warnings};
+use super::{show_document, show_warnings, waivers};
+use crate::cli::document::resolution::StaleDocument;
+use crate::cli::document::{
+    ConflictDocument, LockDocument, ResolveDocument, WaiverDocument, WarningDocument,
+};
 use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
-use crate::lock::StaleReason;
 use crate::ops::lock::LockOutcome;
 use crate::ops::resolve::ResolveOutcome;
-use crate::package::target::markers;
-use crate::package::{DistFile, Source, Target, redact};
+use crate::package::{Source, redact};
 use crate::requirements::Problem;
 use crate::requirements::origin::show_path;
 use crate::resolve::resolution::Package;
-use crate::resolve::{Outcome, RequiredBy, Resolution};
+use crate::resolve::{Outcome, Resolution};
 
 /// Shows what `resolve` came to.
 pub fn show_resolve(screen: &Screen, found: &ResolveOutcome, verbose: u8) -> Exit {
@@ -25,13 +24,9 @@ pub fn show_resolve(screen: &Screen, found: &ResolveOutcome, verbose: u8) -> Exi
     show_warnings(screen, &warnings, verbose);
     match screen.format {
         Format::Json => {
-            let body = body(
-                Some(&found.outcome),
-                &found.targets,
-                &warnings,
-                &found.stats,
-            );
-            show_json(screen, "resolve", body, &[]);
+            let body =
+                ResolveDocument::new(Some(&found.outcome), &found.targets, warnings, &found.stats);
+            show_document(screen, "resolve", &body, &[]);
         }
         Format::Text | Format::Markdown => {
             if let Outcome::Resolved(resolution) = &found.outcome {
@@ -44,29 +39,26 @@ pub fn show_resolve(screen: &Screen, found: &ResolveOutcome, verbose: u8) -> Exi
 }
 
 /// Shows what `lock` came to.
-pub fn show_lock(
-    screen: &Screen,
-    dir: &Utf8Path,
-    found: &LockOutcome,
-    check: bool,
-    verbose: u8,
-) -> Exit {
-    let warnings = warnings(&found.problems, found.outcome.as_ref());
+pub fn show_lock(screen: &Screen, dir: &Utf8Path, found: &LockOutcome, verbose: u8) -> Exit {
+    let mut warnings = warnings(&found.problems, found.outcome.as_ref());
+    warnings.extend(found.warnings.iter().map(WarningDocument::of_warning));
     show_warnings(screen, &warnings, verbose);
     let path = show_path(dir, &found.path);
     if screen.format == Format::Json {
-        let mut body = body(
+        let mut answer = ResolveDocument::new(
             found.outcome.as_ref(),
             &found.targets,
-            &warnings,
+            warnings,
             &found.stats,
         );
-        body["lock"] = json!(path);
-        body["written"] = json!(found.written);
-        body["stale"] = json!(found.stale.iter().map(stale).collect::<Vec<_>>());
-        if check {
-            body["status"] = json!("resolved");
-        }
+        answer.conflicts.extend(ConflictDocument::all(&found.old));
+        let body = LockDocument {
+            answer,
+            lock: path.clone(),
+            written: found.written,
+            stale: StaleDocument::all(&found.stale),
+            waivers: WaiverDocument::all(&found.waivers),
+        };
         let next = match &found.outcome {
             Some(_) => Vec::new(),
             None if found.stale.is_empty() => Vec::new(),
@@ -76,7 +68,7 @@ pub fn show_lock(
                 "brings the lock up to date",
             )],
         };
-        show_json(screen, "lock", body, &next);
+        show_document(screen, "lock", &body, &next);
     }
     let Some(outcome) = &found.outcome else {
         if found.stale.is_empty() {
@@ -101,6 +93,15 @@ pub fn show_lock(
             resolution.packages.len()
         ));
     }
+    if !found.old.is_empty() {
+        screen.warning(&format!(
+            "{} conflicts were there before; their lines were left out",
+            found.old.len()
+        ));
+    }
+    if let Some(counted) = waivers::counted(&found.waivers) {
+        screen.note(&counted);
+    }
     show_stats(screen, verbose, outcome, &found.stats);
     finish(screen, outcome)
 }
@@ -116,78 +117,12 @@ fn finish(screen: &Screen, outcome: &Outcome) -> Exit {
 }
 
 /// Gathers warnings of reading and resolving.
-pub fn warnings(problems: &[Problem], outcome: Option<&Outcome>) -> Vec<WarningView> {
-    let mut all: Vec<WarningView> = problems.iter().map(WarningView::of_problem).collect();
+pub fn warnings(problems: &[Problem], outcome: Option<&Outcome>) -> Vec<WarningDocument> {
+    let mut all: Vec<WarningDocument> = problems.iter().map(WarningDocument::of_problem).collect();
     if let Some(Outcome::Resolved(resolution)) = outcome {
-        all.extend(resolution.warnings.iter().map(WarningView::of_warning));
+        all.extend(resolution.warnings.iter().map(WarningDocument::of_warning));
     }
     all
-}
-
-fn body(
-    outcome: Option<&Outcome>,
-    targets: &[Target],
-    warnings: &[WarningView],
-    network: &[(&'static str, u64)],
-) -> Value {
-    let mut stats: BTreeMap<&str, u64> = network.iter().copied().collect();
-    let (status, packages, conflicts) = match outcome {
-        Some(Outcome::Resolved(resolution)) => {
-            stats.extend(resolution.stats.iter().map(|(&name, &value)| (name, value)));
-            (
-                "resolved",
-                resolution.packages.iter().map(package).collect(),
-                json!([]),
-            )
-        }
-        Some(Outcome::Conflicts(conflicts)) => {
-            ("conflict", Vec::new(), conflict::to_json(conflicts))
-        }
-        None => ("resolved", Vec::new(), json!([])),
-    };
-    let targets: Vec<Value> = targets
-        .iter()
-        .zip(markers(targets))
-        .map(|(target, marker)| json!({"platform": target.platform.triple(), "python": target.python.to_string(), "marker": marker}))
-        .collect();
-    json!({"status": status, "targets": targets, "packages": packages, "conflicts": conflicts, "warnings": warnings, "stats": stats})
-}
-
-/// Returns why a lock is stale as JSON shows it.
-pub fn stale(reason: &StaleReason) -> Value {
-    json!({"reason": reason.shown(), "origin": reason.origin()})
-}
-
-fn package(package: &Package) -> Value {
-    let required_by: Vec<Value> = package.required_by.iter().map(required_by).collect();
-    json!({
-        "name": package.name,
-        "version": package.version.to_string(),
-        "extras": package.extras,
-        "marker": package.marker,
-        "source": package.source.view(),
-        "files": package.files.iter().map(file).collect::<Vec<_>>(),
-        "required_by": required_by,
-    })
-}
-
-fn file(file: &DistFile) -> Value {
-    json!({"filename": file.filename, "url": redact(&file.url), "size": file.size, "sha256": file.sha256().unwrap_or("")})
-}
-
-/// Returns who asks for a package as JSON shows it.
-pub fn required_by(by: &RequiredBy) -> Value {
-    match by {
-        RequiredBy::Line {
-            origin,
-            requirement,
-        } => json!({"origin": origin, "requirement": requirement}),
-        RequiredBy::Package {
-            package,
-            version,
-            requirement,
-        } => json!({"package": package, "version": version, "requirement": requirement}),
-    }
 }
 
 /// One `name==version` per line, with the first who asks.

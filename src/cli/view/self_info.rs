@@ -2,9 +2,7 @@
 
 use std::fmt::Write;
 
-use serde_json::json;
-
-use super::show_json;
+use super::show_document;
 use crate::cli::failure::Exit;
 use crate::cli::screen::{Format, Screen};
 use crate::ops::self_info::SelfInfo;
@@ -13,7 +11,7 @@ use crate::package::artifact::{printable, show_bytes};
 /// Shows what `self` found.
 pub fn show_self(screen: &Screen, found: &SelfInfo) -> Exit {
     if screen.format == Format::Json {
-        show_json(screen, "self", json!(found), &[]);
+        show_document(screen, "self", found, &[]);
         return Exit::Done;
     }
     let mut text = format!(
@@ -38,7 +36,7 @@ pub fn show_self(screen: &Screen, found: &SelfInfo) -> Exit {
                 "installation",
                 &format!("{} ({})", here.root, here.root_reason),
             );
-            line("layout", &here.layout);
+            line("layout", here.layout.name());
             let core = here.core.as_deref().unwrap_or("none");
             line("ComfyUI", &format!("{core} ({})", here.core_reason));
             if let Some(python) = &here.python {

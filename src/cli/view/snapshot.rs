@@ -1,55 +1,20 @@
 //! Snapshots.
 
-use serde_json::{Value, json};
-
 use super::changes::{table, trimmed, version_of};
-use super::show_json;
+use super::show_document;
+use crate::cli::document::SnapshotDocument;
+use crate::cli::document::snapshot::SnapshotEntry;
 use crate::cli::failure::Exit;
 use crate::cli::screen::{Format, Screen};
 use crate::ops::snapshot::Shown;
 use crate::package::artifact::printable;
 
-fn to_json(shown: &Shown, full: bool) -> Value {
-    let state = &shown.state;
-    let packages: Vec<Value> = state
-        .packages
-        .iter()
-        .filter(|_| full)
-        .map(|package| {
-            let source = package
-                .source
-                .as_ref()
-                .map(|source| source.to_source().view());
-            json!({"name": package.name, "version": package.version.to_string(), "source": source})
-        })
-        .collect();
-    let unrestorable: Vec<Value> = state
-        .unrestorable()
-        .into_iter()
-        .map(|(name, reason)| json!({"name": name, "reason": reason}))
-        .collect();
-    json!({
-        "id": shown.snapshot.id,
-        "parent": shown.snapshot.operation.parent,
-        "time": shown.snapshot.operation.ended,
-        "label": shown.snapshot.label(),
-        "command": shown.snapshot.operation.command,
-        "state": shown.snapshot.operation.after,
-        "core": state.core,
-        "python": state.python,
-        "platform": state.platform,
-        "base": state.base.as_ref().map(super::status::base),
-        "packages": packages,
-        "nodes": state.nodes.iter().filter(|_| full).collect::<Vec<_>>(),
-        "unrestorable": unrestorable,
-    })
-}
-
 /// Shows all snapshots.
 pub fn show_list(screen: &Screen, list: &[Shown]) -> Exit {
     if screen.format == Format::Json {
-        let snapshots: Vec<Value> = list.iter().map(|shown| to_json(shown, false)).collect();
-        show_json(screen, "snapshot", json!({"snapshots": snapshots}), &[]);
+        let entry = |shown| SnapshotEntry::new(shown, false);
+        let snapshots = list.iter().map(entry).collect();
+        show_document(screen, "snapshot", &SnapshotDocument { snapshots }, &[]);
         return Exit::Done;
     }
     if list.is_empty() {
@@ -78,12 +43,8 @@ pub fn show_list(screen: &Screen, list: &[Shown]) -> Exit {
 /// Shows one snapshot in full.
 pub fn show_one(screen: &Screen, shown: &Shown) -> Exit {
     if screen.format == Format::Json {
-        show_json(
-            screen,
-            "snapshot",
-            json!({"snapshots": [to_json(shown, true)]}),
-            &[],
-        );
+        let snapshots = vec![SnapshotEntry::new(shown, true)];
+        show_document(screen, "snapshot", &SnapshotDocument { snapshots }, &[]);
         return Exit::Done;
     }
     let state = &shown.state;

@@ -1,20 +1,19 @@
 //! The state of an installation, and what `init` found.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use serde_json::json;
-
 use super::diff;
-use super::show_json;
+use super::{show_document, waivers};
+use crate::cli::document::{InitDocument, StatusDocument};
 use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
 use crate::ops::init::InitOutcome;
 use crate::ops::status::Status;
 use crate::package::artifact::printable;
-use crate::snapshot::BaseState;
 
 /// Shows the state of an installation.
-pub fn show_status(screen: &Screen, status: &Status, exit_code: bool) -> Exit {
+pub fn show_status(screen: &Screen, status: &Status, exit_code: bool, list: bool) -> Exit {
     let differs =
         !status.drift.is_empty() || !status.stale.is_empty() || status.interrupted.is_some();
     let exit = if exit_code && differs {
@@ -23,26 +22,6 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool) -> Exit {
         Exit::Done
     };
     if screen.format == Format::Json {
-        let interrupted = status
-            .interrupted
-            .as_ref()
-            .map(|operation| json!({"operation": operation.number, "kind": operation.kind, "command": operation.command, "started": operation.started}));
-        let body = json!({
-            "root": status.root,
-            "layout": status.layout,
-            "core": status.core,
-            "core_reason": status.core_reason,
-            "python": status.python,
-            "python_version": status.python_version,
-            "python_reason": status.python_reason,
-            "base": status.base.as_ref().map(base),
-            "snapshot": status.snapshot,
-            "drift": diff::difference("@", "env", &status.drift),
-            "stale": status.stale.iter().map(super::resolve::stale).collect::<Vec<_>>(),
-            "interrupted": interrupted,
-            "startup_scripts": status.startup_scripts,
-            "hints": status.hints,
-        });
         let next = if exit == Exit::No {
             vec![Next::new(
                 "portenv rollback",
@@ -52,13 +31,13 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool) -> Exit {
         } else {
             Vec::new()
         };
-        show_json(screen, "status", body, &next);
+        show_document(screen, "status", &StatusDocument::from(status), &next);
         return exit;
     }
     let mut text = format!(
         "installation  {} ({})\nComfyUI       {} ({})\npython        {} {} ({})\n",
         status.root,
-        status.layout,
+        status.layout.name(),
         status.core.as_deref().unwrap_or("none"),
         status.core_reason,
         status.python_version,
@@ -92,6 +71,12 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool) -> Exit {
     for reason in status.stale.iter().take(10) {
         let _ = writeln!(text, "              {}", printable(&reason.shown()));
     }
+    if !status.waivers.is_empty() {
+        let _ = writeln!(text, "violated      {} requirements", status.waivers.len());
+    }
+    if list {
+        text.push_str(&waivers::text(&status.waivers));
+    }
     if let Some(operation) = &status.interrupted {
         let _ = writeln!(
             text,
@@ -117,51 +102,22 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool) -> Exit {
         }
     }
     screen.result(text.trim_end());
+    if !list && !status.waivers.is_empty() {
+        screen.hint("portenv status --waivers lists what is violated already");
+    }
     for hint in &status.hints {
         screen.hint(hint);
     }
     exit
 }
 
-/// Returns the base beneath an environment as JSON shows it.
-pub fn base(base: &BaseState) -> serde_json::Value {
-    json!({"prefix": base.prefix, "packages": base.packages.len(), "digest": base.digest()})
-}
-
 /// Shows what `init` found and did.
 pub fn show_init(screen: &Screen, found: &InitOutcome) -> Exit {
     if screen.format == Format::Json {
-        let unrestorable: Vec<_> = found
-            .unrestorable
-            .iter()
-            .map(|(name, reason)| json!({"name": name, "reason": reason}))
-            .collect();
-        let body = json!({
-            "status": if found.written || found.recorded { "done" } else { "nothing" },
-            "operation": null,
-            "before": null,
-            "after": found.snapshot,
-            "changes": [],
-            "nodes": found.nodes,
-            "conflicts": [],
-            "warnings": [],
-            "root": found.root,
-            "layout": found.layout,
-            "core": found.core,
-            "core_reason": found.core_reason,
-            "base": found.base.as_ref().map(base),
-            "python": found.python,
-            "python_version": found.python_version,
-            "python_reason": found.python_reason,
-            "torch": found.torch,
-            "packages": found.packages,
-            "written": found.written,
-            "unrestorable": unrestorable,
-        });
-        show_json(screen, "init", body, &[]);
+        show_document(screen, "init", &InitDocument::from(found), &[]);
         return Exit::Done;
     }
-    let mut text = format!("installation  {} ({})\n", found.root, found.layout);
+    let mut text = format!("installation  {} ({})\n", found.root, found.layout.name());
     match &found.core {
         Some(core) => {
             let _ = writeln!(
@@ -216,13 +172,27 @@ pub fn show_init(screen: &Screen, found: &InitOutcome) -> Exit {
     if found.written {
         screen.note("wrote `portenv.toml`");
     }
+    let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, reason) in &found.unrestorable {
+        by_reason.entry(reason).or_default().push(name);
+    }
+    for (reason, names) in by_reason {
         screen.warning(&format!(
             "{} could not be brought back by a rollback: {}",
-            printable(name),
+            printable(&few(&names)),
             printable(reason)
         ));
     }
     screen.hint("portenv lock resolves core and nodes together; portenv preview NODE shows what a node would change");
     Exit::Done
+}
+
+/// Names a few of many: `a, b, c and 57 more`.
+fn few(names: &[&str]) -> String {
+    const MOST: usize = 3;
+    let shown = names[..names.len().min(MOST)].join(", ");
+    match names.len().saturating_sub(MOST) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }

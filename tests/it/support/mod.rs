@@ -8,6 +8,7 @@
 mod artifact;
 mod faulty_uv;
 mod sandbox;
+mod schema;
 mod sdist;
 mod server;
 mod wheel;
@@ -15,6 +16,7 @@ mod wheel;
 pub(crate) use artifact::{Artifact, normalised, sha256};
 pub(crate) use faulty_uv::{Call, FaultyUv, Mode};
 pub(crate) use sandbox::{Run, Sandbox, base_python, uv};
+pub(crate) use schema::faults_of;
 pub(crate) use sdist::Sdist;
 pub(crate) use server::{
     Fault, Form, Format, Hosted, IndexServer, Options, ProjectFacts, RecordedIndex, RecordedServer,

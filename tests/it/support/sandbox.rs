@@ -16,7 +16,7 @@ use std::{
 use camino::{Utf8Path, Utf8PathBuf};
 use tempfile::TempDir;
 
-use super::{Artifact, IndexServer};
+use super::{Artifact, IndexServer, schema};
 
 pub(crate) use run::Run;
 pub(crate) use tools::{base_python, uv};
@@ -181,11 +181,13 @@ impl Sandbox {
     }
 
     /// Runs portenv in the installation, without a terminal and with nothing to read.
+    #[track_caller]
     pub(crate) fn portenv(&self, arguments: &[&str]) -> Run {
         self.finish(self.command(arguments))
     }
 
     /// Runs portenv in another directory: below the root, beside it, or in a second installation.
+    #[track_caller]
     pub(crate) fn portenv_in(&self, dir: &Utf8Path, arguments: &[&str]) -> Run {
         let mut command = self.command(arguments);
         command.current_dir(dir);
@@ -193,6 +195,7 @@ impl Sandbox {
     }
 
     /// Runs portenv with text on its standard input.
+    #[track_caller]
     pub(crate) fn portenv_reading(&self, input: &str, arguments: &[&str]) -> Run {
         // A file and not a pipe, so that a run that never reads can't block the test.
         let path = self.dir.join("tmp/stdin");
@@ -221,8 +224,19 @@ impl Sandbox {
     }
 
     /// Waits for a command and normalises what it printed.
+    ///
+    /// # Panics
+    ///
+    /// Panics if it asks for JSON and stdout is not one valid document.
+    #[track_caller]
     pub(crate) fn finish(&self, mut command: Command) -> Run {
-        self.run_of(&command.output().unwrap())
+        let output = command.output().unwrap();
+        let run = self.run_of(&output);
+        if schema::asks_for_json(&command) {
+            let stdout = String::from_utf8_lossy(&output.stdout);
+            schema::check_stdout(run.code(), &stdout, run.stderr());
+        }
+        run
     }
 
     /// Normalises what a command printed that the test started itself.

@@ -1,0 +1,47 @@
+//! What a check found.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::ConflictDocument;
+use crate::gate::Finding;
+use crate::ops::changes::ChangeInfo;
+use crate::ops::check::CheckOutcome;
+
+/// What a check came to, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckWord {
+    /// No finding of level `error`.
+    Pass,
+    /// At least one finding of level `error`.
+    Fail,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct CheckDocument {
+    /// What it came to.
+    pub status: CheckWord,
+    /// What was found, in the order it was looked for.
+    pub findings: Vec<Finding>,
+    /// Conflicts, old ones too.
+    pub conflicts: Vec<ConflictDocument>,
+    /// What a joint resolution would change against the environment, by name.
+    pub changes: Vec<ChangeInfo>,
+}
+
+impl From<&CheckOutcome> for CheckDocument {
+    fn from(found: &CheckOutcome) -> Self {
+        Self {
+            status: if found.pass {
+                CheckWord::Pass
+            } else {
+                CheckWord::Fail
+            },
+            findings: found.findings.clone(),
+            conflicts: ConflictDocument::all(&found.conflicts),
+            changes: found.changes.clone(),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Failures.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::cli::failure::Failure;
+use crate::requirements::Origin;
+
+/// Why a command could not do its work.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct FailureDocument {
+    /// Always `error`.
+    pub status: FailureWord,
+    /// What went wrong.
+    pub error: ErrorDocument,
+    /// The plan that needs a yes; only there with `confirm`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+}
+
+/// The one word of a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FailureWord {
+    /// It failed.
+    Error,
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Error")]
+pub struct ErrorDocument {
+    /// The word for programs.
+    pub code: String,
+    /// What went wrong, in words.
+    pub message: String,
+    /// Where.
+    pub origin: Option<Origin>,
+}
+
+impl From<&Failure> for FailureDocument {
+    fn from(failure: &Failure) -> Self {
+        Self {
+            status: FailureWord::Error,
+            error: ErrorDocument {
+                code: failure.code.to_owned(),
+                message: crate::package::artifact::printable(&failure.message),
+                origin: failure.origin.clone(),
+            },
+            plan: failure.plan.clone(),
+        }
+    }
+}

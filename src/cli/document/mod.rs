@@ -1,0 +1,38 @@
+//! The JSON documents that programs read, as types: one file per outcome.
+//!
+//! A field's type and comment are its contract: the schemas under `corpus/schemas/`
+//! are made from them. Fields are added and never taken away within `/1`.
+//!
+//! Never: prints, or decides what an outcome is.
+
+pub mod applied;
+pub mod check;
+pub mod conflict;
+pub mod diff;
+pub mod failure;
+pub mod init;
+pub mod next;
+pub mod preview;
+pub mod resolution;
+pub mod schemas;
+pub mod snapshot;
+pub mod status;
+pub mod text;
+pub mod waiver;
+pub mod warning;
+
+pub use applied::{AppliedDocument, AppliedWord};
+pub use check::{CheckDocument, CheckWord};
+pub use conflict::ConflictDocument;
+pub use diff::DiffDocument;
+pub use failure::FailureDocument;
+pub use init::InitDocument;
+pub use next::Next;
+pub use preview::PreviewDocument;
+pub use resolution::{LockDocument, ResolveDocument};
+pub use schemas::{Schemas, document, schemas};
+pub use snapshot::SnapshotDocument;
+pub use status::StatusDocument;
+pub use text::TextDocument;
+pub use waiver::WaiverDocument;
+pub use warning::WarningDocument;

@@ -1,0 +1,119 @@
+//! Which command answers with which documents, and their JSON Schemas.
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::ops::self_info::SelfInfo;
+
+use super::{
+    AppliedDocument, CheckDocument, DiffDocument, FailureDocument, InitDocument, LockDocument,
+    Next, PreviewDocument, ResolveDocument, SnapshotDocument, StatusDocument, TextDocument,
+};
+
+/// A document as it is written: its schema first, what to run next last.
+#[derive(Serialize)]
+struct Envelope<'a, D: Serialize> {
+    schema: String,
+    #[serde(flatten)]
+    body: &'a D,
+    next: &'a [Next],
+}
+
+/// Returns a document as one line of JSON.
+pub fn document(command: &str, body: &impl Serialize, next: &[Next]) -> String {
+    let envelope = Envelope {
+        schema: name_of(command),
+        body,
+        next,
+    };
+    // Maps have texts as keys and nothing else can fail.
+    serde_json::to_string(&envelope).expect("BUG: a document is not JSON")
+}
+
+fn name_of(command: &str) -> String {
+    format!("portenv.{command}/1")
+}
+
+/// The schema of one document's body, as a part of its command's.
+type Part = fn(&mut SchemaGenerator) -> Value;
+
+fn part<D: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
+    D::json_schema(generator).to_value()
+}
+
+/// Every command with its results. What is a text by nature has none but failures.
+const COMMANDS: [(&str, &[Part]); 18] = [
+    ("add", &[part::<AppliedDocument>, part::<PreviewDocument>]),
+    ("check", &[part::<CheckDocument>]),
+    ("completions", &[part::<TextDocument>]),
+    ("demo", &[]),
+    ("diff", &[part::<DiffDocument>]),
+    ("init", &[part::<InitDocument>]),
+    ("lock", &[part::<LockDocument>]),
+    ("man", &[part::<TextDocument>]),
+    // What is wrong before a command is known.
+    ("portenv", &[]),
+    ("preview", &[part::<PreviewDocument>]),
+    ("recover", &[part::<AppliedDocument>]),
+    ("remove", &[part::<AppliedDocument>]),
+    ("resolve", &[part::<ResolveDocument>]),
+    ("rollback", &[part::<AppliedDocument>]),
+    ("self", &[part::<SelfInfo>]),
+    ("snapshot", &[part::<SnapshotDocument>]),
+    ("status", &[part::<StatusDocument>]),
+    ("sync", &[part::<AppliedDocument>]),
+];
+
+/// Schemas by command, in the order of their names.
+pub type Schemas = Vec<(&'static str, Value)>;
+
+/// Returns the JSON Schema (draft 2020-12) of every command's document: one of its
+/// results, or a failure.
+pub fn schemas() -> Schemas {
+    COMMANDS
+        .iter()
+        .map(|(command, results)| (*command, schema_of(command, results)))
+        .collect()
+}
+
+fn schema_of(command: &str, results: &[Part]) -> Value {
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    let mut generator = SchemaGenerator::new(settings);
+    let mut bodies: Vec<Value> = results.iter().map(|part| part(&mut generator)).collect();
+    bodies.push(part::<FailureDocument>(&mut generator));
+    let next = generator.subschema_for::<Vec<Next>>().to_value();
+    let any: Vec<Value> = bodies
+        .into_iter()
+        .map(|body| enclosed(body, command, &next))
+        .collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": format!("urn:portenv:{command}:1"),
+        "title": format!("portenv {command} --format json"),
+        "anyOf": any,
+        "$defs": generator.take_definitions(true),
+    })
+}
+
+/// Adds what every document has to the schema of a body.
+fn enclosed(mut body: Value, command: &str, next: &Value) -> Value {
+    let Some(schema) = body.as_object_mut() else {
+        return body;
+    };
+    let mut properties = Map::new();
+    properties.insert("schema".to_owned(), json!({"const": name_of(command)}));
+    if let Some(Value::Object(own)) = schema.remove("properties") {
+        properties.extend(own);
+    }
+    properties.insert("next".to_owned(), next.clone());
+    let mut required = vec![json!("schema")];
+    if let Some(Value::Array(own)) = schema.remove("required") {
+        required.extend(own);
+    }
+    required.push(json!("next"));
+    schema.insert("properties".to_owned(), Value::Object(properties));
+    schema.insert("required".to_owned(), Value::Array(required));
+    body
+}

@@ -1,0 +1,94 @@
+//! The state of an installation.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::resolution::StaleDocument;
+use super::snapshot::BaseDocument;
+use super::{DiffDocument, WaiverDocument};
+use crate::ops::status::Status;
+use crate::snapshot::Operation;
+use crate::workspace::Layout;
+
+/// The state of an installation.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct StatusDocument {
+    /// The installation's directory.
+    pub root: String,
+    /// How it is laid out.
+    pub layout: Layout,
+    /// ComfyUI's directory, relative to the root where it lies in it; null if a base
+    /// directory names none.
+    pub core: Option<String>,
+    /// Why this core, in words.
+    pub core_reason: String,
+    /// The Python's path.
+    pub python: String,
+    /// Its version.
+    pub python_version: String,
+    /// Why it was chosen, in words.
+    pub python_reason: String,
+    /// What the environment sees of its read-only base; null if it sees none.
+    pub base: Option<BaseDocument>,
+    /// The id of the newest snapshot; null before the first.
+    pub snapshot: Option<String>,
+    /// What differs from the newest snapshot.
+    pub drift: DiffDocument,
+    /// Why the lock is stale; empty if it is fresh, or if there is none.
+    pub stale: Vec<StaleDocument>,
+    /// An operation that was cut short and has to be undone; null if there is none.
+    pub interrupted: Option<InterruptedDocument>,
+    /// Files that make ComfyUI-Manager change things at the next start.
+    pub startup_scripts: Vec<String>,
+    /// What to do next, in words.
+    pub hints: Vec<String>,
+    /// What is violated and does not stand in the way: by the lock, else as things are.
+    pub waivers: Vec<WaiverDocument>,
+}
+
+/// An operation that was cut short.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Interrupted")]
+pub struct InterruptedDocument {
+    /// Its number in the history.
+    pub operation: i64,
+    /// Its kind: `add`, `rollback` and so on.
+    pub kind: String,
+    /// The command line.
+    pub command: String,
+    /// When it began (RFC 3339, UTC).
+    pub started: String,
+}
+
+impl From<&Operation> for InterruptedDocument {
+    fn from(operation: &Operation) -> Self {
+        Self {
+            operation: operation.number,
+            kind: operation.kind.clone(),
+            command: operation.command.clone(),
+            started: operation.started.clone(),
+        }
+    }
+}
+
+impl From<&Status> for StatusDocument {
+    fn from(status: &Status) -> Self {
+        Self {
+            root: status.root.clone(),
+            layout: status.layout,
+            core: status.core.clone(),
+            core_reason: status.core_reason.to_owned(),
+            python: status.python.clone(),
+            python_version: status.python_version.clone(),
+            python_reason: status.python_reason.clone(),
+            base: status.base.as_ref().map(Into::into),
+            snapshot: status.snapshot.clone(),
+            drift: DiffDocument::new("@", "env", &status.drift),
+            stale: StaleDocument::all(&status.stale),
+            interrupted: status.interrupted.as_ref().map(Into::into),
+            startup_scripts: status.startup_scripts.clone(),
+            hints: status.hints.clone(),
+            waivers: WaiverDocument::all(&status.waivers),
+        }
+    }
+}
