@@ -13,6 +13,8 @@ pub trait Progress: Send + Sync {
     fn at(&self, _done: u64, _note: &str) {}
     /// The present step is over.
     fn end(&self) {}
+    /// Something that a person should know, whatever comes of the work.
+    fn warning(&self, _text: &str) {}
 }
 
 /// Hears nothing.

@@ -6,12 +6,25 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::screen::Screen;
 use crate::progress::Progress;
 
 /// A spinner or bar on stderr, shown only if a step takes a while.
 #[derive(Debug, Default)]
 pub struct Bars {
     bar: Mutex<Option<ProgressBar>>,
+    told: Mutex<Vec<String>>,
+    screen: Option<Screen>,
+}
+
+impl Bars {
+    /// Makes one that writes warnings to the screen.
+    pub fn on(screen: Screen) -> Self {
+        Self {
+            screen: Some(screen),
+            ..Self::default()
+        }
+    }
 }
 
 impl Progress for Bars {
@@ -57,6 +70,17 @@ impl Progress for Bars {
             bar.finish_and_clear();
         }
     }
+
+    fn warning(&self, text: &str) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        // A command may look at the installation more than once.
+        if let Some(screen) = &self.screen
+            && !told.iter().any(|known| known == text)
+        {
+            screen.warning(text);
+            told.push(text.to_owned());
+        }
+    }
 }
 
 /// Progress as JSON lines on stderr, for programs.
@@ -93,5 +117,9 @@ impl Progress for JsonLines {
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         Self::line(&serde_json::json!({"event": "end", "what": what}));
+    }
+
+    fn warning(&self, text: &str) {
+        Self::line(&serde_json::json!({"event": "warning", "message": text}));
     }
 }

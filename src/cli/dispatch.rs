@@ -410,6 +410,7 @@ impl Run<'_> {
                 };
                 view::cache::show_cache(screen, &request, &ops::cache::run(context, &request)?)
             }
+            Command::SelfInfo => view::self_info::show_self(screen, &ops::self_info::run(context)?),
             Command::Completions { shell } => {
                 let mut text = Vec::new();
                 clap_complete::generate(*shell, &mut Cli::command(), "portenv", &mut text);

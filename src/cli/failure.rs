@@ -191,9 +191,22 @@ impl From<OpError> for Failure {
             },
             OpError::PythonMismatch { .. } => Self::new("python-mismatch", Exit::Usage, message)
                 .hint("name the Python of the snapshot with --python PATH"),
+            OpError::PythonMoved { found, .. } => {
+                Self::new("python-mismatch", Exit::Usage, message).hint(format!(
+                    "if `{found}` is meant, name it: --python, or in portenv.toml: [installation] python"
+                ))
+            }
             OpError::ManagedPython(_) => Self::new("refused", Exit::No, message)
                 .hint("make a virtual environment in the installation: python -m venv .venv")
                 .hint("or allow the change in portenv.toml: [installation] allow-system = true"),
+            OpError::NoCore { logged, .. } => {
+                let failure = Self::new("no-installation", Exit::Usage, message)
+                    .hint("name it with --core DIR, or in portenv.toml: [installation] comfyui");
+                match logged {
+                    Some(dir) => failure.hint(format!("its newest log tells of `{dir}`")),
+                    None => failure,
+                }
+            }
             OpError::NoRoom { .. } => Self::new("disk", Exit::NotApplied, message)
                 .hint("make room on the disk and run the command again"),
             OpError::Unrestorable(_) => Self::new("refused", Exit::No, message).hint(
@@ -237,7 +250,7 @@ fn of_workspace(error: WorkspaceError, message: String) -> Failure {
 
 fn of_python(error: &PythonError, message: String) -> Failure {
     match error {
-        PythonError::None { .. } | PythonError::Missing { .. } => {
+        PythonError::None { .. } | PythonError::Missing { .. } | PythonError::Seed { .. } => {
             Failure::new("no-python", Exit::Usage, message)
                 .hint("name it with --python PATH, or in portenv.toml: [installation] python")
         }

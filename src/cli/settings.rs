@@ -7,6 +7,7 @@ use camino::Utf8PathBuf;
 
 use super::args::{GlobalArgs, ProgressForm};
 use super::bars::{Bars, JsonLines};
+use super::screen::Screen;
 use crate::host::volume::Locality;
 use crate::host::{Clock, LockPolicy, fs};
 use crate::ops::Context;
@@ -59,7 +60,11 @@ pub fn context(global: &GlobalArgs, cancel: Cancel) -> Result<Context, String> {
     let progress: Arc<dyn Progress> = match global.progress {
         ProgressForm::Json => Arc::new(JsonLines::default()),
         ProgressForm::Auto if global.quiet => Arc::new(Silent),
-        ProgressForm::Auto => Arc::new(Bars::default()),
+        ProgressForm::Auto => Arc::new(Bars::on(Screen::new(
+            global.format,
+            global.color,
+            global.quiet,
+        ))),
     };
     let home = path("HOME").or_else(|| path("USERPROFILE"));
     let netrc = path("NETRC").or_else(|| home.as_ref().map(|home| home.join(".netrc")));

@@ -20,6 +20,26 @@ struct DirectUrl {
     subdirectory: Option<String>,
     vcs_info: Option<VcsInfo>,
     dir_info: Option<DirInfo>,
+    archive_info: Option<ArchiveInfo>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+struct ArchiveInfo {
+    hash: Option<String>,
+    hashes: BTreeMap<String, String>,
+}
+
+impl ArchiveInfo {
+    /// Returns the digest: in a table of its own, or as `sha256=…` in files of before.
+    fn sha256(self) -> Option<String> {
+        let old = self
+            .hash
+            .as_deref()
+            .and_then(|text| text.strip_prefix("sha256="));
+        let found = self.hashes.get("sha256").map(String::as_str).or(old)?;
+        Some(found.to_ascii_lowercase())
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -43,7 +63,12 @@ pub enum Origination {
     Direct(Source),
     /// `direct_url.json` names a file that is gone (official portables are built
     /// so): it counts as coming from an index.
-    GoneFile(String),
+    GoneFile {
+        /// The URL.
+        url: String,
+        /// The digest of the file, where it was written down.
+        sha256: Option<String>,
+    },
 }
 
 /// One installed distribution.
@@ -61,6 +86,8 @@ pub struct Distribution {
     pub digest: Option<String>,
     /// Parts that a whole dist-info has and this one lacks.
     pub lacks: Vec<&'static str>,
+    /// The program that installed it, by its own word.
+    pub installer: Option<String>,
     /// The wheel tags it was built for, read when they are asked for.
     tags: OnceLock<Vec<String>>,
 }
@@ -75,6 +102,7 @@ impl Distribution {
             origination: Origination::Index,
             digest: None,
             lacks: Vec::new(),
+            installer: None,
             tags: OnceLock::from(tags),
         }
     }
@@ -82,6 +110,17 @@ impl Distribution {
     /// Returns the wheel tags it was built for, one text each.
     pub fn tags(&self) -> &[String] {
         self.tags.get_or_init(|| wheel_tags(&self.dir))
+    }
+
+    /// Reports whether conda installed it: no index has its files.
+    pub fn is_of_conda(&self) -> bool {
+        self.installer.as_deref() == Some("conda")
+    }
+
+    /// Reports whether it can neither be replaced nor removed: conda keeps to itself
+    /// which files it has.
+    pub fn is_fixed(&self) -> bool {
+        self.is_of_conda() && self.lacks.contains(&"RECORD")
     }
 
     /// Reads its requirements; a broken METADATA has none.
@@ -110,6 +149,23 @@ pub struct Installed {
     /// Distributions of which two metadata directories were found; the newer
     /// version is the one listed.
     pub doubled: Vec<(Name, Utf8PathBuf)>,
+    /// What a virtual environment sees of its base: read, never changed.
+    base: Option<Base>,
+}
+
+/// The packages of the Python that a virtual environment was made from and sees.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Base {
+    /// The Python's prefix.
+    pub prefix: Utf8PathBuf,
+    by_name: BTreeMap<Name, Distribution>,
+}
+
+impl Base {
+    /// Returns all its distributions, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Distribution> {
+        self.by_name.values()
+    }
 }
 
 /// Tools that stay unless a lock names them.
@@ -130,7 +186,49 @@ impl Installed {
                 }
             }
         }
+        if !interpreter.beneath.is_empty() {
+            let mut base = Base {
+                prefix: interpreter.prefix.clone(),
+                by_name: BTreeMap::new(),
+            };
+            // What an earlier directory of the search path holds hides what is in a later one.
+            for dir in &interpreter.beneath {
+                for name in fs::find_dir(dir)? {
+                    if let Some(distribution) = read_distribution(dir, &name) {
+                        base.by_name
+                            .entry(distribution.name.clone())
+                            .or_insert(distribution);
+                    }
+                }
+            }
+            found.base = Some(base);
+        }
         Ok(found)
+    }
+
+    /// Returns the base that is seen beneath, if one is.
+    pub fn base(&self) -> Option<&Base> {
+        self.base.as_ref()
+    }
+
+    /// Finds what of the base is seen under a name: nothing if the environment has its own.
+    pub fn beneath(&self, name: &Name) -> Option<&Distribution> {
+        match self.by_name.get(name) {
+            Some(_) => None,
+            None => self.base.as_ref()?.by_name.get(name),
+        }
+    }
+
+    /// Finds what Python sees under a name: the environment's own, else the base's.
+    pub fn seen_as(&self, name: &Name) -> Option<&Distribution> {
+        self.get(name).or_else(|| self.beneath(name))
+    }
+
+    /// Returns all that Python sees: the environment's own, then what shows of the base.
+    pub fn seen(&self) -> impl Iterator<Item = &Distribution> {
+        let base = self.base.iter().flat_map(Base::iter);
+        let showing = base.filter(|found| !self.by_name.contains_key(&found.name));
+        self.iter().chain(showing)
     }
 
     /// Adds one distribution; of two with one name the newer is listed.
@@ -197,6 +295,7 @@ fn read_distribution(site: &Utf8Path, entry: &str) -> Option<Distribution> {
             digest: (!rows.is_empty()).then(|| record::content_digest(&rows)),
             lacks: lacks.filter(|file| !is_there(file)).collect(),
             tags: OnceLock::new(),
+            installer: installer(read("INSTALLER")),
             dir,
         });
     }
@@ -210,12 +309,20 @@ fn read_distribution(site: &Utf8Path, entry: &str) -> Option<Distribution> {
     Some(Distribution {
         name: Name::parse(&metadata.name).or_else(|| Name::parse(stem.split('-').next()?))?,
         version: Version::from_str(&metadata.version).ok()?,
+        installer: installer(fs::find_bytes(&dir.join("INSTALLER")).ok().flatten()),
         dir,
         origination: Origination::Index,
         digest: None,
         lacks: vec!["RECORD"],
         tags: OnceLock::from(Vec::new()),
     })
+}
+
+/// Reads which program installed a distribution (PEP 376).
+fn installer(file: Option<Vec<u8>>) -> Option<String> {
+    let bytes = file?;
+    let text = String::from_utf8_lossy(&bytes);
+    Some(text.lines().next()?.trim().to_owned())
 }
 
 fn wheel_tags(dir: &Utf8Path) -> Vec<String> {
@@ -228,6 +335,11 @@ fn wheel_tags(dir: &Utf8Path) -> Vec<String> {
         .filter_map(|line| line.strip_prefix("Tag:"))
         .map(|tag| tag.trim().to_owned())
         .collect()
+}
+
+fn gone(url: String, archive: Option<ArchiveInfo>) -> Origination {
+    let sha256 = archive.and_then(ArchiveInfo::sha256);
+    Origination::GoneFile { url, sha256 }
 }
 
 fn origination(direct_url: Option<Vec<u8>>) -> Origination {
@@ -255,8 +367,8 @@ fn origination(direct_url: Option<Vec<u8>>) -> Origination {
             path: path.into_string(),
             editable: direct.dir_info.is_some_and(|info| info.editable),
         }),
-        Some(_) => Origination::GoneFile(url),
-        None if url.starts_with("file:") => Origination::GoneFile(url),
+        Some(_) => gone(url, direct.archive_info),
+        None if url.starts_with("file:") => gone(url, direct.archive_info),
         None => Origination::Direct(Source::Url {
             url,
             subdirectory: direct.subdirectory,

@@ -8,19 +8,25 @@ use serde::{Deserialize, Serialize};
 use crate::host::fs::{self, FsError};
 use crate::host::process::Call;
 use crate::package::target::{Arch, MachineFacts, Os, Platform};
-use crate::package::{Target, Version};
+use crate::package::{Target, VenvConfig, Version};
 
 /// Prints what we need as JSON. `-S` keeps `site` from running `.pth` files, so a
-/// venv's Python reports its base prefix; the environment's folder is passed in.
+/// venv's Python reports its base prefix; the environment's folder is passed in, and
+/// whether it sees the packages of its base. `site` itself runs nothing when imported.
 const QUESTION: &str = r#"
 import json, os, platform, sys, sysconfig
-root = sys.argv[1]
+root, sees_base = sys.argv[1:3]
 names = sysconfig.get_scheme_names()
 if root:
     scheme = "venv" if "venv" in names else ("nt" if os.name == "nt" else "posix_prefix")
     paths = sysconfig.get_paths(scheme, vars={"base": root, "platbase": root, "installed_base": root, "installed_platbase": root})
 else:
     paths = sysconfig.get_paths()
+beneath = []
+if sees_base:
+    import site
+    prefixes = dict.fromkeys([sys.base_prefix, sys.base_exec_prefix])
+    beneath = [path for path in site.getsitepackages(prefixes) if os.path.isdir(path)]
 libc = platform.libc_ver()
 print(json.dumps({
     "version": ".".join(map(str, sys.version_info[:3])),
@@ -29,6 +35,7 @@ print(json.dumps({
     "release": platform.release(), "platform_version": platform.version(),
     "libc": list(libc), "mac": platform.mac_ver()[0],
     "purelib": paths["purelib"], "platlib": paths["platlib"], "scripts": paths["scripts"],
+    "prefix": sys.base_prefix, "beneath": beneath,
     "managed": (not root) and os.path.exists(os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")),
 }))
 "#;
@@ -59,6 +66,10 @@ pub struct Interpreter {
     pub platlib: Utf8PathBuf,
     /// Where scripts are installed.
     pub scripts: Utf8PathBuf,
+    /// The Python itself, or the one that a virtual environment was made from.
+    pub prefix: Utf8PathBuf,
+    /// Where a virtual environment that sees its base finds the base's packages.
+    pub beneath: Vec<Utf8PathBuf>,
     /// Another program manages its packages (PEP 668).
     pub managed: bool,
 }
@@ -94,12 +105,18 @@ pub enum InterpreterError {
 /// Fails if it cannot be run or says something unexpected.
 pub fn ask(path: &Utf8Path, cache: Option<&Utf8Path>) -> Result<Interpreter, InterpreterError> {
     let environment = environment_of(path);
+    let sees_base = match &environment {
+        Some(dir) => fs::find_text(&dir.join("pyvenv.cfg"))?
+            .is_some_and(|text| VenvConfig::parse(&text).system_site),
+        None => false,
+    };
     // The link's target tells when a base Python was upgraded under a venv.
     let real = fs::canonical(path)?;
     let (size, changed) = fs::stamp(&real)?;
     let key = format!(
-        "{path}\n{real}\n{size}\n{changed}\n{}",
-        env!("CARGO_PKG_VERSION")
+        "{path}\n{real}\n{size}\n{changed}\n{sees_base}\n{}\n{}",
+        env!("CARGO_PKG_VERSION"),
+        crate::host::digest::short(QUESTION.as_bytes()),
     );
     let kept = cache.map(|dir| {
         dir.join("interpreters").join(format!(
@@ -124,6 +141,7 @@ pub fn ask(path: &Utf8Path, cache: Option<&Utf8Path>) -> Result<Interpreter, Int
     let root = environment.as_ref().map_or("", |dir| dir.as_str());
     let finished = Call::new(path.as_str())
         .args(["-I", "-S", "-X", "utf8", "-c", QUESTION, root])
+        .arg(if sees_base { "1" } else { "" })
         .run()
         .map_err(|error| broken(error.source.to_string()))?;
     if !finished.ok() {

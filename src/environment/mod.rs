@@ -3,6 +3,7 @@
 //! Never: runs anything of the environment but the interpreter itself, with
 //! `-I -S`, so that no `.pth` file and no `sitecustomize` is executed.
 
+pub mod embedded;
 pub mod headers;
 pub mod installed;
 pub mod interpreter;

@@ -22,7 +22,7 @@ pub fn find_families(names: &[&Name], families: &[Family]) -> Vec<Vec<Name>> {
 pub fn shared_files(members: &[Name], installed: &Installed) -> Option<String> {
     let mut seen = BTreeSet::new();
     let mut shared = BTreeSet::new();
-    for distribution in members.iter().filter_map(|name| installed.get(name)) {
+    for distribution in members.iter().filter_map(|name| installed.seen_as(name)) {
         let paths: BTreeSet<String> = distribution
             .rows()
             .into_iter()

@@ -33,7 +33,7 @@ pub fn find_violations(
         })
     };
     let check = |asker: Asker, wanted: &Requirement, text: &str, must: bool| {
-        let there = installed.get(&wanted.name);
+        let there = installed.seen_as(&wanted.name);
         let met = match there {
             Some(found) => {
                 wanted.url.is_some() || wanted.specifiers.range().contains(&found.version)
@@ -73,7 +73,7 @@ pub fn find_violations(
     let mut seen: BTreeSet<(Name, Option<Extra>)> = BTreeSet::new();
     let mut of_packages = BTreeSet::new();
     while let Some((name, extras)) = open.pop_front() {
-        let Some(asking) = installed.get(&name) else {
+        let Some(asking) = installed.seen_as(&name) else {
             continue;
         };
         let parts = std::iter::once(None).chain(extras.into_iter().map(Some));

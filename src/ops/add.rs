@@ -4,7 +4,7 @@ use super::changes::{NodeChange, NodeChangeKind};
 use super::context::Context;
 use super::error::OpError;
 use super::outcome::{Applied, Consent};
-use super::packages::PackageGoal;
+use super::packages::{PackageGoal, check_managed};
 use super::preview::{Preview, PreviewRequest, PreviewStatus, brought, preview_in};
 use super::transaction::{Transaction, scratch_dir, start};
 use crate::host::fs;
@@ -59,8 +59,6 @@ pub fn run(
             to: Some(staged.node.clone()),
         });
     }
-    consent.get(&preview.plan, &preview.changes, &nodes)?;
-    let transaction = Transaction::prepare(context, &site, held)?;
     let old_lock = Lock::find(&site.installation.lock_path())?;
     let goal = PackageGoal::of_lock(
         lock,
@@ -68,6 +66,9 @@ pub fn run(
         &site.installation.root,
         brought(&site, old_lock.as_ref())?,
     );
+    check_managed(&site, &goal, &site.installed()?)?;
+    consent.get(&preview.plan, &preview.changes, &nodes)?;
+    let transaction = Transaction::prepare(context, &site, held)?;
     let finished = transaction.run(|change| {
         change.open("add", command)?;
         let stamp = context.clock.now().to_string();

@@ -9,7 +9,7 @@ use crate::host::{digest, fs};
 use crate::index::{Index, IndexError, Page, Scout, Want};
 use crate::lock::Lock;
 use crate::package::{DistFile, FileKind, Metadata, Name, Source, Target, Version};
-use crate::snapshot::{PackageState, SourceRecord, State};
+use crate::snapshot::{BaseState, PackageState, SourceRecord, State};
 use crate::store::repack;
 use crate::workspace::settings::StoreMode;
 
@@ -85,7 +85,21 @@ pub fn capture(
         ),
         platform: site.target.platform.triple(),
         lock: fs::find_text(&installation.lock_path())?,
+        base: installed.base().map(|base| BaseState {
+            prefix: base.prefix.to_string(),
+            packages: base.iter().map(beneath).collect(),
+        }),
     })
+}
+
+/// What is not ours to change is recorded by version and digest alone.
+fn beneath(distribution: &Distribution) -> PackageState {
+    PackageState {
+        name: distribution.name.clone(),
+        version: distribution.version.clone(),
+        digest: distribution.digest.clone(),
+        source: None,
+    }
 }
 
 /// Only the pages themselves are wanted; nothing follows from one.
@@ -121,6 +135,14 @@ fn source_of(
     let mut wheel = None;
     // What was built here can be had again only as it is: a second build would differ.
     let mut built = None;
+    // No index has the files of conda's build, only others of the same version.
+    if distribution.is_of_conda() {
+        let store = knowledge
+            .index
+            .map(|_| keep(site, distribution))
+            .transpose()?;
+        return Ok(store.flatten());
+    }
     if let Origination::Direct(source) = &distribution.origination {
         // A wheel by path may be gone tomorrow; a commit or address stays.
         match source {
@@ -155,16 +177,21 @@ fn source_of(
         Err(_) if wheel.is_none() => return Ok(None),
         _ => {}
     }
+    Ok(keep(site, distribution)?.or(built))
+}
+
+/// Keeps a distribution in the store as it is installed, if that may and can be.
+fn keep(site: &Site, distribution: &Distribution) -> Result<Option<SourceRecord>, OpError> {
     if site.installation.settings.policy.store == Some(StoreMode::None)
         || !distribution.lacks.is_empty()
     {
-        return Ok(built);
+        return Ok(None);
     }
     let store = site.installation.own_dir().join("store");
     match repack(distribution, &store) {
         Ok((file, sha256)) => Ok(Some(SourceRecord::Store { file, sha256 })),
         Err(crate::store::StoreError::File(error)) if error.is_full() => Err(error.into()),
-        Err(_) => Ok(built),
+        Err(_) => Ok(None),
     }
 }
 
@@ -226,8 +253,8 @@ fn from_lock(lock: &Lock, distribution: &Distribution, target: &Target) -> Optio
     }
 }
 
-/// Looks for the file by name, version and fit; a wheel that was built here from an
-/// sdist is found as that sdist.
+/// Looks for the file by its digest where that was written down, else by name, version
+/// and fit; a wheel that was built here from an sdist is found as that sdist.
 fn from_index(
     index: &dyn Index,
     distribution: &Distribution,
@@ -240,6 +267,22 @@ fn from_index(
         return Ok(None);
     };
     let files = page.files(at);
+    if let Origination::GoneFile {
+        sha256: Some(sha256),
+        ..
+    } = &distribution.origination
+    {
+        // A file of the same name with another digest is another build.
+        let mut all = files.iter().filter_map(|file| page.cold(*file));
+        let same = all.find(|cold| cold.file.sha256() == Some(sha256));
+        let hashed = files
+            .iter()
+            .filter_map(|file| page.cold(*file))
+            .all(|cold| cold.file.sha256().is_some());
+        if same.is_some() || hashed {
+            return Ok(same.map(|cold| record(page.index(), &cold.file)));
+        }
+    }
     let wheel = files
         .iter()
         .filter(|file| file.kind() == FileKind::Wheel)

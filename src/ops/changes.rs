@@ -177,15 +177,19 @@ pub struct Difference {
     pub nodes: Vec<NodeChange>,
     /// The core's commit or version changed.
     pub core: Option<NodeChange>,
+    /// Packages of the read-only base beneath: others changed them, and no rollback does.
+    pub base: Vec<ChangeInfo>,
 }
 
 impl Difference {
     /// Compares two states.
     pub fn between(before: &State, after: &State) -> Self {
-        let changes = crate::lock::compare(&before.sides(), &after.sides())
-            .iter()
-            .map(ChangeInfo::new)
-            .collect();
+        let compared = |before, after| {
+            let changes = crate::lock::compare(&before, &after);
+            changes.iter().map(ChangeInfo::new).collect()
+        };
+        let changes = compared(before.sides(), after.sides());
+        let base = compared(before.base_sides(), after.base_sides());
         let nodes = compare_nodes(&before.nodes, &after.nodes);
         let core = match (&before.core, &after.core) {
             (Some(old), Some(new)) if old.commit != new.commit || old.version != new.version => {
@@ -202,11 +206,17 @@ impl Difference {
             changes,
             nodes,
             core,
+            base,
         }
     }
 
     /// Reports whether there is no difference.
     pub fn is_empty(&self) -> bool {
+        self.is_of_base() && self.base.is_empty()
+    }
+
+    /// Reports whether nothing differs but perhaps the base, which is not ours to change.
+    pub fn is_of_base(&self) -> bool {
         self.changes.is_empty() && self.nodes.is_empty() && self.core.is_none()
     }
 }

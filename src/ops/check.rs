@@ -40,6 +40,7 @@ pub fn run(
     flags: &ResolveFlags,
 ) -> Result<CheckOutcome, OpError> {
     let site = context.site()?;
+    site.needs_core()?;
     let policy = &site.installation.settings.check;
     let mut findings = Findings::default();
     let reading = ResolveFlags {

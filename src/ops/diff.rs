@@ -1,5 +1,7 @@
 //! `diff`: any two of snapshots, locks and the environment.
 
+use std::collections::BTreeSet;
+
 use camino::Utf8Path;
 
 use super::changes::Difference;
@@ -9,6 +11,7 @@ use super::rollback::find;
 use super::status::present;
 use crate::host::fs;
 use crate::lock::Lock;
+use crate::package::Name;
 use crate::snapshot::{Db, PackageState, State};
 
 /// A difference with what was compared.
@@ -42,6 +45,27 @@ pub fn run(
     let locks = before.1.take().zip(after.1.take());
     // A lock knows no nodes and no digests: only what both sides know is compared.
     if before.2 || after.2 {
+        // What an environment sees of its base counts as far as a lock names it.
+        let named = |state: &State| -> BTreeSet<Name> {
+            state
+                .packages
+                .iter()
+                .map(|package| package.name.clone())
+                .collect()
+        };
+        let names = [named(&after.0), named(&before.0)];
+        for (state, other) in [&mut before.0, &mut after.0].into_iter().zip(&names) {
+            let own = named(state);
+            let base = state
+                .base
+                .take()
+                .map(|base| base.packages)
+                .unwrap_or_default();
+            let counts = |package: &PackageState| {
+                other.contains(&package.name) && !own.contains(&package.name)
+            };
+            state.packages.extend(base.into_iter().filter(counts));
+        }
         for state in [&mut before.0, &mut after.0] {
             state.nodes.clear();
             state.core = None;

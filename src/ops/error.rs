@@ -105,9 +105,25 @@ pub enum OpError {
         /// The version found.
         found: String,
     },
+    /// The Python is not the one that the history knows, and nobody named it.
+    #[error("the last snapshot is of the Python `{recorded}`, but `{found}` would be changed")]
+    PythonMoved {
+        /// The recorded interpreter.
+        recorded: String,
+        /// The interpreter found.
+        found: String,
+    },
     /// Another program manages the Python.
     #[error("`{0}` is managed by another program (PEP 668)")]
     ManagedPython(Utf8PathBuf),
+    /// A base directory whose core nobody named.
+    #[error("`{root}` is a base directory, and nobody says which ComfyUI uses it")]
+    NoCore {
+        /// The base directory.
+        root: Utf8PathBuf,
+        /// The core that the newest log tells of.
+        logged: Option<Utf8PathBuf>,
+    },
     /// Not enough room.
     #[error("`{path}` has {} free, but about {} are needed", show_bytes(*.free), show_bytes(*.needed))]
     NoRoom {

@@ -1,14 +1,16 @@
 //! `init`: look around, write `portenv.toml`, record the first snapshot.
 
 use super::backend::{self, Backend};
-use super::context::Context;
+use super::context::{Context, Site};
 use super::error::OpError;
 use super::transaction::{heal, record_present, take_lock};
 use crate::host::fs;
 use crate::package::Name;
-use crate::snapshot::Db;
+use crate::requirements::origin::show_path;
+use crate::snapshot::{BaseState, Db};
 use crate::workspace::Settings;
 use crate::workspace::node::{Core, Node};
+use crate::workspace::{CoreReason, Layout, PythonReason};
 
 /// What `init` found and did.
 #[derive(Debug, Clone)]
@@ -22,7 +24,13 @@ pub struct InitOutcome {
     /// Its version.
     pub python_version: String,
     /// Why it was chosen.
-    pub python_reason: &'static str,
+    pub python_reason: String,
+    /// How the installation is laid out.
+    pub layout: Layout,
+    /// Why this core.
+    pub core_reason: &'static str,
+    /// The read-only base beneath the environment.
+    pub base: Option<BaseState>,
     /// The torch that is installed, with its backend's tag.
     pub torch: Option<String>,
     /// What torch was built for, and where it is from.
@@ -55,15 +63,18 @@ pub fn run(context: &Context) -> Result<InitOutcome, OpError> {
     fs::check_writable(&root)?;
     let held = take_lock(context, &site, "init")?;
     let mut db = Db::open(&site.installation.own_dir())?;
+    if let Some(head) = db.head()? {
+        site.needs_known_python(&db.state_of(&head)?.python_path)?;
+    }
     heal(context, &site, &mut db, &held)?;
     let installed = site.installed()?;
     let torch = Name::parse("torch")
-        .and_then(|name| installed.get(&name))
+        .and_then(|name| installed.seen().find(|found| found.name == name))
         .map(|found| found.version.to_string());
     let found = backend::of_site(&site, &installed);
     let settings_path = root.join("portenv.toml");
     let before = fs::find_text(&settings_path)?;
-    let mut text = before.clone().unwrap_or_else(|| TEMPLATE.to_owned());
+    let mut text = before.clone().unwrap_or_else(|| template(&site));
     if let Some(found) = &found {
         let settings = &site.installation.settings;
         if let Some(edited) = backend::with_index(&text, settings, &found.backend)? {
@@ -89,7 +100,10 @@ pub fn run(context: &Context) -> Result<InitOutcome, OpError> {
         core: site.installation.core(),
         python: crate::requirements::origin::show_path(&root, &site.interpreter.path),
         python_version: site.target.python.to_string(),
-        python_reason: site.choice.reason.shown(),
+        python_reason: site.choice.why(),
+        layout: site.installation.layout,
+        core_reason: site.installation.core_reason.shown(),
+        base: state.base.clone(),
         torch,
         backend,
         warnings,
@@ -104,11 +118,33 @@ pub fn run(context: &Context) -> Result<InitOutcome, OpError> {
 }
 
 /// A settings file that says what it could say; only what was found is in force.
-const TEMPLATE: &str = "\
-# Policy of this ComfyUI installation. Every part is optional.
-# portenv keeps comments and order when it edits this file.
-
-[policy]
-# These keep version, local tag and index unless --allow-change names them.
-protect = [\"torch\", \"torchvision\", \"torchaudio\", \"xformers\"]
-";
+fn template(site: &Site) -> String {
+    let installation = &site.installation;
+    let mut text = String::from(
+        "# Policy of this ComfyUI installation. Every part is optional.\n\
+         # portenv keeps comments and order when it edits this file.\n\n",
+    );
+    // What was named this once is meant for every command to come.
+    let core = (installation.comfyui.as_ref())
+        .filter(|_| installation.core_reason == CoreReason::Flag)
+        .map(|core| ("comfyui", core));
+    let python =
+        (site.choice.reason == PythonReason::Flag).then_some(("python", &site.choice.path));
+    let named: Vec<_> = core.into_iter().chain(python).collect();
+    if !named.is_empty() {
+        text.push_str("[installation]\n");
+        for (key, path) in named {
+            let shown = show_path(&installation.root, path);
+            let mut table = toml_edit::DocumentMut::new();
+            table[key] = toml_edit::value(shown);
+            text.push_str(&table.to_string());
+        }
+        text.push('\n');
+    }
+    text.push_str(
+        "[policy]\n\
+         # These keep version, local tag and index unless --allow-change names them.\n\
+         protect = [\"torch\", \"torchvision\", \"torchaudio\", \"xformers\"]\n",
+    );
+    text
+}

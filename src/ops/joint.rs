@@ -85,7 +85,7 @@ pub fn known_waivers(
     lock: Option<&Lock>,
     targets: &[Target],
 ) -> Result<Vec<Waiver>, OpError> {
-    let version = |name: &Name| Some(installed.get(name)?.version.clone());
+    let version = |name: &Name| Some(installed.seen_as(name)?.version.clone());
     let own = lock.filter(|lock| lock.input_digest.is_some());
     let mut waivers = match own {
         Some(lock) => lock.standing_waivers(&known.lines, version),
@@ -156,7 +156,7 @@ fn has_core(lines: &[Line], installed: &Installed) -> bool {
     for line in wanted {
         let name = &line.requirement.name;
         all += 1;
-        there += usize::from(installed.get(name).is_some() && !SEEDS.contains(&name.as_str()));
+        there += usize::from(installed.seen_as(name).is_some() && !SEEDS.contains(&name.as_str()));
     }
     there * 2 > all
 }
@@ -175,7 +175,7 @@ fn installed_nodes<'l>(lines: &'l [Line], installed: &Installed) -> BTreeSet<&'l
     lines
         .iter()
         .filter(|line| may_waive(line) && !core.contains(&line.requirement.name))
-        .filter(|line| installed.get(&line.requirement.name).is_some())
+        .filter(|line| installed.seen_as(&line.requirement.name).is_some())
         .filter_map(|line| line.origin.name.as_ref())
         .collect()
 }
@@ -341,7 +341,7 @@ impl Joint<'_> {
     }
 
     fn version(&self, name: &Name) -> Option<Version> {
-        Some(self.installed.get(name)?.version.clone())
+        Some(self.installed.seen_as(name)?.version.clone())
     }
 
     fn is_new(&self, line: &Line) -> bool {

@@ -10,7 +10,7 @@ use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::joint::{Joint, Tolerance, is_lived_in, known_waivers};
 use super::rebuild::refuse_lock;
 use super::transaction::start;
-use crate::environment::Installed;
+use crate::environment::{Distribution, Installed};
 use crate::index::{Index, RemoteIndex};
 use crate::lock::{Lock, StaleReason, check_freshness};
 use crate::nodes::Staged;
@@ -115,6 +115,13 @@ pub fn protected(settings: &Settings, installed: &Installed, allow_change: &[Str
 /// Makes the lines that keep protected packages as they are, on the machine that has
 /// them: of several targets that is the real one.
 pub fn protection_lines(names: &[Name], installed: &Installed, targets: &[Target]) -> Vec<Line> {
+    protection_lines_of(names.iter().filter_map(|name| installed.get(name)), targets)
+}
+
+fn protection_lines_of<'a>(
+    distributions: impl Iterator<Item = &'a Distribution>,
+    targets: &[Target],
+) -> Vec<Line> {
     let own = match targets {
         [_] => Some(Marker::default()),
         several => several
@@ -126,9 +133,7 @@ pub fn protection_lines(names: &[Name], installed: &Installed, targets: &[Target
     let Some(marker) = own else {
         return Vec::new();
     };
-    names
-        .iter()
-        .filter_map(|name| installed.get(name))
+    distributions
         .map(|distribution| {
             let specifiers = Specifiers::exactly(&distribution.version);
             Line {
@@ -148,13 +153,45 @@ pub fn protection_lines(names: &[Name], installed: &Installed, targets: &[Target
         .collect()
 }
 
+/// Makes the lines that keep what portenv cannot change: what an environment sees of its
+/// base, and what conda installed without saying which files it has. Names in
+/// `allow_change` are installed over the base.
+pub fn fixed_lines(
+    installed: &Installed,
+    targets: &[Target],
+    allow_change: &[String],
+) -> Vec<Line> {
+    let allowed = |name: &Name| {
+        let mut names = allow_change.iter().filter_map(|text| Name::parse(text));
+        names.any(|allowed| allowed == *name)
+    };
+    let prefix = installed.base().map(|base| base.prefix.as_str());
+    let mut lines = Vec::new();
+    for found in installed.seen() {
+        let owner = match prefix {
+            Some(prefix) if installed.beneath(&found.name).is_some() => prefix,
+            _ if found.is_fixed() => "conda",
+            _ => continue,
+        };
+        if allowed(&found.name) {
+            continue;
+        }
+        let held = protection_lines_of(std::iter::once(found), targets);
+        lines.extend(held.into_iter().map(|mut line| {
+            line.origin.file = Some(owner.to_owned());
+            line
+        }));
+    }
+    lines
+}
+
 /// Prefers what is locked, then what is installed.
 pub fn preferences(lock: Option<&Lock>, installed: &Installed) -> Preferences {
     let mut preferences = Preferences::default();
     if let Some(lock) = lock {
         lock.prefer(&mut preferences);
     }
-    for distribution in installed.iter() {
+    for distribution in installed.seen() {
         let kept = Kept {
             version: distribution.version.clone(),
             metadata: distribution.metadata(),
@@ -172,6 +209,7 @@ pub fn preferences(lock: Option<&Lock>, installed: &Installed) -> Preferences {
 /// be written.
 pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpError> {
     let site = context.site()?;
+    site.needs_core()?;
     let _held = (!request.check)
         .then(|| start(context, &site, "lock"))
         .transpose()?;
@@ -206,6 +244,11 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
             &protected(settings, &installed, &request.allow_change),
             &installed,
             &inputs.targets,
+        ));
+        lines.extend(fixed_lines(
+            &installed,
+            &inputs.targets,
+            &request.allow_change,
         ));
     }
     let old_lock = inputs.lock.as_ref();

@@ -27,6 +27,7 @@ pub mod recover;
 pub mod remove;
 pub mod resolve;
 pub mod rollback;
+pub mod self_info;
 pub mod snapshot;
 pub mod status;
 pub mod switch;

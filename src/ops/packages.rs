@@ -12,7 +12,7 @@ use crate::environment::Installed;
 use crate::host::{DirLock, fs, volume};
 use crate::lock::{ChangeKind, Lock};
 use crate::package::{Name, Source, Target, Version};
-use crate::plan::{Goal, Plan, Removal, between};
+use crate::plan::{Goal, Plan, Removal, between, rests_on_base};
 use crate::snapshot::{SourceRecord, State};
 use crate::sync::run::RunSource;
 use crate::sync::{RunEntry, RunLock, verify};
@@ -254,6 +254,23 @@ fn run_source(record: &SourceRecord, own_dir: &Utf8Path) -> RunSource {
     }
 }
 
+/// Refuses to change the packages of a Python that another program manages (PEP 668).
+///
+/// # Errors
+///
+/// Fails if something is to change and the user has not allowed it.
+pub fn check_managed(
+    site: &Site,
+    goal: &PackageGoal,
+    installed: &Installed,
+) -> Result<(), OpError> {
+    let allowed = site.installation.settings.installation.allow_system;
+    if site.interpreter.managed && !allowed && !goal.is_met(installed) {
+        return Err(OpError::ManagedPython(site.interpreter.path.clone()));
+    }
+    Ok(())
+}
+
 /// Makes the environment what is wanted and reads it back.
 ///
 /// # Errors
@@ -272,9 +289,7 @@ pub fn apply(
     if plan.is_empty() {
         return Ok(());
     }
-    if site.interpreter.managed && !site.installation.settings.installation.allow_system {
-        return Err(OpError::ManagedPython(site.interpreter.path.clone()));
-    }
+    check_managed(site, goal, &installed)?;
     check_room(site, goal, &plan)?;
     let changed: Vec<Name> = plan
         .steps
@@ -373,6 +388,10 @@ fn run_lock(
 ) -> Result<RunLock, OpError> {
     let mut entries = BTreeMap::new();
     for (name, wanted) in &goal.wanted {
+        // uv looks at the environment alone, and would install what the base has.
+        if rests_on_base(installed, name, &wanted.goal) {
+            continue;
+        }
         let source = if changed.contains(name) {
             wanted.source.clone().ok_or_else(|| {
                 OpError::Unrestorable(vec![format!("{name} {}", wanted.goal.version)])

@@ -12,7 +12,7 @@ use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::joint::{Joint, Tolerance, is_lived_in, is_of, known_waivers};
-use super::lock::{make_lock, open_index, preferences, protected, protection_lines};
+use super::lock::{fixed_lines, make_lock, open_index, preferences, protected, protection_lines};
 use super::packages::PackageGoal;
 use super::rebuild;
 use crate::environment::Installed;
@@ -145,6 +145,7 @@ pub fn preview_of(
     going: &[String],
     staging: impl FnOnce(&RemoteIndex) -> Result<Vec<Staged>, OpError>,
 ) -> Result<Preview, OpError> {
+    site.needs_core()?;
     let targets = request
         .flags
         .targets(&site.installation.settings, Some(&site.target))?;
@@ -258,10 +259,12 @@ impl<'a> World<'a> {
             &self.request.allow_change,
         );
         let protections = protection_lines(&protected, &self.installed, &self.targets);
+        let fixed = fixed_lines(&self.installed, &self.targets, &self.request.allow_change);
         let with_protection = |lines: &[Line]| {
             lines
                 .iter()
                 .chain(&protections)
+                .chain(&fixed)
                 .cloned()
                 .collect::<Vec<_>>()
         };
@@ -279,7 +282,10 @@ impl<'a> World<'a> {
             // Without protection there may be an answer: then it is a block.
             let mut preferences = joint.preferences.clone();
             preferences.set_waivers(found.waivers.clone());
-            found.outcome = joint.resolve(&self.set.lines, &preferences)?;
+            // What is fixed stays fixed: nobody can allow its change here.
+            let mut lines = self.set.lines.clone();
+            lines.extend(fixed.iter().cloned());
+            found.outcome = joint.resolve(&lines, &preferences)?;
             status = match &found.outcome {
                 Outcome::Resolved(_) => PreviewStatus::Blocked,
                 Outcome::Conflicts(_) => PreviewStatus::Conflict,
@@ -383,7 +389,7 @@ impl<'a> World<'a> {
     /// The digest of the state before and after: the same words, the same plan.
     fn plan_digest(&self, preview: &Preview) -> String {
         let mut text = String::new();
-        for distribution in self.installed.iter() {
+        for distribution in self.installed.seen() {
             text.push_str(&format!(
                 "{} {} {}\n",
                 distribution.name,

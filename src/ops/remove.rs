@@ -10,9 +10,9 @@ use super::context::Context;
 use super::error::OpError;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::joint::{Joint, Tolerance, is_lived_in, known_waivers};
-use super::lock::{make_lock, open_index, preferences, protected, protection_lines};
+use super::lock::{fixed_lines, make_lock, open_index, preferences, protected, protection_lines};
 use super::outcome::{Applied, Consent, plan_digest};
-use super::packages::PackageGoal;
+use super::packages::{PackageGoal, check_managed};
 use super::preview::brought;
 use super::rebuild::mark_for_lock;
 use super::transaction::{Transaction, start};
@@ -46,6 +46,7 @@ pub fn run(
 ) -> Result<RemoveOutcome, OpError> {
     let site = context.site()?;
     let held = start(context, &site, "remove")?;
+    site.needs_core()?;
     let here = site.installation.nodes()?;
     let mut going: Vec<Node> = Vec::new();
     for name in names {
@@ -83,7 +84,12 @@ pub fn run(
         &installed,
         &targets,
     );
-    let lines: Vec<Line> = set.lines.iter().chain(&protections).cloned().collect();
+    let fixed = fixed_lines(&installed, &targets, &[]);
+    let lines: Vec<Line> = (set.lines.iter())
+        .chain(&protections)
+        .chain(&fixed)
+        .cloned()
+        .collect();
     let old = old_lock.as_ref();
     // Taking a node out breaks nothing anew: what contradicts did so before.
     let found = Joint {
@@ -130,6 +136,7 @@ pub fn run(
             to: None,
         })
         .collect();
+    check_managed(&site, &goal, &installed)?;
     let dirs: Vec<&str> = going.iter().map(|node| node.dir.as_str()).collect();
     consent.get(
         &plan_digest(&[&dirs.join(" "), &lock.to_toml()]),

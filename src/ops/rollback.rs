@@ -7,7 +7,7 @@ use super::changes::{ChangeInfo, Difference, NodeChange, NodeChangeKind};
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::outcome::{Applied, AppliedStatus, Consent, plan_digest};
-use super::packages::PackageGoal;
+use super::packages::{PackageGoal, check_managed};
 use super::rebuild;
 use super::transaction::{Transaction, scratch_dir, start};
 use crate::git::{CloneSpec, clone};
@@ -77,13 +77,13 @@ pub fn run(
     if request.dry_run {
         let mut aim = aim(context, &site, request)?;
         mark_broken(&site, &aim.wanted, &mut aim.difference.changes)?;
-        let status = if aim.difference.is_empty() {
+        let status = if aim.difference.is_of_base() {
             AppliedStatus::Nothing
         } else {
             AppliedStatus::DryRun
         };
         return Ok(Applied {
-            warnings: rebuild::warnings(&aim.difference.changes),
+            warnings: warnings(&aim.difference),
             changes: aim.difference.changes,
             nodes: aim.difference.nodes,
             ..Applied::still(status)
@@ -108,8 +108,12 @@ pub fn run(
         places,
         difference,
     } = aim(context, &site, request)?;
-    if difference.is_empty() && wanted.lock == now.lock {
-        return Ok(Applied::still(AppliedStatus::Nothing));
+    let mut warnings = base_warnings(&difference);
+    if difference.is_of_base() && wanted.lock == now.lock {
+        return Ok(Applied {
+            warnings,
+            ..Applied::still(AppliedStatus::Nothing)
+        });
     }
     if wanted.python != now.python {
         return Err(OpError::PythonMismatch {
@@ -121,6 +125,7 @@ pub fn run(
     refuse_foreign_core(&difference)?;
     let goal = PackageGoal::of_state(&wanted, &site.installation.own_dir());
     let installed = site.installed()?;
+    check_managed(&site, &goal, &installed)?;
     let lacking = goal.lacking(&installed);
     if !lacking.is_empty() {
         return Err(OpError::Unrestorable(
@@ -137,7 +142,7 @@ pub fn run(
         .map(|step| ChangeInfo::new(&step.change))
         .collect();
     mark_broken(&site, &wanted, &mut changes)?;
-    let warnings = rebuild::warnings(&changes);
+    warnings.extend(rebuild::warnings(&changes));
     consent.get(
         &plan_digest(&[&now.digest(), &target.id, &format!("{:?}", request.parts)]),
         &changes,
@@ -187,6 +192,32 @@ fn mark_broken(site: &Site, wanted: &State, changes: &mut Vec<ChangeInfo>) -> Re
     }
 }
 
+/// Says what a plan leaves in need of a rebuild, and what it cannot bring back.
+fn warnings(difference: &Difference) -> Vec<(&'static str, String)> {
+    let mut all = rebuild::warnings(&difference.changes);
+    all.extend(base_warnings(difference));
+    all
+}
+
+/// Says what of the base beneath is not as it was: no rollback brings that back.
+fn base_warnings(difference: &Difference) -> Vec<(&'static str, String)> {
+    if difference.base.is_empty() {
+        return Vec::new();
+    }
+    let version = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".to_owned());
+    let shown: Vec<String> = (difference.base.iter().take(8))
+        .map(|change| {
+            let (now, then) = (version(&change.from), version(&change.to));
+            format!("{} {now} (then {then})", change.name)
+        })
+        .collect();
+    let text = format!(
+        "the base beneath the environment is read-only and stays as it is: {}",
+        shown.join(", ")
+    );
+    vec![("base", text)]
+}
+
 /// Where a rollback goes, worked out without writing anything.
 struct Aim {
     target: Snapshot,
@@ -201,7 +232,7 @@ fn aim(context: &Context, site: &Site, request: &RollbackRequest) -> Result<Aim,
     let snapshots = db.snapshots()?;
     let head = snapshots.first().ok_or_else(no_history)?;
     let now = super::status::present(context, site, &db)?;
-    let drifted = !Difference::between(&db.state_of(head)?, &now).is_empty();
+    let drifted = !Difference::between(&db.state_of(head)?, &now).is_of_base();
     // Without a name: over the newest change, whoever made it.
     let back = if drifted { "@" } else { "@~1" };
     let target = find(&snapshots, request.snapshot.as_deref().unwrap_or(back))?.clone();
@@ -228,6 +259,7 @@ fn narrowed(recorded: &State, now: &State, parts: Parts) -> State {
         state.packages.clone_from(&recorded.packages);
         state.lock.clone_from(&recorded.lock);
         state.python.clone_from(&recorded.python);
+        state.base.clone_from(&recorded.base);
     }
     if matches!(parts, Parts::All | Parts::Nodes) {
         state.nodes.clone_from(&recorded.nodes);

@@ -11,15 +11,28 @@ use crate::host::DirLock;
 use crate::lock::StaleReason;
 use crate::lock::check_freshness;
 use crate::requirements::Waiver;
-use crate::snapshot::{Db, Operation, State};
+use crate::snapshot::{BaseState, Db, Operation, State};
+use crate::workspace::Layout;
 
 /// The state of an installation.
 #[derive(Debug, Clone)]
 pub struct Status {
     /// The root.
     pub root: String,
+    /// How it is laid out.
+    pub layout: Layout,
+    /// The core's directory.
+    pub core: Option<String>,
+    /// Why this core.
+    pub core_reason: &'static str,
     /// The Python.
     pub python: String,
+    /// Its version.
+    pub python_version: String,
+    /// Why this Python.
+    pub python_reason: String,
+    /// The read-only base beneath the environment.
+    pub base: Option<BaseState>,
     /// The newest snapshot.
     pub snapshot: Option<String>,
     /// What differs from it.
@@ -93,7 +106,8 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
         ..ResolveFlags::default()
     };
     let inputs = inputs(context, &site, &flags)?;
-    let stale = match &inputs.lock {
+    // Without the core's lines every lock would look stale.
+    let stale = match inputs.lock.as_ref().filter(|_| site.needs_core().is_ok()) {
         Some(lock) => check_freshness(Some(lock), &inputs.set, &inputs.targets),
         None => Vec::new(),
     };
@@ -103,7 +117,7 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
         .filter(|lock| lock.input_digest.is_some())
     {
         Some(lock) => lock.standing_waivers(&inputs.set.lines, |name| {
-            Some(installed.get(name)?.version.clone())
+            Some(installed.seen_as(name)?.version.clone())
         }),
         None => violations(&site, &inputs.set, &installed)?,
     };
@@ -120,6 +134,24 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
     let mut hints = Vec::new();
     if let Some(busy) = busy {
         hints.push(format!("another portenv is at work here: {}", busy.holder));
+    }
+    if site.needs_core().is_err() {
+        hints.push(
+            "no ComfyUI is named for this base directory: [installation] comfyui in portenv.toml"
+                .to_owned(),
+        );
+    }
+    let recorded = known
+        .as_ref()
+        .map_or("", |known| known.python_path.as_str());
+    if let Err(error) = site.needs_known_python(recorded) {
+        hints.push(error.to_string());
+    }
+    for note in &site.installation.notes {
+        hints.push(format!(
+            "{}:{}:{}: {}; further directories of nodes are not known",
+            note.file, note.line, note.column, note.message
+        ));
     }
     if interrupted.is_some() {
         hints.push("portenv recover puts back what an interrupted operation left".to_owned());
@@ -145,6 +177,12 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
     }
     Ok(Status {
         root: site.installation.root.to_string(),
+        layout: site.installation.layout,
+        core: now.core.as_ref().map(|core| core.dir.clone()),
+        core_reason: site.installation.core_reason.shown(),
+        python_version: now.python.clone(),
+        python_reason: site.choice.why(),
+        base: now.base,
         python: site.interpreter.path.to_string(),
         snapshot: head.map(|head| head.id),
         drift,

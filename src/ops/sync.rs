@@ -4,7 +4,7 @@ use super::changes::ChangeInfo;
 use super::context::Context;
 use super::error::OpError;
 use super::outcome::{Applied, AppliedStatus, Consent, plan_digest};
-use super::packages::PackageGoal;
+use super::packages::{PackageGoal, check_managed};
 use super::preview::brought;
 use super::rebuild;
 use super::transaction::{Transaction, start};
@@ -86,6 +86,7 @@ pub fn run(
         .iter()
         .map(|change| format!("{} {:?} {:?}", change.name, change.from, change.to))
         .collect();
+    check_managed(&site, &goal, &installed)?;
     consent.get(
         &plan_digest(&[&shown.join("\n"), &lock.to_toml()]),
         &changes,

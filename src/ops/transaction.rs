@@ -130,9 +130,13 @@ pub fn start(context: &Context, site: &Site, purpose: &str) -> Result<DirLock, O
     fs::create_dir_all(&own_dir)?;
     fs::check_writable(&own_dir)?;
     let held = take_lock(context, site, purpose)?;
-    let open = Db::find(&own_dir)?
-        .map(|db| db.open_operation())
-        .transpose()?;
+    let db = Db::find(&own_dir)?;
+    if let Some(db) = &db
+        && let Some(head) = db.head()?
+    {
+        site.needs_known_python(&db.state_of(&head)?.python_path)?;
+    }
+    let open = db.map(|db| db.open_operation()).transpose()?;
     if open.flatten().is_some() {
         heal(context, site, &mut Db::open(&own_dir)?, &held)?;
     }
@@ -507,7 +511,7 @@ fn undo(
     let ended = context.clock.now().to_string();
     if now.lock != before.lock {
         left.push("pylock.toml is not what it was".to_owned());
-    } else if difference.is_empty() {
+    } else if difference.is_of_base() {
         db.close(operation.number, Outcome::Undone, &ended)?;
         return Ok(());
     }

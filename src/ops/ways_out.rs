@@ -389,7 +389,7 @@ impl Tries<'_> {
         let packages = answer.packages.iter();
         packages
             .filter_map(|package| {
-                let from = self.search.installed.get(&package.name);
+                let from = self.search.installed.seen_as(&package.name);
                 let from = from.map(|found| found.version.clone());
                 let same = from.as_ref() == Some(&package.version);
                 (!same).then(|| (package.name.clone(), from, Some(package.version.clone())))

@@ -12,6 +12,7 @@ pub mod name;
 pub mod requirement;
 pub mod tags;
 pub mod target;
+pub mod venv;
 pub mod version;
 pub mod wheel;
 
@@ -21,5 +22,6 @@ pub use metadata::Metadata;
 pub use name::{Extra, Name};
 pub use requirement::{Requirement, RequirementError};
 pub use target::{Platform, Target};
+pub use venv::VenvConfig;
 pub use version::{Range, Specifiers, Version};
 pub use wheel::WheelName;

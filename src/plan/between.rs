@@ -26,7 +26,7 @@ pub struct Goal {
 pub enum Removal {
     /// Those that an earlier lock brought.
     Brought(BTreeSet<Name>),
-    /// All but the seeds (`pip`, `setuptools`, `wheel`, `uv`).
+    /// All but the seeds (`pip`, `setuptools`, `wheel`, `uv`) and what conda brought.
     Others,
     /// All, seeds too: what is wanted is the whole.
     Everything,
@@ -45,9 +45,13 @@ pub fn between(installed: &Installed, wanted: &BTreeMap<Name, Goal>, removal: &R
     for distribution in installed.iter() {
         let goes = match removal {
             Removal::Brought(names) => names.contains(&distribution.name),
-            Removal::Others => !SEEDS.contains(&distribution.name.as_str()),
+            // What conda brought is conda's to prune: it may be what conda itself runs on.
+            Removal::Others => {
+                !SEEDS.contains(&distribution.name.as_str()) && !distribution.is_of_conda()
+            }
             Removal::Everything => true,
         };
+        let goes = goes && !distribution.is_fixed();
         if !wanted.contains_key(&distribution.name) && !goes {
             plan.extra.push(distribution.name.clone());
             continue;
@@ -57,6 +61,7 @@ pub fn between(installed: &Installed, wanted: &BTreeMap<Name, Goal>, removal: &R
     }
     let after: Sides = wanted
         .iter()
+        .filter(|(name, goal)| !rests_on_base(installed, name, goal))
         .map(|(name, goal)| {
             (
                 name.clone(),
@@ -89,6 +94,7 @@ pub fn between(installed: &Installed, wanted: &BTreeMap<Name, Goal>, removal: &R
         if wanted.contains_key(&distribution.name)
             && !changes
             && (!distribution.lacks.is_empty() || doubled)
+            && !distribution.is_fixed()
             && is_wheel(distribution)
         {
             let change = Change {
@@ -116,6 +122,17 @@ pub fn between(installed: &Installed, wanted: &BTreeMap<Name, Goal>, removal: &R
     plan
 }
 
+/// Reports whether the base beneath the environment has what is wanted, and nothing of the
+/// environment hides it: then nothing is installed.
+pub fn rests_on_base(installed: &Installed, name: &Name, goal: &Goal) -> bool {
+    installed.beneath(name).is_some_and(|found| {
+        let here = side(found, Some(goal));
+        let same_files =
+            goal.digest.is_none() || here.digest.is_none() || here.digest == goal.digest;
+        here.version == goal.version && here.source == goal.source && same_files
+    })
+}
+
 /// An egg-info never has the parts of a dist-info.
 fn is_wheel(distribution: &Distribution) -> bool {
     distribution.dir.as_str().ends_with(".dist-info")
@@ -128,7 +145,7 @@ fn side(distribution: &Distribution, goal: Option<&Goal>) -> Side {
         source: wanted.map(|wanted| match &distribution.origination {
             Origination::Direct(found) if is_same(found, wanted) => wanted.clone(),
             Origination::Direct(found) => found.clone(),
-            Origination::Index | Origination::GoneFile(_) => Source::Index(String::new()),
+            Origination::Index | Origination::GoneFile { .. } => Source::Index(String::new()),
         }),
         digest: distribution.digest.clone(),
     }

@@ -5,5 +5,5 @@
 pub mod between;
 pub mod step;
 
-pub use between::{Goal, Removal, between};
+pub use between::{Goal, Removal, between, rests_on_base};
 pub use step::{Plan, PlanStep};

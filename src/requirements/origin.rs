@@ -44,6 +44,7 @@ pub struct Origin {
     /// The node's directory name, or the installed distribution's.
     pub name: Option<String>,
     /// The file, relative to the root where it lies in it, with `/`; null only for `installed`.
+    // Of an installed distribution that is not ours to change it says who has it.
     pub file: Option<String>,
     /// The line, from 1.
     #[schemars(range(min = 1))]
@@ -90,6 +91,12 @@ impl Origin {
         Self::file(self.kind, self.name.as_deref(), file)
     }
 
+    /// Returns who has an installed distribution that is not ours to change.
+    pub fn not_ours(&self) -> Option<&str> {
+        let file = self.file.as_deref();
+        file.filter(|_| self.kind == OriginKind::Installed)
+    }
+
     /// Returns who asks, in one word: the node's name, `ComfyUI`, or the file.
     pub fn owner(&self) -> String {
         match (self.kind, &self.name) {
@@ -117,7 +124,8 @@ impl Origin {
     /// Returns `file:line`, which is enough to find a requirement.
     pub fn place_of_line(&self) -> String {
         if self.kind == OriginKind::Installed {
-            return "in the environment".to_owned();
+            let place = self.not_ours().unwrap_or("the environment");
+            return format!("in {place}");
         }
         let text = self.file.clone().unwrap_or_else(|| self.owner());
         self.line

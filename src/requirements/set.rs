@@ -277,6 +277,15 @@ pub fn gather_with(
     for (node, path) in nodes {
         gather_node(&mut set, installation, node, path, variables);
     }
+    for note in &installation.notes {
+        let origin = Origin::file(OriginKind::File, None, &note.file).at(note.line, note.column);
+        let message = format!(
+            "{}; further directories of nodes are not known",
+            note.message
+        );
+        set.problems
+            .push(Problem::warning("invalid-file", origin, message));
+    }
     note_options(&mut set);
     set.add_policy(&installation.settings);
     set

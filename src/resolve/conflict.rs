@@ -41,7 +41,10 @@ impl CoreLine {
         let requirement = match &line.role {
             Role::Override { .. } => format!("{} (override)", line.text),
             Role::Constrain => format!("{} (constraint)", line.text),
-            Role::Protect => format!("{} (protected)", line.text),
+            Role::Protect => match line.origin.not_ours() {
+                Some(owner) => format!("{} (fixed by {owner})", line.text),
+                None => format!("{} (protected)", line.text),
+            },
             Role::Require => line.text.clone(),
         };
         Self {

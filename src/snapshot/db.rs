@@ -5,7 +5,9 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
-use super::model::{Operation, Outcome, PackageState, Snapshot, State, Step, snapshot_id};
+use super::model::{
+    BaseState, Operation, Outcome, PackageState, Snapshot, State, Step, snapshot_id,
+};
 use super::schema;
 use crate::host::volume::{journal_mode, locality};
 use crate::host::{FsError, digest, fs};
@@ -233,9 +235,17 @@ impl Db {
                     .as_deref()
                     .map(|text| put_chunks(&transaction, text))
                     .transpose()?;
+                let base = match &state.base {
+                    Some(base) => {
+                        let bodies = base.packages.iter().map(serde_json::to_string);
+                        Some(pack(&intern_all(&transaction, "dist", bodies)?))
+                    }
+                    None => None,
+                };
+                let prefix = state.base.as_ref().map(|base| &base.prefix);
                 transaction.execute(
-                    "INSERT INTO state (digest, dists, nodes, core, python, python_path, platform, lock) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                    params![digest, pack(&dists), pack(&nodes), core.first(), state.python, state.python_path, state.platform, lock.map(|ids| pack(&ids))],
+                    "INSERT INTO state (digest, dists, nodes, core, python, python_path, platform, lock, base_prefix, base) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                    params![digest, pack(&dists), pack(&nodes), core.first(), state.python, state.python_path, state.platform, lock.map(|ids| pack(&ids)), prefix, base],
                 )?;
             }
             transaction.commit()
@@ -259,15 +269,20 @@ impl Db {
             String,
             String,
             Option<Vec<u8>>,
+            Option<(String, Vec<u8>)>,
         );
         let row: Option<Columns> = self
             .connection
-            .query_row("SELECT dists, nodes, core, python, python_path, platform, lock FROM state WHERE digest = ?1", [digest], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
+            .query_row("SELECT dists, nodes, core, python, python_path, platform, lock, base_prefix, base FROM state WHERE digest = ?1", [digest], |row| {
+                let base = match (row.get(7)?, row.get(8)?) {
+                    (Some(prefix), Some(ids)) => Some((prefix, ids)),
+                    _ => None,
+                };
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?, base))
             })
             .optional()
             .map_err(|error| self.fail(error))?;
-        let (dists, nodes, core, python, python_path, platform, lock) =
+        let (dists, nodes, core, python, python_path, platform, lock, base) =
             row.ok_or_else(|| self.damaged(format!("it lacks the state {digest}")))?;
         let lock = lock.map(|ids| self.lock_text(&ids)).transpose()?;
         Ok(State {
@@ -281,6 +296,13 @@ impl Db {
             python_path,
             platform,
             lock,
+            base: match base {
+                Some((prefix, ids)) => Some(BaseState {
+                    prefix,
+                    packages: self.bodies("dist", &unpack(&ids))?,
+                }),
+                None => None,
+            },
         })
     }
 

@@ -20,4 +20,6 @@ pub mod schema;
 
 pub use db::{Db, SnapshotError};
 pub use history::{Resolved, find_snapshot};
-pub use model::{AS_FOUND, Operation, Outcome, PackageState, Snapshot, SourceRecord, State, Step};
+pub use model::{
+    AS_FOUND, BaseState, Operation, Outcome, PackageState, Snapshot, SourceRecord, State, Step,
+};

@@ -128,6 +128,24 @@ pub struct PackageState {
     pub source: Option<SourceRecord>,
 }
 
+/// What a virtual environment sees of its base. It is read and never changed, so it has
+/// no sources.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BaseState {
+    /// The prefix of the Python beneath.
+    pub prefix: String,
+    /// Its distributions, by name.
+    pub packages: Vec<PackageState>,
+}
+
+impl BaseState {
+    /// Returns the digest of its content.
+    pub fn digest(&self) -> String {
+        let text = serde_json::to_string(&self.packages).unwrap_or_default();
+        digest::sha256(format!("{}\n{text}", self.prefix).as_bytes())
+    }
+}
+
 /// What an installation looked like.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
@@ -145,6 +163,8 @@ pub struct State {
     pub platform: String,
     /// The lock's text.
     pub lock: Option<String>,
+    /// What the environment sees of its base, if it sees one.
+    pub base: Option<BaseState>,
 }
 
 impl State {
@@ -160,6 +180,9 @@ impl State {
             text.push_str(&part.unwrap_or_default());
             text.push('\n');
         }
+        if let Some(base) = &self.base {
+            text.push_str(&base.digest());
+        }
         digest::sha256(text.as_bytes())
     }
 
@@ -170,18 +193,15 @@ impl State {
 
     /// Returns the packages as one side of a comparison.
     pub fn sides(&self) -> crate::lock::compare::Sides {
-        let side = |package: &PackageState| crate::lock::compare::Side {
-            version: package.version.clone(),
-            // The digest tells whether the content is the same; where it came
-            // from matters only if nothing else does.
-            source: None,
-            // Without a RECORD there is no digest, and that differs from having one.
-            digest: Some(package.digest.clone().unwrap_or_default()),
-        };
-        self.packages
-            .iter()
-            .map(|package| (package.name.clone(), side(package)))
-            .collect()
+        sides(&self.packages)
+    }
+
+    /// Returns the packages of the base as one side of a comparison.
+    pub fn base_sides(&self) -> crate::lock::compare::Sides {
+        self.base
+            .as_ref()
+            .map(|base| sides(&base.packages))
+            .unwrap_or_default()
     }
 
     /// Names what a rollback to this state could not bring back, with the reason.
@@ -214,6 +234,21 @@ impl State {
         }
         list
     }
+}
+
+fn sides(packages: &[PackageState]) -> crate::lock::compare::Sides {
+    let side = |package: &PackageState| crate::lock::compare::Side {
+        version: package.version.clone(),
+        // The digest tells whether the content is the same; where it came
+        // from matters only if nothing else does.
+        source: None,
+        // Without a RECORD there is no digest, and that differs from having one.
+        digest: Some(package.digest.clone().unwrap_or_default()),
+    };
+    packages
+        .iter()
+        .map(|package| (package.name.clone(), side(package)))
+        .collect()
 }
 
 /// How an operation ended.

@@ -3,7 +3,8 @@
 use rusqlite::Connection;
 
 /// Migrations in order; a released one is never edited.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
 CREATE TABLE dist (
     id INTEGER PRIMARY KEY,
     body TEXT NOT NULL UNIQUE
@@ -51,7 +52,13 @@ CREATE TABLE label (
     name TEXT PRIMARY KEY,
     snapshot TEXT NOT NULL
 ) WITHOUT ROWID;
-"];
+",
+    // What a virtual environment sees of its base: the prefix, and ids of `dist`.
+    "
+ALTER TABLE state ADD COLUMN base_prefix TEXT;
+ALTER TABLE state ADD COLUMN base BLOB;
+",
+];
 
 /// The schema that this program writes.
 #[expect(clippy::cast_possible_wrap, reason = "a handful of migrations")]

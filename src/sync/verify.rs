@@ -8,7 +8,7 @@ use crate::environment::record::is_of_installer;
 use crate::environment::{Distribution, Installed};
 use crate::host::fs;
 use crate::package::Name;
-use crate::plan::Goal;
+use crate::plan::{Goal, rests_on_base};
 
 /// A difference between what is and what should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,7 @@ pub fn verify(
     };
     for (name, goal) in wanted {
         match installed.get(name) {
+            None if rests_on_base(installed, name, goal) => {}
             None => fault(name, "it is not installed".to_owned()),
             Some(found) if found.version != goal.version => fault(
                 name,

@@ -38,11 +38,35 @@ pub struct Search<'a> {
 ///
 /// Fails if the one named does not work, or none could be fetched.
 pub fn find_uv(search: &Search<'_>) -> Result<Uv, UvError> {
-    if let Some(path) = search.named {
+    let found = look_for_uv(search.named, search.path, search.cache_dir, search.python)?;
+    if let Some((uv, _)) = found {
+        return Ok(uv);
+    }
+    let into = search.cache_dir.map(kept_path).ok_or_else(|| {
+        UvError::missing("there is no uv, and without a cache none can be fetched".to_owned())
+    })?;
+    fetch(search, &into)?;
+    Uv::at(into.as_str(), &[]).ok_or_else(|| {
+        UvError::missing(format!("the uv that was fetched to `{into}` does not work"))
+    })
+}
+
+/// Looks for a uv that is here and new enough; fetches none. Returns it, and why that one.
+///
+/// # Errors
+///
+/// Fails if the one named does not work.
+pub fn look_for_uv(
+    named: Option<&Utf8Path>,
+    path: &[Utf8PathBuf],
+    cache_dir: Option<&Utf8Path>,
+    python: Option<&Utf8Path>,
+) -> Result<Option<(Uv, &'static str)>, UvError> {
+    if let Some(path) = named {
         let uv = Uv::at(path.as_str(), &[])
             .ok_or_else(|| UvError::missing(format!("`{path}` does not work as uv")))?;
         return if uv.version >= Version::new(MINIMUM) {
-            Ok(uv)
+            Ok(Some((uv, "named by --uv or PORTENV_UV")))
         } else {
             Err(UvError::missing(format!(
                 "`{path}` is uv {}, but {} or newer is needed",
@@ -52,38 +76,31 @@ pub fn find_uv(search: &Search<'_>) -> Result<Uv, UvError> {
         };
     }
     let names = if cfg!(windows) { ["uv.exe"] } else { ["uv"] };
-    let on_path = search
-        .path
+    let on_path = path
         .iter()
         .flat_map(|dir| names.iter().map(move |name| dir.join(name)));
     for path in on_path.filter(|path| fs::is_file(path)) {
         if let Some(uv) =
             Uv::at(path.as_str(), &[]).filter(|uv| uv.version >= Version::new(MINIMUM))
         {
-            return Ok(uv);
+            return Ok(Some((uv, "on PATH")));
         }
     }
-    let kept = search.cache_dir.map(kept_path);
+    let kept = cache_dir.map(kept_path);
     if let Some(uv) = kept
         .as_ref()
         .filter(|path| fs::is_file(path))
         .and_then(|path| Uv::at(path.as_str(), &[]))
     {
-        return Ok(uv);
+        return Ok(Some((uv, "fetched before, in the cache")));
     }
-    if let Some(python) = search.python
+    if let Some(python) = python
         && let Some(uv) =
             Uv::at(python.as_str(), &["-m", "uv"]).filter(|uv| uv.version >= Version::new(MINIMUM))
     {
-        return Ok(uv);
+        return Ok(Some((uv, "a module of the installation's Python")));
     }
-    let into = kept.ok_or_else(|| {
-        UvError::missing("there is no uv, and without a cache none can be fetched".to_owned())
-    })?;
-    fetch(search, &into)?;
-    Uv::at(into.as_str(), &[]).ok_or_else(|| {
-        UvError::missing(format!("the uv that was fetched to `{into}` does not work"))
-    })
+    Ok(None)
 }
 
 fn kept_path(dir: &Utf8Path) -> Utf8PathBuf {

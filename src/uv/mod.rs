@@ -8,4 +8,4 @@ pub mod locate;
 
 pub use build::UvBuilder;
 pub use call::{SyncCall, Uv, UvError};
-pub use locate::{Search, find_uv};
+pub use locate::{Search, find_uv, look_for_uv};

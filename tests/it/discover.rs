@@ -58,17 +58,17 @@ fn a_checkout_is_found_from_anywhere_below_it() {
 
 #[test]
 fn the_folder_with_the_python_wins_over_the_checkout_in_it() {
-    for python in [
-        "python_embeded",
-        "python_embedded",
-        "standalone-env",
-        ".venv",
-        "venv",
+    for (python, layout) in [
+        ("python_embeded", Layout::Portable),
+        ("python_embedded", Layout::Portable),
+        ("standalone-env", Layout::Desktop),
+        (".venv", Layout::Folder),
+        ("venv", Layout::Folder),
     ] {
         let sandbox = Sandbox::new();
         sandbox.comfyui("numpy\n");
         make_dir(&sandbox.dir().join(python));
-        let expected = (Layout::Folder, "[SANDBOX]".to_owned());
+        let expected = (layout, "[SANDBOX]".to_owned());
         for start in ["", "ComfyUI", "ComfyUI/custom_nodes/x", python] {
             assert_eq!(found(&sandbox, start), expected, "{python}, {start}");
         }
@@ -459,6 +459,84 @@ fn a_marker_a_start_script_or_the_log_decides_between_two() {
     check_python(&sandbox, "[ROOT]/venv/bin/python", PythonReason::Layout);
     sandbox.write(".venv/.comfy_environment", "");
     check_python(&sandbox, "[ROOT]/.venv/bin/python", PythonReason::Layout);
+}
+
+#[test]
+fn start_scripts_of_many_launchers_decide() {
+    for (file, text) in [
+        (
+            "run.bat",
+            "@echo off\r\ncall venv\\Scripts\\activate.bat\r\npython main.py\r\n",
+        ),
+        ("run.ps1", "& .\\venv\\Scripts\\python.exe main.py\n"),
+        ("start.sh", "source \"./venv/bin/activate\"\n"),
+        ("start.fish", "source venv/bin/activate.fish\n"),
+        (
+            "ComfyUI.command",
+            "cd \"$(dirname \"$0\")\"; venv/bin/python main.py\n",
+        ),
+        (
+            "comfyui.service",
+            "[Service]\nExecStart=[ROOT]/venv/bin/python main.py\n",
+        ),
+        (
+            "start.js",
+            "params: {\n      venv: \"venv\",\n      path: \"app\",\n}\n",
+        ),
+        (
+            "start.json",
+            "{\"params\": {\n\"venv\": \"venv\",\n\"path\": \"app\"}}\n",
+        ),
+        ("Dockerfile", "CMD [\"venv/bin/python\", \"main.py\"]\n"),
+        ("../launch.sh", "ComfyUI/venv/bin/python ComfyUI/main.py\n"),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.comfyui("numpy\n");
+        environment(&sandbox.root().join(".venv"), true);
+        environment(&sandbox.root().join("venv"), true);
+        sandbox.write(file, text.replace("[ROOT]", sandbox.root().as_str()));
+        let found = chosen(&sandbox, &Surroundings::default()).map(|(path, _)| path);
+        assert_eq!(found.as_deref(), Ok("[ROOT]/venv/bin/python"), "{file}");
+    }
+}
+
+#[test]
+fn a_script_tells_the_environment_beside_from_the_one_within() {
+    let sandbox = Sandbox::new();
+    sandbox.comfyui("numpy\n");
+    std::fs::rename(sandbox.root(), sandbox.dir().join("comfy")).unwrap();
+    let root = sandbox.dir().join("comfy");
+    environment(&root.join("venv"), true);
+    environment(&sandbox.dir().join("venv"), true);
+    let found = || {
+        let here = find_installation(&root, None, None).unwrap();
+        let choice = choose_python(&here, None, &Surroundings::default());
+        choice.map(|choice| sandbox.normalised(choice.path.as_str()))
+    };
+    assert!(matches!(found(), Err(PythonError::Ambiguous { .. })));
+    put(&root.join("run.sh"), ". ../venv/bin/activate\n");
+    assert_eq!(found().as_deref(), Ok("[SANDBOX]/venv/bin/python"));
+    put(&root.join("run.sh"), ". ./venv/bin/activate\n");
+    assert_eq!(found().as_deref(), Ok("[SANDBOX]/comfy/venv/bin/python"));
+}
+
+#[test]
+fn a_folder_of_windows_is_understood_by_its_names() {
+    let sandbox = Sandbox::new();
+    sandbox.comfyui("numpy\n");
+    let embedded = sandbox.dir().join("python_embeded");
+    put(&embedded.join("python.exe"), "");
+    make_dir(&embedded.join("Lib/site-packages/torch"));
+    put(&sandbox.root().join("venv/Scripts/python.exe"), "");
+    make_dir(&sandbox.root().join("venv/Lib/site-packages/torch"));
+    let names = ["[SANDBOX]/python_embeded", "[ROOT]/venv"];
+    check_ambiguous(&sandbox, names);
+    let script = ".\\python_embeded\\python.exe -s ComfyUI\\main.py\r\n";
+    put(&sandbox.dir().join("run_nvidia_gpu.bat"), script);
+    put(&sandbox.dir().join("run_cpu.bat"), script);
+    let python = "[SANDBOX]/python_embeded/python.exe";
+    check_python(&sandbox, python, PythonReason::Layout);
+    assert_eq!(installation(&sandbox).layout, Layout::Portable);
 }
 
 #[cfg(unix)]

@@ -436,7 +436,7 @@ fn the_readme_lists_the_exit_codes_of_help() {
 }
 
 /// Commands that are planned: naming one before it exists sends people into the void.
-const PLANNED: [&str; 24] = [
+const PLANNED: [&str; 23] = [
     "apply",
     "bisect",
     "cache",
@@ -452,7 +452,6 @@ const PLANNED: [&str; 24] = [
     "repair",
     "run",
     "search",
-    "self",
     "tree",
     "undo",
     "unpack",

@@ -185,6 +185,9 @@ pub enum Command {
     /// Show and tidy the cache that all installations share.
     #[command(subcommand, long_about = cache::ABOUT)]
     Cache(CacheCommand),
+    /// Tell what this program is, which uv it would run, and which installation it sees.
+    #[command(name = "self")]
+    SelfInfo,
     /// Print a script that completes commands in a shell.
     Completions {
         /// The shell.
@@ -219,6 +222,7 @@ impl Command {
             Self::Tree(_) => "tree",
             Self::Export(_) => "export",
             Self::Cache(_) => "cache",
+            Self::SelfInfo => "self",
             Self::Completions { .. } => "completions",
             Self::Man => "man",
         }

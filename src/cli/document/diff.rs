@@ -19,6 +19,8 @@ pub struct DiffDocument {
     pub nodes: Vec<NodeChange>,
     /// The core as the second side has it; null if it does not differ.
     pub core: Option<Node>,
+    /// Packages of the read-only base beneath the environment that differ, by name.
+    pub base: Vec<ChangeInfo>,
 }
 
 impl DiffDocument {
@@ -30,6 +32,7 @@ impl DiffDocument {
             changes: found.changes.clone(),
             nodes: found.nodes.clone(),
             core: found.core.as_ref().and_then(|core| core.to.clone()),
+            base: found.base.clone(),
         }
     }
 }

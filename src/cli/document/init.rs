@@ -3,11 +3,12 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::snapshot::Unrestorable;
+use super::snapshot::{BaseDocument, Unrestorable};
 use super::{AppliedWord, ConflictDocument, WarningDocument};
 use crate::ops::backend::Backend;
 use crate::ops::changes::ChangeInfo;
 use crate::ops::init::InitOutcome;
+use crate::workspace::Layout;
 use crate::workspace::node::Node;
 
 /// What `init` found and did.
@@ -31,8 +32,14 @@ pub struct InitDocument {
     pub warnings: Vec<WarningDocument>,
     /// The installation's directory.
     pub root: String,
+    /// How it is laid out.
+    pub layout: Layout,
     /// ComfyUI itself.
     pub core: Option<Node>,
+    /// Why this core, in words.
+    pub core_reason: String,
+    /// What the environment sees of its read-only base; null if it sees none.
+    pub base: Option<BaseDocument>,
     /// The Python's path, relative to the root where it lies in it.
     pub python: String,
     /// Its version.
@@ -69,10 +76,13 @@ impl From<&InitOutcome> for InitDocument {
                 .map(|(code, message)| WarningDocument::new(code, message))
                 .collect(),
             root: found.root.clone(),
+            layout: found.layout,
             core: found.core.clone(),
+            core_reason: found.core_reason.to_owned(),
+            base: found.base.as_ref().map(Into::into),
             python: found.python.clone(),
             python_version: found.python_version.clone(),
-            python_reason: found.python_reason.to_owned(),
+            python_reason: found.python_reason.clone(),
             torch: found.torch.clone(),
             backend: found.backend.clone(),
             packages: found.packages,

@@ -5,6 +5,8 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::ops::self_info::SelfInfo;
+
 use super::{
     AppliedDocument, CacheDocument, CheckDocument, DiffDocument, ExportDocument, FailureDocument,
     InitDocument, LockDocument, Next, PreviewDocument, ResolveDocument, SnapshotDocument,
@@ -43,7 +45,7 @@ fn part<D: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
 }
 
 /// Every command with its results. What is a text by nature has none but failures.
-const COMMANDS: [(&str, &[Part]); 24] = [
+const COMMANDS: [(&str, &[Part]); 25] = [
     ("add", &[part::<AppliedDocument>, part::<PreviewDocument>]),
     ("cache", &[part::<CacheDocument>]),
     ("check", &[part::<CheckDocument>]),
@@ -66,6 +68,7 @@ const COMMANDS: [(&str, &[Part]); 24] = [
     ("remove", &[part::<AppliedDocument>]),
     ("resolve", &[part::<ResolveDocument>]),
     ("rollback", &[part::<AppliedDocument>]),
+    ("self", &[part::<SelfInfo>]),
     ("snapshot", &[part::<SnapshotDocument>]),
     ("status", &[part::<StatusDocument>]),
     ("sync", &[part::<AppliedDocument>]),

@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::ops::snapshot::Shown;
 use crate::package::Name;
 use crate::package::artifact::SourceView;
+use crate::snapshot::BaseState;
 use crate::workspace::node::Node;
 
 /// Snapshots, newest first.
@@ -38,12 +39,36 @@ pub struct SnapshotEntry {
     pub python: String,
     /// The platform's triple.
     pub platform: String,
+    /// What the environment sees of its read-only base; null if it sees none.
+    pub base: Option<BaseDocument>,
     /// The distributions, by name.
     pub packages: Vec<SnapshotPackage>,
     /// The custom nodes, by directory.
     pub nodes: Vec<Node>,
     /// What a rollback to it could not bring back.
     pub unrestorable: Vec<Unrestorable>,
+}
+
+/// The read-only base beneath an environment.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Base")]
+pub struct BaseDocument {
+    /// The prefix of its Python.
+    pub prefix: String,
+    /// How many distributions it has.
+    pub packages: usize,
+    /// The digest of these: equal digests mean equal bases.
+    pub digest: String,
+}
+
+impl From<&BaseState> for BaseDocument {
+    fn from(base: &BaseState) -> Self {
+        Self {
+            prefix: base.prefix.clone(),
+            packages: base.packages.len(),
+            digest: base.digest(),
+        }
+    }
 }
 
 /// One distribution of a snapshot.
@@ -93,6 +118,7 @@ impl SnapshotEntry {
             core: state.core.clone(),
             python: state.python.clone(),
             platform: state.platform.clone(),
+            base: state.base.as_ref().map(Into::into),
             packages: packages
                 .map(|package| SnapshotPackage {
                     name: package.name.clone(),

@@ -4,17 +4,32 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::resolution::StaleDocument;
+use super::snapshot::BaseDocument;
 use super::{DiffDocument, WaiverDocument};
 use crate::ops::status::Status;
 use crate::snapshot::Operation;
+use crate::workspace::Layout;
 
 /// The state of an installation.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct StatusDocument {
     /// The installation's directory.
     pub root: String,
+    /// How it is laid out.
+    pub layout: Layout,
+    /// ComfyUI's directory, relative to the root where it lies in it; null if a base
+    /// directory names none.
+    pub core: Option<String>,
+    /// Why this core, in words.
+    pub core_reason: String,
     /// The Python's path.
     pub python: String,
+    /// Its version.
+    pub python_version: String,
+    /// Why it was chosen, in words.
+    pub python_reason: String,
+    /// What the environment sees of its read-only base; null if it sees none.
+    pub base: Option<BaseDocument>,
     /// The id of the newest snapshot; null before the first.
     pub snapshot: Option<String>,
     /// What differs from the newest snapshot.
@@ -60,7 +75,13 @@ impl From<&Status> for StatusDocument {
     fn from(status: &Status) -> Self {
         Self {
             root: status.root.clone(),
+            layout: status.layout,
+            core: status.core.clone(),
+            core_reason: status.core_reason.to_owned(),
             python: status.python.clone(),
+            python_version: status.python_version.clone(),
+            python_reason: status.python_reason.clone(),
+            base: status.base.as_ref().map(Into::into),
             snapshot: status.snapshot.clone(),
             drift: DiffDocument::new("@", "env", &status.drift),
             stale: StaleDocument::all(&status.stale),

@@ -22,6 +22,10 @@ pub fn text(found: &Difference) -> String {
         ));
     }
     text.push_str(&to_text(&found.changes, &found.nodes));
+    if !found.base.is_empty() {
+        text.push_str("in the read-only base beneath:\n");
+        text.push_str(&to_text(&found.base, &[]));
+    }
     text
 }
 

@@ -19,6 +19,7 @@ pub mod diff;
 pub mod export;
 pub mod preview;
 pub mod resolve;
+pub mod self_info;
 pub mod snapshot;
 pub mod status;
 pub mod tree;

@@ -62,6 +62,13 @@ pub fn show_one(screen: &Screen, shown: &Shown) -> Exit {
         state.python,
         state.platform
     ));
+    if let Some(base) = &state.base {
+        text.push_str(&format!(
+            "base      {} packages at {} (read-only)\n",
+            base.packages.len(),
+            printable(&base.prefix)
+        ));
+    }
     if let Some(core) = &state.core {
         text.push_str(&format!("ComfyUI   {}\n", version_of(core)));
     }

@@ -35,9 +35,23 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool, list: bool
         return exit;
     }
     let mut text = format!(
-        "installation  {}\npython        {}\n",
-        status.root, status.python
+        "installation  {} ({})\nComfyUI       {} ({})\npython        {} {} ({})\n",
+        status.root,
+        status.layout.name(),
+        status.core.as_deref().unwrap_or("none"),
+        status.core_reason,
+        status.python_version,
+        status.python,
+        status.python_reason,
     );
+    if let Some(base) = &status.base {
+        let _ = writeln!(
+            text,
+            "base          {} packages at {} (read-only)",
+            base.packages.len(),
+            base.prefix
+        );
+    }
     let _ = writeln!(
         text,
         "content       {} packages, {} nodes",
@@ -104,13 +118,28 @@ pub fn show_init(screen: &Screen, found: &InitOutcome) -> Exit {
         show_document(screen, "init", &InitDocument::from(found), &[]);
         return Exit::Done;
     }
-    let mut text = format!("installation  {}\n", found.root);
-    if let Some(core) = &found.core {
+    let mut text = format!("installation  {} ({})\n", found.root, found.layout.name());
+    match &found.core {
+        Some(core) => {
+            let _ = writeln!(
+                text,
+                "ComfyUI       {} {} at {} ({})",
+                core.version.as_deref().unwrap_or("of unknown version"),
+                super::changes::version_of(core),
+                core.dir,
+                found.core_reason
+            );
+        }
+        None => {
+            let _ = writeln!(text, "ComfyUI       none ({})", found.core_reason);
+        }
+    }
+    if let Some(base) = &found.base {
         let _ = writeln!(
             text,
-            "ComfyUI       {} {}",
-            core.version.as_deref().unwrap_or("of unknown version"),
-            super::changes::version_of(core)
+            "base          {} packages at {} (read-only)",
+            base.packages.len(),
+            base.prefix
         );
     }
     let _ = writeln!(

@@ -90,6 +90,7 @@ fn commands_that_change_nothing_work_on_a_read_only_installation() {
     for around in [None, Some(READ_ONLY)] {
         place.around = around;
         for (line, code) in [
+            ("self", 0),
             ("status", 0),
             ("snapshot list", 0),
             ("snapshot show", 0),
