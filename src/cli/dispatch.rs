@@ -202,6 +202,7 @@ impl Run<'_> {
                 screen,
                 &ops::status::run(context)?,
                 false,
+                false,
             ));
         };
         Ok(match command {
@@ -226,6 +227,7 @@ impl Run<'_> {
                     upgrade: args.upgrade,
                     upgrade_packages: args.upgrade_package.clone(),
                     allow_change: args.allow_change.clone(),
+                    strict: args.strict,
                     flags: args.options.flags(),
                 };
                 view::resolve::show_lock(
@@ -241,6 +243,7 @@ impl Run<'_> {
                     allow_change: args.allow_change.clone(),
                     flags: args.options.flags(),
                     build: BuildMode::Static,
+                    strict: false,
                 };
                 view::preview::show_preview(
                     screen,
@@ -259,6 +262,7 @@ impl Run<'_> {
                     allow_change: args.allow_change.clone(),
                     flags: args.options.flags(),
                     build: BuildMode::Allow,
+                    strict: false,
                 };
                 match self.consenting(args.plan.as_deref(), |consent| {
                     ops::add::run(context, &request, &self.line, consent)
@@ -294,9 +298,12 @@ impl Run<'_> {
                 })?;
                 view::applied::show_applied(screen, "sync", &applied)
             }
-            Command::Status(args) => {
-                view::status::show_status(screen, &ops::status::run(context)?, args.exit_code)
-            }
+            Command::Status(args) => view::status::show_status(
+                screen,
+                &ops::status::run(context)?,
+                args.exit_code,
+                args.waivers,
+            ),
             Command::Recover => {
                 view::applied::show_applied(screen, "recover", &ops::recover::run(context)?)
             }

@@ -4,5 +4,7 @@
 
 pub mod codes;
 pub mod policies;
+pub mod violations;
 
 pub use codes::{Code, Finding};
+pub use violations::find_violations;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::{Lock, input_digest};
 use crate::package::{Marker, Requirement, Target};
-use crate::requirements::{Origin, OriginKind, RequirementSet, Role, Wanted};
+use crate::requirements::{Asker, Origin, OriginKind, RequirementSet, Role, Wanted};
 use crate::resolve::RequiredBy;
 
 /// Why a lock no longer answers.
@@ -139,6 +139,13 @@ pub fn check_freshness(
         Wanted::Named(_) => false,
     });
     let unnamed = unnamed.map(|entry| (&entry.origin, &entry.text, None));
+    for waiver in &lock.waivers {
+        // A line that was left out is known all the same.
+        if let Asker::Line(origin) = &waiver.asker {
+            let text = &waiver.requirement;
+            locked.insert(key(origin, text), (origin.clone(), text.clone()));
+        }
+    }
     for (origin, text, name) in named.chain(unnamed) {
         // A file may say the same twice.
         let key = key(origin, text);

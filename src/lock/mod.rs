@@ -18,6 +18,7 @@ pub mod freshness;
 pub mod model;
 pub mod read;
 pub mod selection;
+mod waivers;
 pub mod write;
 
 pub use compare::{Change, ChangeKind, compare};

@@ -3,7 +3,7 @@
 use crate::host::digest;
 use crate::package::target::markers;
 use crate::package::{DistFile, Extra, FileKind, Marker, Name, Source, Target, Version};
-use crate::requirements::{Line, Origin, RequirementSet, Role, Wanted};
+use crate::requirements::{Line, Origin, RequirementSet, Role, Waiver, Wanted};
 use crate::resolve::{Dependency, Preferences, RequiredBy, Resolution};
 
 /// The schema of our tables that this program writes and knows.
@@ -93,6 +93,8 @@ pub struct Lock {
     /// Installed packages that are part of the answer and that no index has: they
     /// stay as they are.
     pub kept: Vec<(Name, Version)>,
+    /// Requirements that are not met and did not stand in the way.
+    pub waivers: Vec<Waiver>,
 }
 
 impl Lock {

@@ -77,6 +77,8 @@ struct RawTool {
     applied: Vec<RawApplied>,
     #[serde(default)]
     kept: Vec<RawKept>,
+    #[serde(default)]
+    waivers: Vec<super::waivers::RawWaiver>,
 }
 
 #[derive(Deserialize)]
@@ -283,6 +285,12 @@ impl Lock {
                 let version = Version::from_str(&kept.version)
                     .map_err(|_| invalid(0, &format!("`{}` is not a version", kept.version)))?;
                 lock.kept.push((kept.name, version));
+            }
+            for raw in tool.waivers {
+                let waiver = raw
+                    .try_into()
+                    .map_err(|message: String| invalid(0, &message))?;
+                lock.waivers.push(waiver);
             }
         }
         for package in raw.packages {

@@ -14,6 +14,13 @@ impl Lock {
     /// Returns the text of `pylock.toml`.
     pub fn to_toml(&self) -> String {
         let mut out = String::new();
+        match self.waivers.len() {
+            0 => {}
+            1 => out.push_str("# 1 requirement is waived: see waivers at the end.\n"),
+            count => out.push_str(&format!(
+                "# {count} requirements are waived: see waivers at the end.\n"
+            )),
+        }
         text(&mut out, "lock-version", "1.0");
         let environments: Vec<String> = self
             .environments
@@ -92,6 +99,8 @@ impl Lock {
             })
             .collect();
         list(out, "kept", &kept);
+        let waivers: Vec<String> = self.waivers.iter().map(super::waivers::emit).collect();
+        list(out, "waivers", &waivers);
     }
 
     /// Writes the lock if it differs from what is there; `true` if it did.
@@ -249,7 +258,7 @@ fn required_by(by: &RequiredBy) -> String {
 }
 
 /// Removes credentials from the addresses in a requirement as written.
-fn without_user_info(requirement: &str) -> String {
+pub(super) fn without_user_info(requirement: &str) -> String {
     let mut out = String::with_capacity(requirement.len());
     let mut rest = requirement;
     while let Some(at) = rest.find("://") {
@@ -267,7 +276,7 @@ fn without_user_info(requirement: &str) -> String {
     out
 }
 
-fn kind(kind: OriginKind) -> &'static str {
+pub(super) fn kind(kind: OriginKind) -> &'static str {
     match kind {
         OriginKind::Core => "core",
         OriginKind::Node => "node",

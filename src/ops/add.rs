@@ -93,5 +93,6 @@ pub fn run(
     })?;
     let mut applied = Applied::done(finished);
     applied.conflicts = preview.conflicts;
+    applied.waivers = preview.waivers;
     Ok(AddOutcome::Done(Box::new(applied)))
 }

@@ -12,7 +12,7 @@ use crate::gate::codes::Findings;
 use crate::gate::policies::{find_families, shared_files};
 use crate::gate::{Code, Finding};
 use crate::lock::check_freshness;
-use crate::requirements::Severity;
+use crate::requirements::{Asker, Severity, Waiver};
 use crate::resolve::Conflict;
 use crate::workspace::settings::BuildMode;
 
@@ -77,6 +77,7 @@ pub fn run(
         allow_change: Vec::new(),
         flags: reading,
         build: BuildMode::Static,
+        strict: true,
     };
     let preview = super::preview::run(context, &request)?;
     for conflict in &preview.conflicts {
@@ -112,6 +113,22 @@ pub fn run(
     }
     if nodes.is_empty() {
         if let Some(lock) = &inputs.lock {
+            let known = |waiver: &Waiver| match &waiver.asker {
+                Asker::Line(origin) => {
+                    let lines = preview.conflicts.iter().flat_map(|one| &one.requirements);
+                    let mut same = lines.filter(|line| line.requirement == waiver.requirement);
+                    same.any(|line| line.origin.place_of_line() == origin.place_of_line())
+                }
+                Asker::Package { .. } => false,
+            };
+            for waiver in lock.waivers.iter().filter(|waiver| !known(waiver)) {
+                let origin = match &waiver.asker {
+                    Asker::Line(origin) => Some(origin.clone()),
+                    Asker::Package { .. } => None,
+                };
+                let name = waiver.name.clone();
+                findings.add(policy, Code::Conflict, waiver.shown(), origin, vec![name]);
+            }
             for reason in check_freshness(Some(lock), &inputs.set, &inputs.targets) {
                 findings.add(
                     policy,

@@ -1,10 +1,13 @@
 //! `lock`: everything asked for → one answer → `pylock.toml`.
 
+use std::collections::BTreeSet;
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
+use super::joint::{Joint, Tolerance, is_lived_in, known_waivers};
 use super::transaction::start;
 use crate::environment::Installed;
 use crate::index::{Index, RemoteIndex};
@@ -13,9 +16,9 @@ use crate::nodes::Staged;
 use crate::package::target::markers;
 use crate::package::{Marker, Name, Requirement, Source, Specifiers, Target};
 use crate::requirements::set::gather;
-use crate::requirements::{Line, Origin, Problem, RequirementSet, Role};
+use crate::requirements::{Line, Origin, Problem, RequirementSet, Role, Waiver};
 use crate::resolve::targets::Task;
-use crate::resolve::{Kept, Outcome, Preferences, Resolution, resolve};
+use crate::resolve::{Conflict, Kept, Outcome, Preferences, Resolution, Warning, resolve};
 use crate::workspace::Settings;
 use crate::workspace::settings::BuildMode;
 
@@ -30,6 +33,8 @@ pub struct LockRequest {
     pub upgrade_packages: Vec<String>,
     /// Protected packages that may change.
     pub allow_change: Vec<String>,
+    /// Waive nothing.
+    pub strict: bool,
     /// What decides the answer.
     pub flags: ResolveFlags,
 }
@@ -46,6 +51,12 @@ pub struct LockOutcome {
     pub stale: Vec<StaleReason>,
     /// Problems that did not stop the work.
     pub problems: Vec<Problem>,
+    /// Warnings beside the answer's own.
+    pub warnings: Vec<Warning>,
+    /// Conflicts that were there before; their lines were left out.
+    pub old: Vec<Conflict>,
+    /// What is not met and did not stand in the way.
+    pub waivers: Vec<Waiver>,
     /// The targets.
     pub targets: Vec<Target>,
     /// Counters of the network.
@@ -174,6 +185,9 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
             written: false,
             stale,
             problems: inputs.set.problems,
+            warnings: Vec::new(),
+            old: Vec::new(),
+            waivers: inputs.lock.map(|lock| lock.waivers).unwrap_or_default(),
             targets: inputs.targets,
             stats: Vec::new(),
         });
@@ -193,20 +207,39 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
             &inputs.targets,
         ));
     }
-    let outcome = resolve_lines(
+    let old_lock = inputs.lock.as_ref();
+    let waivers = known_waivers(&site, &inputs.set, &installed, old_lock, &inputs.targets)?;
+    // What is chosen anew may be chosen so that it is met.
+    let anew: Vec<Name> = (request.upgrade_packages.iter())
+        .filter_map(|text| Name::parse(text))
+        .collect();
+    let (reserve, waivers) = waivers
+        .into_iter()
+        .partition(|waiver| request.upgrade || anew.contains(&waiver.name));
+    let found = Joint {
         context,
-        &lines,
-        &inputs.targets,
+        site: &site,
         flags,
-        settings,
-        &preferences,
-        &index,
-    )?;
+        targets: &inputs.targets,
+        index: &index,
+        preferences,
+        tolerance: Tolerance::Known,
+        new: BTreeSet::new(),
+        waivers,
+        reserve,
+        installed: &installed,
+        lived_in: is_lived_in(&inputs.set.lines, &installed, old_lock),
+    }
+    .strictly(request.strict, Tolerance::Nothing)
+    .solve(&lines)?;
     let mut written = false;
-    let outcome = match outcome {
+    let mut waivers = Vec::new();
+    let outcome = match found.outcome {
         Outcome::Resolved(mut resolution) => {
-            let lock = make_lock(&site, &mut resolution, &inputs.set, &[], &index)?;
+            let mut lock = make_lock(&site, &mut resolution, &inputs.set, &[], &index)?;
+            lock.set_waivers(&found.waivers, &resolution);
             written = lock.write(&path)?;
+            waivers = lock.waivers;
             Outcome::Resolved(resolution)
         }
         conflicts @ Outcome::Conflicts(_) => conflicts,
@@ -218,6 +251,9 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
         written,
         stale,
         problems: inputs.set.problems,
+        warnings: found.warnings,
+        old: found.old,
+        waivers,
         targets: inputs.targets,
         stats,
     })

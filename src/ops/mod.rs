@@ -12,6 +12,7 @@ pub mod diff;
 pub mod error;
 pub mod init;
 pub mod inputs;
+pub mod joint;
 pub mod lock;
 pub mod outcome;
 pub mod packages;

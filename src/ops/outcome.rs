@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::changes::{ChangeInfo, NodeChange};
 use super::transaction::Finished;
+use crate::requirements::Waiver;
 use crate::resolve::Conflict;
 
 /// How a changing command ended.
@@ -39,6 +40,8 @@ pub struct Applied {
     pub conflicts: Vec<Conflict>,
     /// Things worth knowing: code and message.
     pub warnings: Vec<(&'static str, String)>,
+    /// What is not met and did not stand in the way.
+    pub waivers: Vec<Waiver>,
 }
 
 impl Applied {
@@ -53,6 +56,7 @@ impl Applied {
             nodes: Vec::new(),
             conflicts: Vec::new(),
             warnings: Vec::new(),
+            waivers: Vec::new(),
         }
     }
 

@@ -9,7 +9,8 @@ use super::changes::{ChangeInfo, StepInfo};
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
-use super::lock::{make_lock, open_index, preferences, protected, protection_lines, resolve_lines};
+use super::joint::{Joint, Tolerance, is_lived_in, is_of, known_waivers};
+use super::lock::{make_lock, open_index, preferences, protected, protection_lines};
 use super::packages::PackageGoal;
 use crate::environment::Installed;
 use crate::host::{digest, fs};
@@ -19,8 +20,8 @@ use crate::nodes::{Staged, parse_node, stage};
 use crate::package::{Name, Target};
 use crate::plan::Removal;
 use crate::requirements::set::gather_with;
-use crate::requirements::{Line, OriginKind, Problem, RequirementSet};
-use crate::resolve::{Conflict, Outcome, Preferences, RequiredBy, Resolution};
+use crate::requirements::{Line, OriginKind, Problem, RequirementSet, Waiver};
+use crate::resolve::{Conflict, Outcome, RequiredBy, Resolution};
 use crate::snapshot::Db;
 use crate::workspace::node::Node;
 use crate::workspace::settings::BuildMode;
@@ -36,6 +37,8 @@ pub struct PreviewRequest {
     pub flags: ResolveFlags,
     /// Whether builds may run to learn metadata.
     pub build: BuildMode,
+    /// Waive nothing: what is violated already counts too.
+    pub strict: bool,
 }
 
 /// What a preview came to.
@@ -68,6 +71,8 @@ pub struct Preview {
     pub problems: Vec<Problem>,
     /// The resolver's warnings.
     pub warnings: Vec<crate::resolve::Warning>,
+    /// What is not met and does not stand in the way.
+    pub waivers: Vec<Waiver>,
     /// How much is downloaded.
     pub download_bytes: u64,
     /// The lock that would be written, if there is an answer.
@@ -140,7 +145,6 @@ struct World<'a> {
     base: RequirementSet,
     installed: Installed,
     lock: Option<Lock>,
-    preferences: Preferences,
     targets: Vec<Target>,
 }
 
@@ -185,7 +189,6 @@ impl<'a> World<'a> {
         );
         let installed = site.installed()?;
         let lock = Lock::find(&installation.lock_path())?;
-        let preferences = preferences(lock.as_ref(), &installed);
         Ok(Self {
             context,
             site,
@@ -194,21 +197,33 @@ impl<'a> World<'a> {
             base,
             installed,
             lock,
-            preferences,
             targets: Vec::new(),
         })
     }
 
-    fn resolve(&self, lines: &[Line], index: &RemoteIndex) -> Result<Outcome, OpError> {
-        resolve_lines(
-            self.context,
-            lines,
-            &self.targets,
-            &self.request.flags,
-            &self.site.installation.settings,
-            &self.preferences,
+    /// What all answers of this preview share.
+    fn joint<'j>(
+        &'j self,
+        new: BTreeSet<&'j str>,
+        index: &'j RemoteIndex,
+    ) -> Result<Joint<'j>, OpError> {
+        let lock = self.lock.as_ref();
+        let (installed, targets) = (&self.installed, self.targets.as_slice());
+        Ok(Joint {
+            context: self.context,
+            site: self.site,
+            flags: &self.request.flags,
+            targets,
             index,
-        )
+            preferences: preferences(lock, installed),
+            tolerance: Tolerance::Old,
+            new,
+            waivers: known_waivers(self.site, &self.base, installed, lock, targets)?,
+            reserve: Vec::new(),
+            installed,
+            lived_in: is_lived_in(&self.base.lines, installed, lock),
+        }
+        .strictly(self.request.strict, Tolerance::Strict))
     }
 
     fn preview(&self, staged: Vec<Staged>, index: &RemoteIndex) -> Result<Preview, OpError> {
@@ -227,18 +242,19 @@ impl<'a> World<'a> {
                 .cloned()
                 .collect::<Vec<_>>()
         };
-        let mut lines = self.set.lines.clone();
+        let mut joint = self.joint(names.clone(), index)?;
         let mut status = PreviewStatus::Ok;
-        let (mut answer, mut conflicts) = leave_out_old(&mut lines, &names, |lines| {
-            self.resolve(&with_protection(lines), index)
-        })?;
-        if let Outcome::Conflicts(found) = answer {
+        let mut found = joint.solve(&with_protection(&self.set.lines))?;
+        let mut conflicts = std::mem::take(&mut found.old);
+        if let Outcome::Conflicts(open) = &found.outcome {
             let (new, rest): (Vec<_>, Vec<_>) =
-                (found.into_iter()).partition(|conflict| is_of(conflict, &names));
+                (open.iter().cloned()).partition(|conflict| is_of(conflict, &names));
             conflicts.extend(if new.is_empty() { rest } else { new });
             // Without protection there may be an answer: then it is a block.
-            answer = self.resolve(&lines, index)?;
-            status = match &answer {
+            let mut preferences = joint.preferences.clone();
+            preferences.set_waivers(found.waivers.clone());
+            found.outcome = joint.resolve(&self.set.lines, &preferences)?;
+            status = match &found.outcome {
                 Outcome::Resolved(_) => PreviewStatus::Blocked,
                 Outcome::Conflicts(_) => PreviewStatus::Conflict,
             };
@@ -252,44 +268,30 @@ impl<'a> World<'a> {
             changes: Vec::new(),
             conflicts,
             problems: self.set.problems.clone(),
-            warnings: Vec::new(),
+            warnings: found.warnings,
+            waivers: found.waivers.clone(),
             download_bytes: 0,
             lock: None,
             staged,
         };
-        if let Outcome::Resolved(mut resolution) = answer {
-            let pending = self.pending(&with_protection(&self.base.lines), index)?;
+        if let Outcome::Resolved(mut resolution) = found.outcome {
+            // What stands in the way of the whole does so of a part.
+            joint.waivers.clone_from(&found.waivers);
+            let pending = pending(&joint, &with_protection(&self.base.lines))?;
             let all_protected =
                 super::lock::protected(&self.site.installation.settings, &self.installed, &[]);
             self.fill(&mut preview, &resolution, &names, &all_protected, &pending)?;
-            preview.warnings.clone_from(&resolution.warnings);
+            preview.warnings.extend(resolution.warnings.iter().cloned());
             let staged = &preview.staged;
-            preview.lock = Some(make_lock(
-                self.site,
-                &mut resolution,
-                &self.set,
-                staged,
-                index,
-            )?);
+            let mut lock = make_lock(self.site, &mut resolution, &self.set, staged, index)?;
+            if !self.request.strict {
+                lock.set_waivers(&preview.waivers, &resolution);
+            }
+            preview.waivers.clone_from(&lock.waivers);
+            preview.lock = Some(lock);
         }
         preview.plan = self.plan_digest(&preview);
         Ok(preview)
-    }
-
-    /// What is due even without the nodes: (name, version) pairs.
-    fn pending(
-        &self,
-        base: &[Line],
-        index: &RemoteIndex,
-    ) -> Result<BTreeSet<(Name, String)>, OpError> {
-        Ok(match self.resolve(base, index)? {
-            Outcome::Resolved(resolution) => resolution
-                .packages
-                .iter()
-                .map(|package| (package.name.clone(), package.version.to_string()))
-                .collect(),
-            Outcome::Conflicts(_) => BTreeSet::new(),
-        })
     }
 
     fn fill(
@@ -364,52 +366,16 @@ impl<'a> World<'a> {
     }
 }
 
-/// Resolves, and leaves out the lines of conflicts in which none of these nodes takes
-/// part: such a conflict is old. Leaving one out may bring others to light.
-///
-/// Returns the answer for the lines left, and the old conflicts.
-///
-/// # Errors
-///
-/// Fails if resolving does.
-pub fn leave_out_old(
-    lines: &mut Vec<Line>,
-    nodes: &BTreeSet<&str>,
-    resolve: impl Fn(&[Line]) -> Result<Outcome, OpError>,
-) -> Result<(Outcome, Vec<Conflict>), OpError> {
-    let mut conflicts = Vec::new();
-    loop {
-        let found = match resolve(lines)? {
-            Outcome::Conflicts(found) => found,
-            answer @ Outcome::Resolved(_) => return Ok((answer, conflicts)),
-        };
-        let mut old = found.clone();
-        old.retain(|conflict| !is_of(conflict, nodes));
-        let before = lines.len();
-        lines.retain(|line| !old.iter().any(|conflict| may_go(line, conflict)));
-        if lines.len() == before {
-            return Ok((Outcome::Conflicts(found), conflicts));
-        }
-        conflicts.extend(old.into_iter().map(|conflict| Conflict {
-            new: false,
-            ..conflict
-        }));
-    }
-}
-
-/// Reports whether a line of the new nodes takes part in a conflict.
-fn is_of(conflict: &Conflict, nodes: &BTreeSet<&str>) -> bool {
-    conflict.requirements.iter().any(|line| {
-        let name = line.origin.name.as_deref();
-        line.origin.kind == OriginKind::Node && name.is_some_and(|name| nodes.contains(name))
+/// What is due even without the nodes: (name, version) pairs.
+fn pending(joint: &Joint<'_>, base: &[Line]) -> Result<BTreeSet<(Name, String)>, OpError> {
+    Ok(match joint.solve(base)?.outcome {
+        Outcome::Resolved(resolution) => resolution
+            .packages
+            .iter()
+            .map(|package| (package.name.clone(), package.version.to_string()))
+            .collect(),
+        Outcome::Conflicts(_) => BTreeSet::new(),
     })
-}
-
-/// Reports whether a line is left out for an old conflict: a node's, never the core's.
-fn may_go(line: &Line, conflict: &Conflict) -> bool {
-    line.origin.kind != OriginKind::Core
-        && (conflict.requirements.iter())
-            .any(|bad| bad.origin == line.origin && bad.requirement == line.text)
 }
 
 /// Returns the digest of a directory's files and names.

@@ -9,10 +9,11 @@ use super::changes::{ChangeInfo, NodeChange, NodeChangeKind};
 use super::context::Context;
 use super::error::OpError;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
-use super::lock::{make_lock, open_index, preferences, protected, protection_lines, resolve_lines};
+use super::joint::{Joint, Tolerance, is_lived_in, known_waivers};
+use super::lock::{make_lock, open_index, preferences, protected, protection_lines};
 use super::outcome::{Applied, Consent, plan_digest};
 use super::packages::PackageGoal;
-use super::preview::{brought, leave_out_old};
+use super::preview::brought;
 use super::transaction::{Transaction, start};
 use crate::lock::Lock;
 use crate::nodes::trash::free_place;
@@ -81,25 +82,31 @@ pub fn run(
         &installed,
         &targets,
     );
-    let preferences = preferences(old_lock.as_ref(), &installed);
+    let lines: Vec<Line> = set.lines.iter().chain(&protections).cloned().collect();
+    let old = old_lock.as_ref();
     // Taking a node out breaks nothing anew: what contradicts did so before.
-    let (answer, conflicts) = leave_out_old(&mut set.lines.clone(), &BTreeSet::new(), |lines| {
-        let lines: Vec<Line> = lines.iter().chain(&protections).cloned().collect();
-        resolve_lines(
-            context,
-            &lines,
-            &targets,
-            flags,
-            &site.installation.settings,
-            &preferences,
-            &index,
-        )
-    })?;
-    let mut resolution = match answer {
+    let found = Joint {
+        context,
+        site: &site,
+        flags,
+        targets: &targets,
+        index: &index,
+        preferences: preferences(old, &installed),
+        tolerance: Tolerance::Old,
+        new: BTreeSet::new(),
+        waivers: known_waivers(&site, &set, &installed, old, &targets)?,
+        reserve: Vec::new(),
+        installed: &installed,
+        lived_in: is_lived_in(&set.lines, &installed, old),
+    }
+    .solve(&lines)?;
+    let conflicts = found.old;
+    let mut resolution = match found.outcome {
         Outcome::Resolved(resolution) => resolution,
         Outcome::Conflicts(conflicts) => return Ok(RemoveOutcome::No(conflicts)),
     };
-    let lock = make_lock(&site, &mut resolution, &set, &[], &index)?;
+    let mut lock = make_lock(&site, &mut resolution, &set, &[], &index)?;
+    lock.set_waivers(&found.waivers, &resolution);
     let goal = PackageGoal::of_lock(
         &lock,
         &site.target,
@@ -142,5 +149,6 @@ pub fn run(
     })?;
     let mut applied = Applied::done(finished);
     applied.conflicts = conflicts;
+    applied.waivers = lock.waivers;
     Ok(RemoveOutcome::Done(Box::new(applied)))
 }

@@ -5,10 +5,12 @@ use super::changes::Difference;
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::ResolveFlags;
+use super::joint::violations;
 use super::lock::inputs;
 use crate::host::DirLock;
 use crate::lock::StaleReason;
 use crate::lock::check_freshness;
+use crate::requirements::Waiver;
 use crate::snapshot::{Db, Operation, State};
 
 /// The state of an installation.
@@ -24,6 +26,8 @@ pub struct Status {
     pub drift: Difference,
     /// Why the lock is stale.
     pub stale: Vec<StaleReason>,
+    /// What is violated and does not stand in the way: by the lock, else as things are.
+    pub waivers: Vec<Waiver>,
     /// There is a lock.
     pub locked: bool,
     /// An operation that was cut short.
@@ -93,6 +97,16 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
         Some(lock) => check_freshness(Some(lock), &inputs.set, &inputs.targets),
         None => Vec::new(),
     };
+    let waivers = match inputs
+        .lock
+        .as_ref()
+        .filter(|lock| lock.input_digest.is_some())
+    {
+        Some(lock) => lock.standing_waivers(&inputs.set.lines, |name| {
+            Some(installed.get(name)?.version.clone())
+        }),
+        None => violations(&site, &inputs.set, &installed)?,
+    };
     let busy = DirLock::holder(&site.installation.own_dir().join("lock"));
     // What a running process has open is not interrupted.
     let interrupted = match (&db, &busy) {
@@ -132,6 +146,7 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
         snapshot: head.map(|head| head.id),
         drift,
         stale,
+        waivers,
         locked: inputs.lock.is_some(),
         interrupted,
         startup_scripts,

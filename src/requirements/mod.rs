@@ -17,8 +17,10 @@ pub mod set;
 pub mod setupcfg;
 pub mod statement;
 pub mod text;
+pub mod waiver;
 
 pub use file::{Entry, FileContent, IndexOption, read_requirements};
 pub use origin::{Origin, OriginKind, Problem, Severity};
 pub use set::{Line, RequirementSet, Role};
 pub use statement::{Statement, Wanted};
+pub use waiver::{Asker, Waiver, WaiverReason};

@@ -3,7 +3,6 @@
 use super::world::{Broken, World};
 use crate::index::{Direct, IndexError};
 use crate::package::{Metadata, Range, Specifiers};
-use crate::requirements::Line;
 
 impl World<'_> {
     /// An index tells requires-python on its page; what has an address has no page.
@@ -60,9 +59,12 @@ impl World<'_> {
                 continue;
             };
             let name = self.name(number);
-            let asks = |line: &&Line| self.is_active(line) && line.requirement.name == name;
             let mut wanted: Vec<u32> = Vec::new();
-            for line in self.lines.iter().filter(asks) {
+            for &at in self.order.iter().filter(|&&at| self.is_active(at)) {
+                let line = &self.lines[at as usize];
+                if line.requirement.name != name {
+                    continue;
+                }
                 let extras = line.requirement.extras.iter();
                 wanted.extend(extras.map(|extra| self.extra_number(extra)));
             }

@@ -48,6 +48,10 @@ pub struct Conflict {
     pub new: bool,
     /// The core's lines by number, for those who go on without them.
     pub lines: Vec<u32>,
+    /// The target that has no answer.
+    pub target: String,
+    /// Its one line leads to what nobody has a file of for the target.
+    pub unsupplied: bool,
 }
 
 /// Steps after which a trial solve is given up.
@@ -123,7 +127,7 @@ fn contradictions(world: &World<'_>, active: &[u32]) -> Vec<Vec<u32>> {
             by_name.entry(&line.requirement.name).or_default().push(at);
         }
     }
-    let range = |at: u32| world.lines[at as usize].requirement.specifiers.range();
+    let range = |at: u32| world.line_range(at);
     let exclude_each_other = |first: u32, second: u32| {
         let url = |at: u32| world.lines[at as usize].requirement.url.as_deref();
         match (url(first), url(second)) {
@@ -282,7 +286,7 @@ fn describe(world: &World<'_>, core: &[u32], cancel: &Cancel) -> Result<Conflict
         .as_ref()
         .and_then(|name| world.url_of(world.number(name)))
         .map(|(_, at)| at)
-        .filter(|at| !core.contains(at) && world.is_active(&world.lines[*at as usize]));
+        .filter(|at| !core.contains(at) && world.is_active(*at));
     let lines: Vec<u32> = core.iter().copied().chain(address).collect();
     let core = lines.as_slice();
     let mut requirements: Vec<CoreLine> = core
@@ -312,6 +316,10 @@ fn describe(world: &World<'_>, core: &[u32], cancel: &Cancel) -> Result<Conflict
     }
     requirements.sort_by(|a, b| a.origin.cmp(&b.origin));
     let mut packages: Vec<Name> = contested.into_iter().collect();
+    let unsupplied = match core {
+        [line] if requirements.len() == 1 => explain::is_unsupplied(world, *line)?,
+        _ => false,
+    };
     let explanation = if rivals.len() > 1 {
         packages = rivals.into_iter().collect();
         explain::rivalry(&packages, &requirements)
@@ -324,6 +332,8 @@ fn describe(world: &World<'_>, core: &[u32], cancel: &Cancel) -> Result<Conflict
         explanation,
         new: true,
         lines,
+        target: world.target.to_string(),
+        unsupplied,
     })
 }
 

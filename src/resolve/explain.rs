@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use super::candidates::Unfit;
 use super::conflict::{CoreLine, Edge, Step};
 use super::world::{Pkg, World};
 use crate::index::IndexError;
@@ -122,9 +123,34 @@ fn tell_lines(text: &mut String, requirements: &[CoreLine]) {
     }
 }
 
+/// Reports whether nobody has a file for what a line leads to, on this target and under
+/// any policy. A version that never was is the line's own mistake.
+///
+/// # Errors
+///
+/// Fails if the world could not be asked.
+pub(super) fn is_unsupplied(world: &World<'_>, at: u32) -> Result<bool, IndexError> {
+    let name = &world.lines[at as usize].requirement.name;
+    let Some(candidates) = world.candidates(world.number(name))? else {
+        return Ok(true);
+    };
+    let range = world.line_range(at);
+    if candidates.in_order(&range).next().is_some() {
+        return Ok(true);
+    }
+    let of_policy = [
+        Unfit::NoTime,
+        Unfit::TooNew,
+        Unfit::OnlySdist,
+        Unfit::Prerelease,
+    ];
+    let reasons = candidates.reasons(&range);
+    Ok(!reasons.is_empty() && !of_policy.iter().any(|reason| reasons.contains_key(reason)))
+}
+
 /// Says why nothing can serve a line that is in conflict with nobody.
-fn missing_supply(world: &World<'_>, line: u32) -> Result<Option<String>, IndexError> {
-    let line = &world.lines[line as usize];
+fn missing_supply(world: &World<'_>, at: u32) -> Result<Option<String>, IndexError> {
+    let line = &world.lines[at as usize];
     let name = &line.requirement.name;
     let number = world.number(name);
     let Some(candidates) = world.candidates(number)? else {
@@ -137,7 +163,7 @@ fn missing_supply(world: &World<'_>, line: u32) -> Result<Option<String>, IndexE
     {
         return Ok(Some(reason));
     }
-    let range = line.requirement.specifiers.range();
+    let range = world.line_range(at);
     if range.is_empty() {
         return Ok(Some(format!("`{}` admits no version at all", line.text)));
     }

@@ -29,6 +29,7 @@ pub mod scout;
 pub mod solve;
 pub mod targets;
 pub mod unfixed;
+mod waived;
 pub mod world;
 
 pub use candidates::{Choice, Unfit};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::package::{Marker, Metadata, Name, Target, Version};
+use crate::requirements::Waiver;
 
 /// An installed version that can be kept even if no index has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,7 @@ pub struct Preferences {
     /// Each with the marker under which it was locked.
     locked: BTreeMap<Name, Vec<(Version, Marker)>>,
     installed: BTreeMap<Name, Kept>,
+    waivers: Vec<Waiver>,
 }
 
 impl Preferences {
@@ -43,12 +45,24 @@ impl Preferences {
                 versions.retain(|(_, marker)| counts(marker));
             }
         }
+        let here = target.to_string();
+        preferences.waivers.retain(|waiver| waiver.target == here);
         preferences
     }
 
     /// Adds an installed version.
     pub fn add_installed(&mut self, name: Name, kept: Kept) {
         self.installed.insert(name, kept);
+    }
+
+    /// Sets what need not be met: the installed version will do instead.
+    pub fn set_waivers(&mut self, waivers: Vec<Waiver>) {
+        self.waivers = waivers;
+    }
+
+    /// Returns what need not be met.
+    pub fn waivers(&self) -> &[Waiver] {
+        &self.waivers
     }
 
     /// Forgets a name, so that its version is chosen anew.

@@ -219,6 +219,9 @@ impl<'w, 'a> Provider<'w, 'a> {
     fn line_deps(&self, at: u32) -> Vec<(Pkg, Range)> {
         let line = &self.world.lines[at as usize];
         let mut dep = self.world.dep(&line.requirement, &line.text);
+        if let Some(version) = self.world.waived(at) {
+            dep.range = dep.range.union(&Range::singleton(version.clone()));
+        }
         let mut out = Vec::new();
         if line.role == Role::Require {
             let mut by = Asker::Package;

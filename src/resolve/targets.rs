@@ -152,13 +152,14 @@ fn distinct_lines(world: &World<'_>, active: &[u32]) -> Vec<u32> {
         let wanted = &line.requirement;
         let how = (&wanted.extras, wanted.specifiers.text(), &wanted.url);
         let place = wanted.url.as_ref().map(|_| &line.base);
-        seen.insert((&wanted.name, how, place, world.scoped_override(line)))
+        let policy = (world.scoped_override(line), world.waived(*at));
+        seen.insert((&wanted.name, how, place, policy))
     };
     active.iter().copied().filter(is_new).collect()
 }
 
 /// Returns the numbers of the lines that ask for something on the target.
 pub fn active_lines(world: &World<'_>) -> Vec<u32> {
-    let is_active = |at: &u32| world.is_active(&world.lines[*at as usize]);
+    let is_active = |at: &u32| world.is_active(*at);
     world.order.iter().copied().filter(is_active).collect()
 }

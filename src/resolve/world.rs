@@ -67,11 +67,15 @@ pub struct Deps {
     pub base: Vec<Dep>,
     pub(super) extras: RefCell<FxHashMap<u32, Rc<Vec<Dep>>>>,
     metadata: Arc<Metadata>,
+    /// Versions that will do although what it asks for excludes them.
+    waived: Waived,
 }
 
 /// Why a version cannot be used although its file fits.
 pub type Broken = String;
 type DepsResult = Result<Rc<Deps>, Broken>;
+/// Installed versions, by the name that is asked for.
+pub(super) type Waived = Vec<(u32, Version)>;
 
 #[derive(Debug, Default)]
 struct Interner {
@@ -112,6 +116,10 @@ pub struct World<'a> {
     pub(super) overrides: FxHashMap<u32, Vec<u32>>,
     /// Overrides that are meant for lines of some nodes only.
     scoped: Vec<u32>,
+    /// Lines that need not be met: the version that will do instead, if any.
+    pub(super) waived_lines: FxHashMap<u32, Option<Version>>,
+    /// What need not be met of the metadata of a version.
+    pub(super) waived_deps: FxHashMap<(u32, Version), Waived>,
     /// Addresses that lines give to names.
     pub(super) urls: FxHashMap<u32, (String, u32)>,
     /// What these addresses led to.
@@ -162,6 +170,8 @@ impl<'a> World<'a> {
             constraints: FxHashMap::default(),
             overrides: FxHashMap::default(),
             scoped: Vec::new(),
+            waived_lines: FxHashMap::default(),
+            waived_deps: FxHashMap::default(),
             urls: FxHashMap::default(),
             directs: RefCell::default(),
             families: FxHashMap::default(),
@@ -171,10 +181,11 @@ impl<'a> World<'a> {
             rejections: Cell::new(0),
             solves: Cell::new(0),
         };
+        world.waive();
         for at in world.order.clone() {
             let line = &lines[at as usize];
             let name = world.number(&line.requirement.name);
-            if !line.requirement.marker.holds(target.environment()) {
+            if !line.requirement.marker.holds(target.environment()) || world.is_off(at) {
                 continue;
             }
             match &line.role {
@@ -248,8 +259,10 @@ impl<'a> World<'a> {
     }
 
     /// Reports whether a line asks for something on this target.
-    pub fn is_active(&self, line: &Line) -> bool {
+    pub fn is_active(&self, at: u32) -> bool {
+        let line = &self.lines[at as usize];
         matches!(line.role, Role::Require)
+            && !self.is_off(at)
             && !self.options.exclude.contains(&line.requirement.name)
             && line.requirement.marker.holds(self.target.environment())
     }
@@ -463,7 +476,10 @@ impl<'a> World<'a> {
         let found = match self.metadata(number, version) {
             Ok(metadata) => self
                 .check_python(number, &metadata)
-                .and_then(|()| self.understand(&metadata))
+                .and_then(|()| {
+                    let waived = self.waived_deps.get(&key).cloned();
+                    self.understand(&metadata, waived.unwrap_or_default())
+                })
                 .map(Rc::new),
             Err(MetadataError::Unusable(reason)) => Err(reason),
             Err(error @ MetadataError::Gone { .. }) => {
@@ -552,7 +568,7 @@ impl<'a> World<'a> {
         (kept.version == *version).then(|| Arc::new(kept.metadata.clone()))
     }
 
-    fn understand(&self, metadata: &Arc<Metadata>) -> DepsInner {
+    fn understand(&self, metadata: &Arc<Metadata>, waived: Waived) -> DepsInner {
         let mut base = Vec::new();
         for text in &metadata.requires_dist {
             let parts = split(text)
@@ -565,19 +581,24 @@ impl<'a> World<'a> {
             if gated || !self.marker_holds(parts.marker, &[]) {
                 continue;
             }
-            base.push(self.parse(text, &parts)?);
+            base.push(self.parse(text, &parts, &waived)?);
         }
         Ok(Deps {
             base,
             extras: RefCell::default(),
             metadata: Arc::clone(metadata),
+            waived,
         })
     }
 
-    fn parse(&self, text: &str, parts: &Parts<'_>) -> Result<Dep, Broken> {
+    fn parse(&self, text: &str, parts: &Parts<'_>, waived: &Waived) -> Result<Dep, Broken> {
         let bare = Requirement::parse(parts.without_marker(text))
             .map_err(|error| format!("its requirement `{text}` cannot be read: {error}"))?;
-        Ok(self.dep(&bare, text))
+        let mut dep = self.dep(&bare, text);
+        for (_, version) in waived.iter().filter(|(name, _)| *name == dep.name) {
+            dep.range = dep.range.union(&Range::singleton(version.clone()));
+        }
+        Ok(dep)
     }
 
     fn marker_holds(&self, marker: &str, extras: &[Extra]) -> bool {
@@ -618,7 +639,7 @@ impl<'a> World<'a> {
                 && self.marker_holds(parts.marker, &wanted)
                 && !self.marker_holds(parts.marker, &[])
             {
-                found.push(self.parse(text, &parts)?);
+                found.push(self.parse(text, &parts, &deps.waived)?);
             }
         }
         let found = Rc::new(found);
@@ -631,8 +652,9 @@ impl<'a> World<'a> {
         let mut seen = BTreeSet::new();
         self.order
             .iter()
+            .filter(|&&at| self.is_active(at))
             .map(|&at| &self.lines[at as usize])
-            .filter(|line| self.is_active(line) && line.requirement.url.is_none())
+            .filter(|line| line.requirement.url.is_none())
             .map(|line| line.requirement.name.clone())
             .filter(|name| seen.insert(name.clone()))
             .collect()

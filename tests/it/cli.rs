@@ -18,3 +18,4 @@ mod status;
 mod sync;
 #[cfg(unix)]
 mod together;
+mod waivers;

@@ -108,6 +108,9 @@ pub struct StatusArgs {
     /// Exit with 1 if anything differs.
     #[arg(long)]
     pub exit_code: bool,
+    /// List what the installation violates already.
+    #[arg(long)]
+    pub waivers: bool,
 }
 
 /// `portenv diff`.

@@ -223,6 +223,9 @@ pub struct LockArgs {
     /// Choose this package's version anew.
     #[arg(long, value_name = "NAME")]
     pub upgrade_package: Vec<String>,
+    /// Waive nothing: what the installation violates already must be met too.
+    #[arg(long)]
+    pub strict: bool,
     /// Let a protected package change.
     #[arg(long, value_name = "NAME")]
     pub allow_change: Vec<String>,

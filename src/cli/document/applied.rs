@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{ConflictDocument, WarningDocument};
+use super::{ConflictDocument, WaiverDocument, WarningDocument};
 use crate::ops::changes::{ChangeInfo, NodeChange};
 use crate::ops::outcome::{Applied, AppliedStatus};
 use crate::resolve::Conflict;
@@ -54,6 +54,8 @@ pub struct AppliedDocument {
     pub conflicts: Vec<ConflictDocument>,
     /// Things worth knowing, in the order they were found.
     pub warnings: Vec<WarningDocument>,
+    /// Requirements that are not met and did not stand in the way.
+    pub waivers: Vec<WaiverDocument>,
 }
 
 impl From<&Applied> for AppliedDocument {
@@ -69,6 +71,7 @@ impl From<&Applied> for AppliedDocument {
             nodes: applied.nodes.clone(),
             conflicts: ConflictDocument::all(&applied.conflicts),
             warnings: applied.warnings.iter().map(warning).collect(),
+            waivers: WaiverDocument::all(&applied.waivers),
         }
     }
 }
@@ -85,6 +88,7 @@ impl AppliedDocument {
             nodes: Vec::new(),
             conflicts: ConflictDocument::all(conflicts),
             warnings: Vec::new(),
+            waivers: Vec::new(),
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod schemas;
 pub mod snapshot;
 pub mod status;
 pub mod text;
+pub mod waiver;
 pub mod warning;
 
 pub use applied::{AppliedDocument, AppliedWord};
@@ -33,4 +34,5 @@ pub use schemas::{Schemas, document, schemas};
 pub use snapshot::SnapshotDocument;
 pub use status::StatusDocument;
 pub use text::TextDocument;
+pub use waiver::WaiverDocument;
 pub use warning::WarningDocument;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{ConflictDocument, WarningDocument};
+use super::{ConflictDocument, WaiverDocument, WarningDocument};
 use crate::ops::changes::ChangeInfo;
 use crate::ops::preview::{Preview, PreviewStatus};
 use crate::workspace::node::Node;
@@ -28,6 +28,8 @@ pub struct PreviewDocument {
     pub download_bytes: u64,
     /// How many bytes would be on disk; null where it is not known.
     pub installed_bytes: Option<u64>,
+    /// Requirements that are not met and did not stand in the way.
+    pub waivers: Vec<WaiverDocument>,
 }
 
 impl PreviewDocument {
@@ -50,6 +52,7 @@ impl From<&Preview> for PreviewDocument {
             warnings: Self::warnings_of(preview),
             download_bytes: preview.download_bytes,
             installed_bytes: None,
+            waivers: WaiverDocument::all(&preview.waivers),
         }
     }
 }

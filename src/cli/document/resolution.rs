@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{ConflictDocument, WarningDocument};
+use super::{ConflictDocument, WaiverDocument, WarningDocument};
 use crate::lock::StaleReason;
 use crate::package::artifact::SourceView;
 use crate::package::target::markers;
@@ -53,6 +53,8 @@ pub struct LockDocument {
     pub written: bool,
     /// Why the lock was stale; empty if it was not.
     pub stale: Vec<StaleDocument>,
+    /// Requirements that are not met and do not stand in the way.
+    pub waivers: Vec<WaiverDocument>,
 }
 
 /// An environment to resolve for.

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::DiffDocument;
 use super::resolution::StaleDocument;
+use super::{DiffDocument, WaiverDocument};
 use crate::ops::status::Status;
 use crate::snapshot::Operation;
 
@@ -27,6 +27,8 @@ pub struct StatusDocument {
     pub startup_scripts: Vec<String>,
     /// What to do next, in words.
     pub hints: Vec<String>,
+    /// Requirements that are violated and do not stand in the way: by the lock, else as things are.
+    pub waivers: Vec<WaiverDocument>,
 }
 
 /// An operation that was cut short.
@@ -65,6 +67,7 @@ impl From<&Status> for StatusDocument {
             interrupted: status.interrupted.as_ref().map(Into::into),
             startup_scripts: status.startup_scripts.clone(),
             hints: status.hints.clone(),
+            waivers: WaiverDocument::all(&status.waivers),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What changing commands came to.
 
 use super::changes::{summary, to_text};
-use super::{conflict, show_document, show_warnings};
+use super::{conflict, show_document, show_warnings, waivers};
 use crate::cli::document::AppliedDocument;
 use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
@@ -20,6 +20,9 @@ pub fn show_applied(screen: &Screen, command: &str, applied: &Applied) -> Exit {
     match applied.status {
         AppliedStatus::Done => {
             screen.note(&format!("done: {}", summary(&applied.changes)));
+            if let Some(counted) = waivers::counted(&applied.waivers) {
+                screen.note(&counted);
+            }
             if let Some(after) = &applied.after {
                 screen.note(&format!(
                     "snapshot {after}; portenv rollback takes this back"

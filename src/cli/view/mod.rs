@@ -19,6 +19,7 @@ pub mod preview;
 pub mod resolve;
 pub mod snapshot;
 pub mod status;
+pub mod waivers;
 
 /// Shows warnings on stderr: a few in full, many as a count.
 pub fn show_warnings(screen: &Screen, warnings: &[WarningDocument], verbose: u8) {

@@ -1,7 +1,7 @@
 //! A preview: the page people look at before an install.
 
 use super::changes::{summary, to_text, version_of};
-use super::{conflict, show_document, show_warnings};
+use super::{conflict, show_document, show_warnings, waivers};
 use crate::cli::document::PreviewDocument;
 use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
@@ -57,6 +57,9 @@ pub fn show_preview(screen: &Screen, command: &str, preview: &Preview, verbose: 
         screen.warning(&format!(
             "{old} conflicts were there before; their lines were left out"
         ));
+    }
+    if let Some(counted) = waivers::counted(&preview.waivers) {
+        screen.note(&counted);
     }
     match preview.status {
         PreviewStatus::Ok => {}

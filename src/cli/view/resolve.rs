@@ -3,9 +3,11 @@
 use camino::Utf8Path;
 
 use super::conflict;
-use super::{show_document, show_warnings};
+use super::{show_document, show_warnings, waivers};
 use crate::cli::document::resolution::StaleDocument;
-use crate::cli::document::{LockDocument, ResolveDocument, WarningDocument};
+use crate::cli::document::{
+    ConflictDocument, LockDocument, ResolveDocument, WaiverDocument, WarningDocument,
+};
 use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
 use crate::ops::lock::LockOutcome;
@@ -38,21 +40,24 @@ pub fn show_resolve(screen: &Screen, found: &ResolveOutcome, verbose: u8) -> Exi
 
 /// Shows what `lock` came to.
 pub fn show_lock(screen: &Screen, dir: &Utf8Path, found: &LockOutcome, verbose: u8) -> Exit {
-    let warnings = warnings(&found.problems, found.outcome.as_ref());
+    let mut warnings = warnings(&found.problems, found.outcome.as_ref());
+    warnings.extend(found.warnings.iter().map(WarningDocument::of_warning));
     show_warnings(screen, &warnings, verbose);
     let path = show_path(dir, &found.path);
     if screen.format == Format::Json {
-        let answer = ResolveDocument::new(
+        let mut answer = ResolveDocument::new(
             found.outcome.as_ref(),
             &found.targets,
             warnings,
             &found.stats,
         );
+        answer.conflicts.extend(ConflictDocument::all(&found.old));
         let body = LockDocument {
             answer,
             lock: path.clone(),
             written: found.written,
             stale: StaleDocument::all(&found.stale),
+            waivers: WaiverDocument::all(&found.waivers),
         };
         let next = match &found.outcome {
             Some(_) => Vec::new(),
@@ -87,6 +92,15 @@ pub fn show_lock(screen: &Screen, dir: &Utf8Path, found: &LockOutcome, verbose: 
             "{verb} `{path}` with {} packages",
             resolution.packages.len()
         ));
+    }
+    if !found.old.is_empty() {
+        screen.warning(&format!(
+            "{} conflicts were there before; their lines were left out",
+            found.old.len()
+        ));
+    }
+    if let Some(counted) = waivers::counted(&found.waivers) {
+        screen.note(&counted);
     }
     show_stats(screen, verbose, outcome, &found.stats);
     finish(screen, outcome)

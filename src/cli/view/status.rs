@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::diff;
-use super::show_document;
+use super::{show_document, waivers};
 use crate::cli::document::{InitDocument, StatusDocument};
 use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
@@ -12,7 +12,7 @@ use crate::ops::status::Status;
 use crate::package::artifact::printable;
 
 /// Shows the state of an installation.
-pub fn show_status(screen: &Screen, status: &Status, exit_code: bool) -> Exit {
+pub fn show_status(screen: &Screen, status: &Status, exit_code: bool, list: bool) -> Exit {
     let differs =
         !status.drift.is_empty() || !status.stale.is_empty() || status.interrupted.is_some();
     let exit = if exit_code && differs {
@@ -56,6 +56,15 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool) -> Exit {
     for reason in status.stale.iter().take(10) {
         let _ = writeln!(text, "              {}", printable(&reason.shown()));
     }
+    match status.waivers.len() {
+        0 => {}
+        count => {
+            let _ = writeln!(text, "violated      {count} requirements");
+        }
+    }
+    if list {
+        text.push_str(&waivers::text(&status.waivers));
+    }
     if let Some(operation) = &status.interrupted {
         let _ = writeln!(
             text,
@@ -81,6 +90,9 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool) -> Exit {
         }
     }
     screen.result(text.trim_end());
+    if !list && !status.waivers.is_empty() {
+        screen.hint("portenv status --waivers lists what is violated already");
+    }
     for hint in &status.hints {
         screen.hint(hint);
     }

@@ -1,6 +1,7 @@
 //! Any lock, written and read.
 
 use super::*;
+use portenv::requirements::{Asker, Waiver, WaiverReason};
 
 /// Any text that a file of strangers may hold, addresses with user names left out.
 fn text() -> impl Strategy<Value = String> {
@@ -38,7 +39,7 @@ fn marker() -> impl Strategy<Value = String> {
     .prop_map(str::to_owned)
 }
 
-fn required_by() -> impl Strategy<Value = RequiredBy> {
+fn origin() -> impl Strategy<Value = Origin> {
     let kind = prop_oneof![
         Just(OriginKind::Core),
         Just(OriginKind::Node),
@@ -46,7 +47,7 @@ fn required_by() -> impl Strategy<Value = RequiredBy> {
         Just(OriginKind::Policy),
         Just(OriginKind::Installed)
     ];
-    let origin = (
+    (
         kind,
         prop::option::of(text()),
         prop::option::of(text()),
@@ -58,9 +59,32 @@ fn required_by() -> impl Strategy<Value = RequiredBy> {
             file,
             line,
             column: None,
-        });
+        })
+}
+
+fn waiver() -> impl Strategy<Value = Waiver> {
+    let package = ("[a-z]{1,5}", version()).prop_map(|(asking, version)| Asker::Package {
+        name: name(&asking),
+        version,
+    });
+    let asker = prop_oneof![origin().prop_map(Asker::Line), package];
+    let reason = prop::sample::select(&WaiverReason::ALL);
+    let wanted = (text(), "[a-z]{1,5}", prop::option::of(version()));
+    (asker, wanted, reason, text()).prop_map(
+        |(asker, (requirement, wanted, installed), reason, target)| Waiver {
+            asker,
+            requirement,
+            name: name(&wanted),
+            reason,
+            installed,
+            target,
+        },
+    )
+}
+
+fn required_by() -> impl Strategy<Value = RequiredBy> {
     prop_oneof![
-        (origin, text()).prop_map(|(origin, requirement)| RequiredBy::Line {
+        (origin(), text()).prop_map(|(origin, requirement)| RequiredBy::Line {
             origin,
             requirement
         }),
@@ -93,13 +117,14 @@ prop_compose! {
         environments in prop::collection::vec(marker(), 0..2), requires_python in prop::option::of(text()),
         digest in prop::option::of(text()), exclude_newer in prop::option::of(text()), index in text(),
         applied in prop::collection::vec((text(), text(), text(), prop::option::of(text()), prop::collection::vec(text(), 0..2)), 0..2),
-        kept in prop::option::of(version()),
+        kept in prop::option::of(version()), waivers in prop::collection::vec(waiver(), 0..3),
     ) -> Lock {
         let applied = applied.into_iter().map(|(kind, name, text, reason, only_for)| Applied { kind, name, text, reason, only_for }).collect();
         Lock {
             requires_python, environments, packages, targets, input_digest: digest, exclude_newer,
             indexes: vec![(index, "https://host/simple".to_owned())], applied,
             kept: kept.into_iter().map(|version| (name("kept"), version)).collect(),
+            waivers,
         }
     }
 }
