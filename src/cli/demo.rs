@@ -5,7 +5,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::failure::{Exit, Failure};
+use super::failure::{ErrorCode, Exit, Failure};
 use super::screen::Screen;
 use crate::host::fs;
 use crate::host::process::Call;
@@ -77,16 +77,14 @@ pub fn run(context: &Context, screen: &Screen, dir: Option<&Utf8Path>) -> Result
     let guard = tempfile::Builder::new().prefix("portenv-demo-").tempdir();
     let guard = guard.map_err(|error| {
         Failure::new(
-            "disk",
-            Exit::NotApplied,
+            ErrorCode::Disk,
             format!("a temporary directory cannot be made: {error}"),
         )
     })?;
     let base = match dir {
         Some(dir) => context.dir.join(dir),
-        None => Utf8PathBuf::from_path_buf(guard.path().to_owned()).map_err(|_| {
-            Failure::new("usage", Exit::Usage, "the temporary directory is not UTF-8")
-        })?,
+        None => Utf8PathBuf::from_path_buf(guard.path().to_owned())
+            .map_err(|_| Failure::new(ErrorCode::Usage, "the temporary directory is not UTF-8"))?,
     };
     context
         .progress
@@ -97,11 +95,7 @@ pub fn run(context: &Context, screen: &Screen, dir: Option<&Utf8Path>) -> Result
     screen.result(&format!("A tour of portenv, in {}\n", tour.root));
     for step in &STEPS {
         if context.cancel.is_requested() {
-            return Err(Failure::new(
-                "interrupted",
-                Exit::Interrupted,
-                "interrupted",
-            ));
+            return Err(Failure::new(ErrorCode::Interrupted, "interrupted"));
         }
         take(screen, &tour, step)?;
     }
@@ -133,8 +127,7 @@ fn take(screen: &Screen, tour: &Tour, step: &Step) -> Result<(), Failure> {
     }
     let broken = |detail: String| {
         Failure::new(
-            "internal",
-            Exit::Internal,
+            ErrorCode::Internal,
             format!("the tour went wrong: {detail}"),
         )
     };

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::ErrorCode;
 use crate::cli::failure::Failure;
 use crate::requirements::Origin;
 
@@ -30,8 +31,8 @@ pub enum FailureWord {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "Error")]
 pub struct ErrorDocument {
-    /// The word for programs.
-    pub code: String,
+    /// The word for programs; it says the exit code too.
+    pub code: ErrorCode,
     /// What went wrong, in words.
     pub message: String,
     /// Where.
@@ -43,7 +44,7 @@ impl From<&Failure> for FailureDocument {
         Self {
             status: FailureWord::Error,
             error: ErrorDocument {
-                code: failure.code.to_owned(),
+                code: failure.code,
                 message: crate::package::artifact::printable(&failure.message),
                 origin: failure.origin.clone(),
             },

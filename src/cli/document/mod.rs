@@ -7,6 +7,7 @@
 
 pub mod applied;
 pub mod check;
+pub mod code;
 pub mod conflict;
 pub mod diff;
 pub mod failure;
@@ -23,6 +24,7 @@ pub mod warning;
 
 pub use applied::{AppliedDocument, AppliedWord};
 pub use check::{CheckDocument, CheckWord};
+pub use code::ErrorCode;
 pub use conflict::ConflictDocument;
 pub use diff::DiffDocument;
 pub use failure::FailureDocument;

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::advice::after_failure;
 use super::document::{FailureDocument, TextDocument, WarningDocument, document};
 use super::failure::{Exit, Failure, Next};
 use super::screen::{Format, Screen};
@@ -43,13 +44,21 @@ pub fn show_document(
     body: &(impl Serialize + JsonSchema),
     next: &[Next],
 ) {
-    screen.result(&escaped(&document(command, body, next)));
+    write(screen, command, body, next);
 }
 
 /// Writes a document whose outcome has no type of its own.
 #[expect(clippy::needless_pass_by_value, reason = "made where it is shown")]
 pub fn show_json(screen: &Screen, command: &str, body: Value, next: &[Next]) {
-    screen.result(&escaped(&document(command, &body, next)));
+    write(screen, command, &body, next);
+}
+
+fn write(screen: &Screen, command: &str, body: &impl Serialize, next: &[Next]) {
+    let next: Vec<Next> = next
+        .iter()
+        .map(|next| screen.line().complete(next))
+        .collect();
+    screen.result(&escaped(&document(command, body, &next)));
 }
 
 /// JSON escapes the control characters of ASCII; those beyond it and the marks
@@ -87,6 +96,7 @@ pub fn show_failure(screen: &Screen, command: &str, failure: &Failure) {
     }
     if screen.format == Format::Json {
         let body = FailureDocument::from(failure);
-        show_document(screen, command, &body, &failure.next);
+        let next = after_failure(failure, screen.line());
+        show_document(screen, command, &body, &next);
     }
 }
