@@ -266,8 +266,8 @@ impl Run<'_> {
                     ops::add::AddOutcome::Done(applied) => {
                         view::applied::show_applied(screen, "add", &applied)
                     }
-                    ops::add::AddOutcome::No(preview) => {
-                        view::preview::show_preview(screen, "add", &preview, verbose)
+                    ops::add::AddOutcome::No(preview, nodes) => {
+                        view::preview::show_stopped(screen, "add", &preview, nodes, verbose)
                     }
                 }
             }

@@ -142,9 +142,11 @@ impl Screen {
 }
 
 fn write_line(stream: &mut impl Write, text: &str) -> io::Result<()> {
-    stream.write_all(text.as_bytes())?;
-    if !text.ends_with('\n') {
-        stream.write_all(b"\n")?;
+    // One call a line, or one of another process may come between its parts.
+    if text.ends_with('\n') {
+        stream.write_all(text.as_bytes())?;
+    } else {
+        stream.write_all(format!("{text}\n").as_bytes())?;
     }
     stream.flush()
 }

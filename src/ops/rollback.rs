@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::changes::{ChangeInfo, Difference, NodeChange, NodeChangeKind};
 use super::context::{Context, Site};
 use super::error::OpError;
-use super::outcome::{Applied, AppliedStatus, Consent, plan_digest};
+use super::outcome::{Applied, AppliedStatus, Consent, ground, plan_digest};
 use super::packages::PackageGoal;
 use super::transaction::{Transaction, scratch_dir, start};
 use crate::git::{CloneSpec, clone};
@@ -80,7 +80,9 @@ pub fn run(
         } else {
             AppliedStatus::DryRun
         };
+        let plan = plan_of(&site, &aim.now, &aim.target, request.parts)?;
         return Ok(Applied {
+            plan: (status == AppliedStatus::DryRun).then_some(plan),
             changes: aim.difference.changes,
             nodes: aim.difference.nodes,
             ..Applied::still(status)
@@ -105,6 +107,11 @@ pub fn run(
         places,
         difference,
     } = aim(context, &site, request)?;
+    let plan = plan_of(&site, &now, &target, request.parts)?;
+    // A plan that was named is done as it was, or not at all.
+    if consent.plan.is_some_and(|named| named != plan) {
+        return Err(OpError::PlanStale);
+    }
     if difference.is_empty() && wanted.lock == now.lock {
         return Ok(Applied::still(AppliedStatus::Nothing));
     }
@@ -133,11 +140,7 @@ pub fn run(
         .iter()
         .map(|step| ChangeInfo::new(&step.change))
         .collect();
-    consent.get(
-        &plan_digest(&[&now.digest(), &target.id, &format!("{:?}", request.parts)]),
-        &changes,
-        &difference.nodes,
-    )?;
+    consent.get(&plan, &changes, &difference.nodes)?;
     // Drift is recorded only now that there will be a change.
     let mut transaction = Transaction::prepare(context, &site, held)?;
     if !Difference::between(&now, &transaction.before).is_empty() {
@@ -169,6 +172,16 @@ pub fn run(
         change.finish(lock.as_ref(), Some(&wanted), Some(&target.id))
     })?;
     Ok(Applied::done(finished))
+}
+
+fn plan_of(site: &Site, now: &State, to: &Snapshot, parts: Parts) -> Result<String, OpError> {
+    let ground = ground(site, &site.installed()?)?;
+    Ok(plan_digest(&[
+        &ground,
+        &now.digest(),
+        &to.id,
+        &format!("{parts:?}"),
+    ]))
 }
 
 /// Where a rollback goes, worked out without writing anything.

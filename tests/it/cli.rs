@@ -10,6 +10,8 @@ mod help;
 mod lock;
 mod place;
 mod preview;
+#[cfg(unix)]
+mod program;
 mod remove;
 mod rollback;
 mod schemas;

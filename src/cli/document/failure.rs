@@ -15,6 +15,7 @@ pub struct FailureDocument {
     /// What went wrong.
     pub error: ErrorDocument,
     /// The plan that needs a yes; only there with `confirm`.
+    #[schemars(regex(pattern = r"^[0-9a-f]{16}$"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
 }

@@ -72,8 +72,13 @@ fn next(screen: &Screen, applied: &Applied) -> Vec<Next> {
         }
         AppliedStatus::Nothing => Vec::new(),
         AppliedStatus::DryRun => {
-            let line = screen.line().clone().without("--dry-run", false);
-            vec![line.next("does it, and asks")]
+            let line = screen.line().clone().unsigned().without("--dry-run", false);
+            vec![match &applied.plan {
+                Some(plan) => line
+                    .with(["--plan", plan])
+                    .next("applies exactly this plan"),
+                None => line.next("does it, and asks"),
+            }]
         }
         AppliedStatus::Undone => vec![Next::new(
             "portenv status",

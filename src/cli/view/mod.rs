@@ -58,21 +58,7 @@ fn write(screen: &Screen, command: &str, body: &impl Serialize, next: &[Next]) {
         .iter()
         .map(|next| screen.line().complete(next))
         .collect();
-    screen.result(&escaped(&document(command, body, &next)));
-}
-
-/// JSON escapes the control characters of ASCII; those beyond it and the marks
-/// that turn the direction of text reach a terminal just as well.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if matches!(c, '\u{7f}'..='\u{9f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
-            out.push_str(&format!("\\u{:04x}", u32::from(c)));
-        } else {
-            out.push(c);
-        }
-    }
-    out
+    screen.result(&document(command, body, &next));
 }
 
 /// Shows a result that is a text by nature.

@@ -4,16 +4,37 @@ use std::collections::BTreeSet;
 
 use super::changes::{summary, to_text, version_of};
 use super::{conflict, show_document, show_warnings, waivers};
-use crate::cli::document::PreviewDocument;
+use crate::cli::document::{PreviewDocument, StoppedDocument};
 use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
+use crate::ops::changes::NodeChange;
 use crate::ops::preview::{Preview, PreviewStatus};
 use crate::package::artifact::{printable, show_bytes};
 use crate::requirements::OriginKind;
 use crate::resolve::Conflict;
 
-/// Shows a preview, or why `add` stops.
+/// Shows a preview.
 pub fn show_preview(screen: &Screen, command: &str, preview: &Preview, verbose: u8) -> Exit {
+    show(screen, preview, verbose, |next| {
+        show_document(screen, command, &PreviewDocument::from(preview), next);
+    })
+}
+
+/// Shows why a change of nodes stopped at its preview.
+pub fn show_stopped(
+    screen: &Screen,
+    command: &str,
+    preview: &Preview,
+    nodes: Vec<NodeChange>,
+    verbose: u8,
+) -> Exit {
+    let body = StoppedDocument::new(preview, nodes);
+    show(screen, preview, verbose, |next| {
+        show_document(screen, command, &body, next);
+    })
+}
+
+fn show(screen: &Screen, preview: &Preview, verbose: u8, write: impl FnOnce(&[Next])) -> Exit {
     show_warnings(screen, &PreviewDocument::warnings_of(preview), verbose);
     let exit = if preview.status == PreviewStatus::Ok {
         Exit::Done
@@ -21,8 +42,7 @@ pub fn show_preview(screen: &Screen, command: &str, preview: &Preview, verbose: 
         Exit::No
     };
     if screen.format == Format::Json {
-        let next = next(screen, preview);
-        show_document(screen, command, &PreviewDocument::from(preview), &next);
+        write(&next(screen, preview));
     } else {
         screen.result(text(preview).trim_end());
     }

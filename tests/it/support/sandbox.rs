@@ -232,6 +232,10 @@ impl Sandbox {
     pub(crate) fn finish(&self, mut command: Command) -> Run {
         let output = command.output().unwrap();
         let run = self.run_of(&output);
+        if schema::asks_for_progress(&command) {
+            let events = run.stderr().lines().filter(|line| line.starts_with('{'));
+            events.for_each(schema::check_event);
+        }
         if schema::asks_for_json(&command) {
             let stdout = String::from_utf8_lossy(&output.stdout);
             for mut next in schema::check_stdout(run.code(), &stdout, run.stderr()) {

@@ -133,3 +133,22 @@ pub(crate) fn check_stdout(code: i32, stdout: &str, stderr: &str) -> Vec<Vec<Str
     };
     next.iter().map(words).collect()
 }
+
+/// Reports whether a command asks for progress as JSON lines.
+pub(crate) fn asks_for_progress(command: &Command) -> bool {
+    let words: Vec<_> = command.get_args().collect();
+    words.windows(2).any(|pair| pair == ["--progress", "json"])
+}
+
+/// Holds a line of progress to its schema.
+///
+/// # Panics
+///
+/// Panics if it is torn or anything else.
+#[track_caller]
+pub(crate) fn check_event(line: &str) {
+    let event = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    if let Some(faults) = faults_of(&event) {
+        panic!("{faults}\n{line}");
+    }
+}
