@@ -46,6 +46,17 @@ pub struct Side {
     pub digest: Option<String>,
 }
 
+impl Side {
+    /// Makes a side of which only the version is known.
+    pub fn of(version: Version) -> Self {
+        Self {
+            version,
+            source: None,
+            digest: None,
+        }
+    }
+}
+
 /// Packages by name.
 pub type Sides = BTreeMap<Name, Side>;
 

@@ -7,6 +7,7 @@ use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::ResolveFlags;
 use super::lock::resolve_lines;
+use super::ways_out::{Search, find_ways_out};
 use crate::environment::Installed;
 use crate::environment::installed::SEEDS;
 use crate::gate::find_violations;
@@ -17,7 +18,7 @@ use crate::requirements::waiver::may_waive;
 use crate::requirements::{Asker, Line, OriginKind, RequirementSet, Waiver, WaiverReason};
 use crate::resolve::{Conflict, Outcome, Preferences, Warning};
 use crate::workspace::Settings;
-use crate::workspace::settings::Unsupplied;
+use crate::workspace::settings::{Prerelease, Unsupplied};
 
 /// What need not be met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,10 +89,21 @@ pub fn known_waivers(
     let own = lock.filter(|lock| lock.input_digest.is_some());
     let mut waivers = match own {
         Some(lock) => lock.standing_waivers(&known.lines, version),
-        None => violations(site, known, installed)?
-            .into_iter()
-            .filter(|waiver| waiver.installed.is_some() && !is_core(&waiver.asker))
-            .collect(),
+        None => {
+            let nodes = installed_nodes(&known.lines, installed);
+            let is_there = |asker: &Asker| match asker {
+                Asker::Line(origin) => origin
+                    .name
+                    .as_ref()
+                    .is_some_and(|name| nodes.contains(name)),
+                Asker::Package { .. } => has_core(&known.lines, installed),
+            };
+            violations(site, known, installed)?
+                .into_iter()
+                .filter(|waiver| !is_core(&waiver.asker))
+                .filter(|waiver| waiver.installed.is_some() || is_there(&waiver.asker))
+                .collect()
+        }
     };
     for waiver in &mut waivers {
         // The same environment under a newer patch of its Python.
@@ -130,15 +142,42 @@ fn is_core(asker: &Asker) -> bool {
     matches!(asker, Asker::Line(origin) if origin.kind != OriginKind::Node)
 }
 
-/// Reports whether anything that lines ask for is installed while no lock says yet what is
-/// waived.
+/// Reports whether an installation was made by others: no lock says yet what is waived, and
+/// most of what ComfyUI asks for is installed.
 pub fn is_lived_in(lines: &[Line], installed: &Installed, lock: Option<&Lock>) -> bool {
-    let unlocked = lock.is_none_or(|lock| lock.input_digest.is_none());
-    unlocked
-        && lines.iter().any(|line| {
-            let name = &line.requirement.name;
-            installed.get(name).is_some() && !SEEDS.contains(&name.as_str())
-        })
+    lock.is_none_or(|lock| lock.input_digest.is_none()) && has_core(lines, installed)
+}
+
+fn has_core(lines: &[Line], installed: &Installed) -> bool {
+    let of_core = |line: &&Line| line.origin.kind == OriginKind::Core;
+    let has_core = lines.iter().any(|line| of_core(&line));
+    let wanted = lines.iter().filter(|line| of_core(line) || !has_core);
+    let (mut there, mut all) = (0, 0);
+    for line in wanted {
+        let name = &line.requirement.name;
+        all += 1;
+        there += usize::from(installed.get(name).is_some() && !SEEDS.contains(&name.as_str()));
+    }
+    there * 2 > all
+}
+
+/// Names the nodes whose requirements were installed once, be it in part. What a node that
+/// was only put there asks for is not violated but due.
+fn installed_nodes<'l>(lines: &'l [Line], installed: &Installed) -> BTreeSet<&'l String> {
+    if !has_core(lines, installed) {
+        return BTreeSet::new();
+    }
+    let core: BTreeSet<&Name> = lines
+        .iter()
+        .filter(|line| line.origin.kind == OriginKind::Core)
+        .map(|line| &line.requirement.name)
+        .collect();
+    lines
+        .iter()
+        .filter(|line| may_waive(line) && !core.contains(&line.requirement.name))
+        .filter(|line| installed.get(&line.requirement.name).is_some())
+        .filter_map(|line| line.origin.name.as_ref())
+        .collect()
 }
 
 impl Joint<'_> {
@@ -226,6 +265,45 @@ impl Joint<'_> {
             preferences,
             self.index,
         )
+    }
+
+    /// Finds ways out of conflicts, each tried under what is waived.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the network could not be asked.
+    pub fn find_ways_out(
+        &self,
+        lines: &[Line],
+        waivers: &[Waiver],
+        conflicts: &mut [Conflict],
+    ) -> Result<(), OpError> {
+        let mut preferences = self.preferences.clone();
+        preferences.set_waivers(waivers.to_vec());
+        let allowing = ResolveFlags {
+            prerelease: Some(Prerelease::Allow),
+            ..self.flags.clone()
+        };
+        let search = Search {
+            lines,
+            resolve: &|lines, prereleases| {
+                let flags = if prereleases { &allowing } else { self.flags };
+                let settings = &self.site.installation.settings;
+                let (context, targets) = (self.context, self.targets);
+                resolve_lines(
+                    context,
+                    lines,
+                    targets,
+                    flags,
+                    settings,
+                    &preferences,
+                    self.index,
+                )
+            },
+            installed: self.installed,
+            settled: true,
+        };
+        find_ways_out(&search, conflicts)
     }
 
     /// Says why a conflict does not stand in the way, if it does not.

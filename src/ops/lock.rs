@@ -216,7 +216,7 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
     let (reserve, waivers) = waivers
         .into_iter()
         .partition(|waiver| request.upgrade || anew.contains(&waiver.name));
-    let found = Joint {
+    let joint = Joint {
         context,
         site: &site,
         flags,
@@ -230,8 +230,11 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
         installed: &installed,
         lived_in: is_lived_in(&inputs.set.lines, &installed, old_lock),
     }
-    .strictly(request.strict, Tolerance::Nothing)
-    .solve(&lines)?;
+    .strictly(request.strict, Tolerance::Nothing);
+    let mut found = joint.solve(&lines)?;
+    if let Outcome::Conflicts(conflicts) = &mut found.outcome {
+        joint.find_ways_out(&lines, &found.waivers, conflicts)?;
+    }
     let mut written = false;
     let mut waivers = Vec::new();
     let outcome = match found.outcome {

@@ -25,6 +25,7 @@ pub mod snapshot;
 pub mod status;
 pub mod sync;
 pub mod transaction;
+pub mod ways_out;
 
 pub use context::Context;
 pub use error::OpError;

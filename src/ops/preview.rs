@@ -245,12 +245,15 @@ impl<'a> World<'a> {
         };
         let mut joint = self.joint(names.clone(), index)?;
         let mut status = PreviewStatus::Ok;
-        let mut found = joint.solve(&with_protection(&self.set.lines))?;
+        let lines = with_protection(&self.set.lines);
+        let mut found = joint.solve(&lines)?;
         let mut conflicts = std::mem::take(&mut found.old);
         if let Outcome::Conflicts(open) = &found.outcome {
             let (new, rest): (Vec<_>, Vec<_>) =
                 (open.iter().cloned()).partition(|conflict| is_of(conflict, &names));
-            conflicts.extend(if new.is_empty() { rest } else { new });
+            let mut new = if new.is_empty() { rest } else { new };
+            joint.find_ways_out(&lines, &found.waivers, &mut new)?;
+            conflicts.extend(new);
             // Without protection there may be an answer: then it is a block.
             let mut preferences = joint.preferences.clone();
             preferences.set_waivers(found.waivers.clone());

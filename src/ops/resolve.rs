@@ -7,17 +7,18 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::context::Context;
 use super::error::OpError;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
-use crate::environment::ask;
+use super::ways_out::{Search, find_ways_out};
+use crate::environment::{Installed, ask};
 use crate::host::fs;
 use crate::package::Target;
 use crate::requirements::file::{Reading, parse_requirements};
 use crate::requirements::pyproject::{read_project, read_pyproject};
 use crate::requirements::setupcfg::read_setup_cfg;
-use crate::requirements::{Origin, OriginKind, Problem, RequirementSet, read_requirements};
+use crate::requirements::{Line, Origin, OriginKind, Problem, RequirementSet, read_requirements};
 use crate::resolve::targets::Task;
-use crate::resolve::{Outcome, Preferences, resolve};
+use crate::resolve::{Options, Outcome, Preferences, resolve};
 use crate::workspace::Settings;
-use crate::workspace::settings::BuildMode;
+use crate::workspace::settings::{BuildMode, Prerelease};
 
 /// What to resolve.
 #[derive(Debug, Clone, Default)]
@@ -76,14 +77,30 @@ pub fn run(context: &Context, request: &ResolveRequest) -> Result<ResolveOutcome
     let index = flags.open_index(context, &settings, &set.options, builder)?;
     context.progress.count("resolving", None, "pages");
     name_lines(&mut set, &targets, &index, flags.skip_invalid)?;
-    let outcome = resolve(&Task {
-        lines: &set.lines,
-        targets: &targets,
-        options: &options,
-        preferences: &Preferences::default(),
-        index: &index,
-        cancel: &context.cancel,
-    });
+    let allowing = Options {
+        prerelease: Prerelease::Allow,
+        ..options.clone()
+    };
+    let answer = |lines: &[Line], prereleases: bool| {
+        Ok(resolve(&Task {
+            lines,
+            targets: &targets,
+            options: if prereleases { &allowing } else { &options },
+            preferences: &Preferences::default(),
+            index: &index,
+            cancel: &context.cancel,
+        })?)
+    };
+    let mut outcome = answer(&set.lines, false);
+    if let Ok(Outcome::Conflicts(conflicts)) = &mut outcome {
+        let search = Search {
+            lines: &set.lines,
+            resolve: &answer,
+            installed: &Installed::default(),
+            settled: false,
+        };
+        find_ways_out(&search, conflicts)?;
+    }
     context.progress.end();
     let stats = index.stats().counts();
     Ok(ResolveOutcome {

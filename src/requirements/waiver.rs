@@ -6,6 +6,9 @@
 //! concerned stays at its installed version. A waiver ends when its line or the version
 //! changes.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::origin::{Origin, OriginKind};
 use super::set::Line;
 use crate::package::{Name, Requirement, Version};
@@ -25,7 +28,8 @@ pub enum Asker {
 }
 
 /// Why a requirement is not met.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum WaiverReason {
     /// Another version is installed.
     Violated,

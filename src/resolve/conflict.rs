@@ -9,7 +9,7 @@ use super::explain;
 use super::solve::{Proof, Solved, solve};
 use super::world::{Pkg, World};
 use crate::index::IndexError;
-use crate::package::{Name, Range};
+use crate::package::{Name, Range, Version};
 use crate::progress::Cancel;
 use crate::requirements::{Origin, OriginKind, Role};
 
@@ -52,6 +52,93 @@ pub struct Conflict {
     pub target: String,
     /// Its one line leads to what nobody has a file of for the target.
     pub unsupplied: bool,
+    /// Ways out, least change first; each was tried with everything that is asked for.
+    pub suggestions: Vec<Suggestion>,
+}
+
+/// What a way out does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SuggestionKind {
+    /// A line of a node asks for less.
+    Relax,
+    /// One of a node's two files counts.
+    Sources,
+    /// A constraint of `portenv.toml` goes.
+    Constraint,
+    /// Pre-releases may be taken.
+    Prerelease,
+    /// A package is never installed.
+    Exclude,
+    /// A protected package may change.
+    AllowChange,
+    /// A node is left out.
+    LeaveOut,
+}
+
+impl SuggestionKind {
+    /// Returns the kind's word for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Relax => "relax",
+            Self::Sources => "sources",
+            Self::Constraint => "constraint",
+            Self::Prerelease => "prerelease",
+            Self::Exclude => "exclude",
+            Self::AllowChange => "allow-change",
+            Self::LeaveOut => "leave-out",
+        }
+    }
+}
+
+/// What a way out changes in `portenv.toml`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    /// `[overrides]`: what lines of these nodes ask of a package, as this specifier.
+    Override {
+        /// The package.
+        name: Name,
+        /// What will do; everything if empty.
+        specifier: String,
+        /// The nodes.
+        nodes: Vec<String>,
+    },
+    /// `[nodes.NAME] sources = "requirements"`.
+    Sources {
+        /// The node.
+        node: String,
+    },
+    /// `[nodes.NAME] ignore = true`.
+    Ignore {
+        /// The node.
+        node: String,
+    },
+    /// `[policy] exclude`.
+    Exclude {
+        /// The package.
+        name: Name,
+    },
+    /// A line of `[constraints]` goes.
+    Unconstrain {
+        /// The package.
+        name: Name,
+    },
+    /// `[resolve] prerelease = "allow"`.
+    Prerelease,
+}
+
+/// A way out of a conflict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suggestion {
+    /// What it does.
+    pub kind: SuggestionKind,
+    /// The whole in words, with what comes of it.
+    pub text: String,
+    /// What would change against what is installed: name, version before and after.
+    pub changes: Vec<(Name, Option<Version>, Option<Version>)>,
+    /// What it changes in `portenv.toml`, if that is how it is done.
+    pub edit: Option<Edit>,
+    /// Flags to add to the command, if that is how it is done.
+    pub flags: Vec<String>,
 }
 
 /// Steps after which a trial solve is given up.
@@ -334,6 +421,7 @@ fn describe(world: &World<'_>, core: &[u32], cancel: &Cancel) -> Result<Conflict
         lines,
         target: world.target.to_string(),
         unsupplied,
+        suggestions: Vec::new(),
     })
 }
 

@@ -33,7 +33,7 @@ mod waived;
 pub mod world;
 
 pub use candidates::{Choice, Unfit};
-pub use conflict::{Conflict, CoreLine, Step};
+pub use conflict::{Conflict, CoreLine, Edit, Step, Suggestion, SuggestionKind};
 pub use options::{NamesOrAll, Options};
 pub use preferences::{Kept, Preferences};
 pub use resolution::{Dependency, Package, RequiredBy, Resolution, Warning};

@@ -219,11 +219,11 @@ impl<'w, 'a> Provider<'w, 'a> {
     fn line_deps(&self, at: u32) -> Vec<(Pkg, Range)> {
         let line = &self.world.lines[at as usize];
         let mut dep = self.world.dep(&line.requirement, &line.text);
-        if let Some(version) = self.world.waived(at) {
+        if let Some(version) = self.world.instead(at) {
             dep.range = dep.range.union(&Range::singleton(version.clone()));
         }
         let mut out = Vec::new();
-        if line.role == Role::Require {
+        if line.role == Role::Require && !self.world.is_off(at) {
             let mut by = Asker::Package;
             if let Some(policy) = self.world.scoped_override(line) {
                 dep.range = Range::full();

@@ -5,6 +5,17 @@ use super::world::World;
 use crate::package::{Range, Version};
 use crate::requirements::{Asker, WaiverReason};
 
+/// What becomes of a line that need not be met.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum WaivedLine {
+    /// The installed version will do too.
+    Instead(Version),
+    /// What it asks for need not be there; if it is, as the line says.
+    Absent,
+    /// It does not count.
+    LeftOut,
+}
+
 impl World<'_> {
     /// Learns what need not be met.
     pub(super) fn waive(&mut self) {
@@ -12,35 +23,46 @@ impl World<'_> {
             if let Asker::Package { name, version } = &waiver.asker {
                 let key = (self.number(name), version.clone());
                 let asked = self.number(&waiver.name);
-                let installed = waiver.installed.clone().map(|version| (asked, version));
-                self.waived_deps.entry(key).or_default().extend(installed);
+                let instead = (asked, waiver.installed.clone());
+                self.waived_deps.entry(key).or_default().push(instead);
                 continue;
             }
+            let waived = match (waiver.reason, &waiver.installed) {
+                (WaiverReason::Violated, Some(version)) => WaivedLine::Instead(version.clone()),
+                (WaiverReason::Violated, None) => WaivedLine::Absent,
+                (WaiverReason::Conflict | WaiverReason::Unsupplied, _) => WaivedLine::LeftOut,
+            };
             for &at in &self.order {
                 if waiver.is_of(&self.lines[at as usize]) {
-                    // One that is only violated counts, but for what is installed.
-                    let instead = waiver.installed.clone();
-                    let instead = instead.filter(|_| waiver.reason == WaiverReason::Violated);
-                    self.waived_lines.insert(at, instead);
+                    self.waived_lines.insert(at, waived.clone());
                 }
             }
         }
     }
 
-    /// Reports whether a line does not count here.
+    /// Returns what becomes of a line that need not be met.
+    pub(super) fn waived(&self, at: u32) -> Option<&WaivedLine> {
+        self.waived_lines.get(&at)
+    }
+
+    /// Reports whether a line asks for nothing here.
     pub(super) fn is_off(&self, at: u32) -> bool {
-        matches!(self.waived_lines.get(&at), Some(None))
+        let waived = self.waived(at);
+        matches!(waived, Some(WaivedLine::Absent | WaivedLine::LeftOut))
     }
 
     /// Returns the installed version that will do for a line that excludes it.
-    pub fn waived(&self, at: u32) -> Option<&Version> {
-        self.waived_lines.get(&at)?.as_ref()
+    pub fn instead(&self, at: u32) -> Option<&Version> {
+        match self.waived(at)? {
+            WaivedLine::Instead(version) => Some(version),
+            WaivedLine::Absent | WaivedLine::LeftOut => None,
+        }
     }
 
     /// Returns the versions that will do for a line.
     pub fn line_range(&self, at: u32) -> Range {
         let range = self.lines[at as usize].requirement.specifiers.range();
-        match self.waived(at) {
+        match self.instead(at) {
             Some(version) => range.union(&Range::singleton(version.clone())),
             None => range,
         }

@@ -16,6 +16,7 @@ use super::alike::ParsedMarkers;
 use super::candidates::{Candidates, Choice, Wishes};
 use super::options::Options;
 use super::preferences::Preferences;
+use super::waived::WaivedLine;
 use crate::index::{Direct, Index, IndexError, MetadataError, Page, Want};
 use crate::package::marker::{may_want, mentions_extra};
 use crate::package::requirement::{Parts, split};
@@ -74,8 +75,8 @@ pub struct Deps {
 /// Why a version cannot be used although its file fits.
 pub type Broken = String;
 type DepsResult = Result<Rc<Deps>, Broken>;
-/// Installed versions, by the name that is asked for.
-pub(super) type Waived = Vec<(u32, Version)>;
+/// Installed versions by the name that is asked for; nothing where it is not installed.
+pub(super) type Waived = Vec<(u32, Option<Version>)>;
 
 #[derive(Debug, Default)]
 struct Interner {
@@ -116,8 +117,8 @@ pub struct World<'a> {
     pub(super) overrides: FxHashMap<u32, Vec<u32>>,
     /// Overrides that are meant for lines of some nodes only.
     scoped: Vec<u32>,
-    /// Lines that need not be met: the version that will do instead, if any.
-    pub(super) waived_lines: FxHashMap<u32, Option<Version>>,
+    /// Lines that need not be met.
+    pub(super) waived_lines: FxHashMap<u32, WaivedLine>,
     /// What need not be met of the metadata of a version.
     pub(super) waived_deps: FxHashMap<(u32, Version), Waived>,
     /// Addresses that lines give to names.
@@ -185,8 +186,16 @@ impl<'a> World<'a> {
         for at in world.order.clone() {
             let line = &lines[at as usize];
             let name = world.number(&line.requirement.name);
-            if !line.requirement.marker.holds(target.environment()) || world.is_off(at) {
+            if !line.requirement.marker.holds(target.environment()) {
                 continue;
+            }
+            match world.waived(at) {
+                Some(WaivedLine::LeftOut) => continue,
+                Some(WaivedLine::Absent) => {
+                    world.constraints.entry(name).or_default().push(at);
+                    continue;
+                }
+                Some(WaivedLine::Instead(_)) | None => {}
             }
             match &line.role {
                 Role::Require => {
@@ -581,7 +590,7 @@ impl<'a> World<'a> {
             if gated || !self.marker_holds(parts.marker, &[]) {
                 continue;
             }
-            base.push(self.parse(text, &parts, &waived)?);
+            base.extend(self.parse(text, &parts, &waived)?);
         }
         Ok(Deps {
             base,
@@ -591,14 +600,18 @@ impl<'a> World<'a> {
         })
     }
 
-    fn parse(&self, text: &str, parts: &Parts<'_>, waived: &Waived) -> Result<Dep, Broken> {
+    /// Parses one requirement; nothing if it need not be there.
+    fn parse(&self, text: &str, parts: &Parts<'_>, waived: &Waived) -> Result<Option<Dep>, Broken> {
         let bare = Requirement::parse(parts.without_marker(text))
             .map_err(|error| format!("its requirement `{text}` cannot be read: {error}"))?;
         let mut dep = self.dep(&bare, text);
-        for (_, version) in waived.iter().filter(|(name, _)| *name == dep.name) {
+        for (_, instead) in waived.iter().filter(|(name, _)| *name == dep.name) {
+            let Some(version) = instead else {
+                return Ok(None);
+            };
             dep.range = dep.range.union(&Range::singleton(version.clone()));
         }
-        Ok(dep)
+        Ok(Some(dep))
     }
 
     fn marker_holds(&self, marker: &str, extras: &[Extra]) -> bool {
@@ -639,7 +652,7 @@ impl<'a> World<'a> {
                 && self.marker_holds(parts.marker, &wanted)
                 && !self.marker_holds(parts.marker, &[])
             {
-                found.push(self.parse(text, &parts, &deps.waived)?);
+                found.extend(self.parse(text, &parts, &deps.waived)?);
             }
         }
         let found = Rc::new(found);

@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::ops::changes::StepInfo;
+use crate::lock::compare;
+use crate::lock::compare::{Side, Sides};
+use crate::ops::changes::{ChangeInfo, StepInfo};
 use crate::package::Name;
 use crate::requirements::Origin;
 use crate::resolve::Conflict;
@@ -43,7 +45,9 @@ pub struct Suggestion {
     /// What to do, in words.
     pub text: String,
     /// What it would change against the environment.
-    pub changes: Vec<crate::ops::changes::ChangeInfo>,
+    pub changes: Vec<ChangeInfo>,
+    /// Flags that do it when they are added to the command; empty where settings do.
+    pub flags: Vec<String>,
     /// It was tried and has an answer.
     pub verified: bool,
 }
@@ -60,7 +64,28 @@ impl From<&Conflict> for ConflictDocument {
             requirements: conflict.requirements.iter().map(line).collect(),
             explanation: conflict.explanation.clone(),
             new: conflict.new,
-            suggestions: Vec::new(),
+            suggestions: conflict.suggestions.iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<&crate::resolve::Suggestion> for Suggestion {
+    fn from(found: &crate::resolve::Suggestion) -> Self {
+        let (mut before, mut after) = (Sides::new(), Sides::new());
+        for (name, from, to) in &found.changes {
+            before.extend(
+                from.clone()
+                    .map(|version| (name.clone(), Side::of(version))),
+            );
+            after.extend(to.clone().map(|version| (name.clone(), Side::of(version))));
+        }
+        let changes = compare(&before, &after);
+        Self {
+            kind: found.kind.as_str().to_owned(),
+            text: found.text.clone(),
+            changes: changes.iter().map(ChangeInfo::new).collect(),
+            flags: found.flags.clone(),
+            verified: true,
         }
     }
 }

@@ -3,57 +3,63 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::requirements::{Asker, OriginKind, Waiver};
+use crate::package::Name;
+use crate::requirements::{Asker, OriginKind, Waiver, WaiverReason};
+
+/// What asks for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AskerKind {
+    /// A line of ComfyUI's own.
+    Core,
+    /// A line of a node.
+    Node,
+    /// The metadata of an installed package.
+    Package,
+}
 
 /// A requirement that is not met and does not stand in the way.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "Waiver")]
 pub struct WaiverDocument {
-    /// Who asks.
-    #[schemars(extend("enum" = ["core", "node", "package"]))]
-    kind: &'static str,
+    /// What asks.
+    pub kind: AskerKind,
     /// The node's directory name or the package that asks.
-    asker: Option<String>,
+    pub asker: Option<String>,
     /// The version of the package that asks.
-    version: Option<String>,
+    pub version: Option<String>,
     /// The file of the line that asks.
-    file: Option<String>,
+    pub file: Option<String>,
     /// The line in that file, from 1.
-    line: Option<u32>,
+    pub line: Option<u32>,
     /// What is asked for (PEP 508).
-    wanted: String,
+    pub wanted: String,
     /// The package asked for.
-    package: String,
+    pub package: Name,
     /// Its installed version; null if it is not installed.
-    installed: Option<String>,
+    pub installed: Option<String>,
     /// Why it is not met.
-    #[schemars(extend("enum" = ["violated", "conflict", "unsupplied"]))]
-    reason: &'static str,
+    pub reason: WaiverReason,
     /// The target that it is about.
-    target: String,
+    pub target: String,
 }
 
 impl WaiverDocument {
-    /// Makes the views of several.
-    pub fn all(waivers: &[Waiver]) -> Vec<Self> {
-        waivers.iter().map(Self::of).collect()
-    }
-
     /// Makes the view of a waiver.
     pub fn of(waiver: &Waiver) -> Self {
         let (kind, asker, version, file, line) = match &waiver.asker {
             Asker::Line(origin) => {
                 let kind = if origin.kind == OriginKind::Core {
-                    "core"
+                    AskerKind::Core
                 } else {
-                    "node"
+                    AskerKind::Node
                 };
                 let (name, file) = (origin.name.clone(), origin.file.clone());
                 (kind, name, None, file, origin.line)
             }
             Asker::Package { name, version } => {
                 let (name, version) = (name.to_string(), version.to_string());
-                ("package", Some(name), Some(version), None, None)
+                (AskerKind::Package, Some(name), Some(version), None, None)
             }
         };
         Self {
@@ -63,10 +69,15 @@ impl WaiverDocument {
             file,
             line,
             wanted: waiver.requirement.clone(),
-            package: waiver.name.to_string(),
+            package: waiver.name.clone(),
             installed: waiver.installed.as_ref().map(ToString::to_string),
-            reason: waiver.reason.as_str(),
+            reason: waiver.reason,
             target: waiver.target.clone(),
         }
+    }
+
+    /// Makes the views of several.
+    pub fn all(waivers: &[Waiver]) -> Vec<Self> {
+        waivers.iter().map(Self::of).collect()
     }
 }

@@ -55,6 +55,25 @@ pub fn to_text(conflicts: &[Conflict]) -> String {
             let _ = writeln!(text, "    {}", conflict.explanation);
         }
         text.push('\n');
+        ways_out(&mut text, conflict);
     }
     crate::package::artifact::printable(&text)
+}
+
+/// Shows the ways out that change least; programs read all of them.
+fn ways_out(text: &mut String, conflict: &Conflict) {
+    const MOST: usize = 3;
+    if conflict.suggestions.is_empty() {
+        return;
+    }
+    text.push_str("  ways out (each was tried)\n");
+    for (at, way) in conflict.suggestions.iter().take(MOST).enumerate() {
+        let flags = if way.flags.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", way.flags.join(" "))
+        };
+        let _ = writeln!(text, "    {}. {}{flags}", at + 1, way.text);
+    }
+    text.push('\n');
 }

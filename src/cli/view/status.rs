@@ -1,5 +1,6 @@
 //! The state of an installation, and what `init` found.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::diff;
@@ -52,11 +53,8 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool, list: bool
     for reason in status.stale.iter().take(10) {
         let _ = writeln!(text, "              {}", printable(&reason.shown()));
     }
-    match status.waivers.len() {
-        0 => {}
-        count => {
-            let _ = writeln!(text, "violated      {count} requirements");
-        }
+    if !status.waivers.is_empty() {
+        let _ = writeln!(text, "violated      {} requirements", status.waivers.len());
     }
     if list {
         text.push_str(&waivers::text(&status.waivers));
@@ -142,10 +140,14 @@ pub fn show_init(screen: &Screen, found: &InitOutcome) -> Exit {
     if found.written {
         screen.note("wrote `portenv.toml`");
     }
+    let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, reason) in &found.unrestorable {
+        by_reason.entry(reason).or_default().push(name);
+    }
+    for (reason, names) in by_reason {
         screen.warning(&format!(
             "{} could not be brought back by a rollback: {}",
-            printable(name),
+            printable(&few(&names)),
             printable(reason)
         ));
     }
@@ -195,4 +197,14 @@ fn next(status: &Status) -> Vec<Next> {
         ));
     }
     next
+}
+
+/// Names a few of many: `a, b, c and 57 more`.
+fn few(names: &[&str]) -> String {
+    const MOST: usize = 3;
+    let shown = names[..names.len().min(MOST)].join(", ");
+    match names.len().saturating_sub(MOST) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }

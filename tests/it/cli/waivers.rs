@@ -205,6 +205,36 @@ fn a_waiver_ends_where_the_answer_meets_its_line() {
 }
 
 #[test]
+fn what_a_node_lacks_since_its_install_failed_is_waived_until_it_is_chosen() {
+    let place = lived_in();
+    place.server.add(Wheel::new("kappa", "1.0").build());
+    place.server.add(Wheel::new("kappa", "2.0").build());
+    place.node("half-there", "gamma\nkappa<2\n");
+    // One that was only put there was never installed: what it asks for is due.
+    place.server.add(Wheel::new("iota", "1.0").build());
+    place.node("just-cloned", "iota\n");
+    let lacks = "half-there kappa<2 - violated".to_owned();
+    let document = place.json(0, &["lock"]);
+    assert!(waived(&document).contains(&lacks), "{document}");
+    let plan = place.json(0, &["sync", "--dry-run"]);
+    assert_eq!(changes(&plan), ["add iota - 1.0"]);
+    // Who brings it all the same must bring what will do.
+    let node = place.offered("some-node", "kappa\n");
+    let document = place.json(0, &["preview", &node]);
+    assert!(
+        changes(&document).contains(&"add kappa - 1.0".to_owned()),
+        "{document}"
+    );
+    let node = place.offered("other-node", "kappa>=2\n");
+    let document = place.json(1, &["preview", &node]);
+    assert_eq!(document["status"], "conflict");
+    let document = place.json(0, &["lock", "--upgrade-package", "kappa"]);
+    assert!(!waived(&document).contains(&lacks), "{document}");
+    let plan = place.json(0, &["sync", "--dry-run"]);
+    assert_eq!(changes(&plan), ["add iota - 1.0", "add kappa - 1.0"]);
+}
+
+#[test]
 fn a_new_node_that_moves_a_waived_package_meets_the_waived_line() {
     let place = lived_in();
     let node = place.offered("some-node", "delta==3.0\n");
