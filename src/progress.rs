@@ -9,6 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub trait Progress: Send + Sync {
     /// A step begins; `total` is its length in units if that is known.
     fn begin(&self, _what: &str, _total: Option<u64>) {}
+    /// The same for a step that counts something: packages, pages.
+    fn count(&self, what: &str, total: Option<u64>, _unit: &'static str) {
+        self.begin(what, total);
+    }
     /// The present step has come `done` units far; `note` names the thing at hand.
     fn at(&self, _done: u64, _note: &str) {}
     /// The present step is over.

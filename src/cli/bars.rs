@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::document::progress::{ProgressDocument, ProgressWord};
 use super::screen::Screen;
 use crate::progress::Progress;
 
@@ -86,40 +87,45 @@ impl Progress for Bars {
 /// Progress as JSON lines on stderr, for programs.
 #[derive(Debug, Default)]
 pub struct JsonLines {
-    what: Mutex<String>,
+    step: Mutex<(String, Option<u64>, Option<&'static str>)>,
 }
 
 impl JsonLines {
-    fn line(value: &serde_json::Value) {
-        let _ = writeln!(io::stderr().lock(), "{value}");
+    fn write(&self, event: ProgressWord, done: Option<u64>, note: Option<&str>) {
+        // Held until the line is out, so that events of several threads stand in order.
+        let step = self.step.lock().unwrap_or_else(PoisonError::into_inner);
+        let (what, total, unit) = &*step;
+        let line = ProgressDocument::new(event, what, done, *total, *unit, note).line();
+        // One call, or a line of another process may come between its parts.
+        let _ = io::stderr().lock().write_all(line.as_bytes());
+    }
+
+    fn set(&self, what: &str, total: Option<u64>, unit: Option<&'static str>) {
+        let mut step = self.step.lock().unwrap_or_else(PoisonError::into_inner);
+        *step = (what.to_owned(), total, unit);
     }
 }
 
 impl Progress for JsonLines {
     fn begin(&self, what: &str, total: Option<u64>) {
-        what.clone_into(&mut self.what.lock().unwrap_or_else(PoisonError::into_inner));
-        Self::line(&serde_json::json!({"event": "begin", "what": what, "total": total}));
+        self.set(what, total, None);
+        self.write(ProgressWord::Begin, None, None);
+    }
+
+    fn count(&self, what: &str, total: Option<u64>, unit: &'static str) {
+        self.set(what, total, Some(unit));
+        self.write(ProgressWord::Begin, Some(0), None);
     }
 
     fn at(&self, done: u64, note: &str) {
-        let what = self
-            .what
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        Self::line(&serde_json::json!({"event": "at", "what": what, "done": done, "note": note}));
+        self.write(ProgressWord::At, Some(done), Some(note));
     }
 
     fn end(&self) {
-        let what = self
-            .what
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        Self::line(&serde_json::json!({"event": "end", "what": what}));
+        self.write(ProgressWord::End, None, None);
     }
 
     fn warning(&self, text: &str) {
-        Self::line(&serde_json::json!({"event": "warning", "message": text}));
+        self.write(ProgressWord::Warning, None, Some(text));
     }
 }

@@ -5,8 +5,10 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::failure::{Exit, Failure};
-use super::screen::Screen;
+use super::document::demo::{DemoDocument, DemoStep, DemoWord};
+use super::failure::{ErrorCode, Exit, Failure};
+use super::screen::{Format, Screen};
+use super::view::show_document;
 use crate::host::fs;
 use crate::host::process::Call;
 use crate::ops::Context;
@@ -77,16 +79,14 @@ pub fn run(context: &Context, screen: &Screen, dir: Option<&Utf8Path>) -> Result
     let guard = tempfile::Builder::new().prefix("portenv-demo-").tempdir();
     let guard = guard.map_err(|error| {
         Failure::new(
-            "disk",
-            Exit::NotApplied,
+            ErrorCode::Disk,
             format!("a temporary directory cannot be made: {error}"),
         )
     })?;
     let base = match dir {
         Some(dir) => context.dir.join(dir),
-        None => Utf8PathBuf::from_path_buf(guard.path().to_owned()).map_err(|_| {
-            Failure::new("usage", Exit::Usage, "the temporary directory is not UTF-8")
-        })?,
+        None => Utf8PathBuf::from_path_buf(guard.path().to_owned())
+            .map_err(|_| Failure::new(ErrorCode::Usage, "the temporary directory is not UTF-8"))?,
     };
     context
         .progress
@@ -94,64 +94,85 @@ pub fn run(context: &Context, screen: &Screen, dir: Option<&Utf8Path>) -> Result
     let tour = prepare(context, &base);
     context.progress.end();
     let tour = tour?;
-    screen.result(&format!("A tour of portenv, in {}\n", tour.root));
-    for step in &STEPS {
+    say(screen, &format!("A tour of portenv, in {}\n", tour.root));
+    let last = Step {
+        says: "",
+        types: &["snapshot", "list"],
+        ends: Exit::Done,
+    };
+    for step in STEPS.iter().chain([&last]) {
         if context.cancel.is_requested() {
-            return Err(Failure::new(
-                "interrupted",
-                Exit::Interrupted,
-                "interrupted",
-            ));
+            return Err(Failure::new(ErrorCode::Interrupted, "interrupted"));
         }
         take(screen, &tour, step)?;
     }
-    take(
-        screen,
-        &tour,
-        &Step {
-            says: "",
-            types: &["snapshot", "list"],
-            ends: Exit::Done,
-        },
-    )?;
     let end = if dir.is_some() {
         "The installation stays where you wanted it."
     } else {
         "The throw-away installation is gone."
     };
-    screen.result(&format!("{end} On your own: cd ComfyUI && portenv init"));
+    say(
+        screen,
+        &format!("{end} On your own: cd ComfyUI && portenv init"),
+    );
     // A directory that was named is the user's; it is kept.
     if dir.is_none() {
         fs::remove_all(&base).map_err(crate::ops::OpError::from)?;
     }
+    if screen.format == Format::Json {
+        let body = DemoDocument {
+            status: DemoWord::Done,
+            root: tour.root.to_string(),
+            kept: dir.is_some(),
+            steps: STEPS.iter().chain([&last]).filter_map(shown).collect(),
+        };
+        show_document(screen, "demo", &body, &[]);
+    }
     Ok(Exit::Done)
+}
+
+fn shown(step: &Step) -> Option<DemoStep> {
+    let argv = std::iter::once("portenv").chain(step.types.iter().copied());
+    (!step.types.is_empty()).then(|| DemoStep {
+        argv: argv.map(str::to_owned).collect(),
+        exit: step.ends as u8,
+        says: step.says.to_owned(),
+    })
+}
+
+/// A document is all that stdout has, if one is wanted.
+fn say(screen: &Screen, text: &str) {
+    if screen.format == Format::Json {
+        screen.note(text);
+    } else {
+        screen.result(text);
+    }
 }
 
 fn take(screen: &Screen, tour: &Tour, step: &Step) -> Result<(), Failure> {
     if !step.says.is_empty() {
-        screen.result(&format!("# {}", step.says));
+        say(screen, &format!("# {}", step.says));
     }
     let broken = |detail: String| {
         Failure::new(
-            "internal",
-            Exit::Internal,
+            ErrorCode::Internal,
             format!("the tour went wrong: {detail}"),
         )
     };
     if step.types.is_empty() {
-        screen.result(&format!("$ {}", tour.breakage_shown));
+        say(screen, &format!("$ {}", tour.breakage_shown));
         let finished = tour
             .breakage()
             .run()
             .map_err(|error| broken(error.to_string()))?;
-        screen.result(&indent(&finished.stderr));
+        say(screen, &indent(&finished.stderr));
         return if finished.ok() {
             Ok(())
         } else {
             Err(broken("uv failed".to_owned()))
         };
     }
-    screen.result(&format!("$ portenv {}", step.types.join(" ")));
+    say(screen, &format!("$ portenv {}", step.types.join(" ")));
     let program = std::env::current_exe().map_err(|error| broken(error.to_string()))?;
     let mut call = Call::new(program.to_string_lossy().into_owned())
         .args(step.types.iter().copied())
@@ -160,8 +181,8 @@ fn take(screen: &Screen, tour: &Tour, step: &Step) -> Result<(), Failure> {
         call = call.env(name, value.clone());
     }
     let finished = call.run().map_err(|error| broken(error.to_string()))?;
-    screen.result(&indent(&printable(&finished.text())));
-    screen.result(&indent(&printable(&finished.stderr)));
+    say(screen, &indent(&printable(&finished.text())));
+    say(screen, &indent(&printable(&finished.stderr)));
     if finished.code == Some(step.ends as i32) {
         return Ok(());
     }

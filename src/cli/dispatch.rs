@@ -9,7 +9,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
 use super::args::{CacheCommand, Cli, Command, KindArg, PartArg, SnapshotCommand, SwitchArgs};
-use super::failure::{Exit, Failure, Next};
+use super::failure::{ErrorCode, Exit, Failure};
+use super::line::Line;
 use super::screen::{ColorChoice, Format, Screen};
 use super::{settings, view};
 use crate::lock::export::Hashing;
@@ -41,24 +42,20 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refuse(&args, &error),
     };
-    let screen = Screen::new(cli.global.format, cli.global.color, cli.global.quiet);
+    let line = Line::read(&args);
+    let shown = line.shown();
+    let screen = Screen::new(cli.global.format, cli.global.color, cli.global.quiet).of(line);
     let cancel = Cancel::default();
     watch(&cancel);
     let name = cli.command.as_ref().map_or("status", Command::name);
-    let line: Vec<String> = args
-        .iter()
-        .skip(1)
-        .map(|arg| crate::package::redact(&arg.to_string_lossy()))
-        .collect();
     let context = settings::context(&cli.global, cancel)
-        .map_err(|message| Failure::new("usage", Exit::Usage, message));
+        .map_err(|message| Failure::new(ErrorCode::Usage, message));
     let exit = context.as_ref().map_err(Clone::clone).and_then(|context| {
         Run {
             cli: &cli,
             context,
             screen: &screen,
-            line: line.join(" "),
-            words: &line,
+            line: shown,
         }
         .command()
     });
@@ -68,7 +65,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
             Err(_) => failure,
         };
         view::show_failure(&screen, name, &failure);
-        failure.exit
+        failure.exit()
     });
     ExitCode::from(exit as u8)
 }
@@ -130,7 +127,7 @@ fn refuse(args: &[OsString], error: &clap::Error) -> ExitCode {
     } else {
         Format::Text
     };
-    let screen = Screen::new(format, ColorChoice::Auto, false);
+    let screen = Screen::new(format, ColorChoice::Auto, false).of(Line::read(args));
     let known = |word: &&String| Cli::command().find_subcommand(word.as_str()).is_some();
     let name = words.iter().find(known);
     let mut text = error.to_string();
@@ -143,7 +140,7 @@ fn refuse(args: &[OsString], error: &clap::Error) -> ExitCode {
     }
     let failure = match error.kind() {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            Failure::new("usage", Exit::Usage, "the name of a subcommand is missing")
+            Failure::new(ErrorCode::Usage, "the name of a subcommand is missing")
         }
         _ => usage_failure(&text),
     };
@@ -169,7 +166,7 @@ fn usage_failure(text: &str) -> Failure {
         .lines()
         .map(str::trim)
         .collect();
-    let mut failure = Failure::new("usage", Exit::Usage, message.join(" "));
+    let mut failure = Failure::new(ErrorCode::Usage, message.join(" "));
     for tip in paragraphs.flat_map(str::lines) {
         if let Some(tip) = tip.trim().strip_prefix("tip: ") {
             failure = failure.hint(tip);
@@ -181,7 +178,7 @@ fn usage_failure(text: &str) -> Failure {
 /// Reads a requirement file from standard input, in the encodings that a file may have.
 fn read_stdin() -> Result<String, Failure> {
     let mut bytes = Vec::new();
-    let fail = |message: String| Failure::new("invalid-file", Exit::Usage, message);
+    let fail = |message: String| Failure::new(ErrorCode::InvalidFile, message);
     std::io::stdin()
         .read_to_end(&mut bytes)
         .map_err(|error| fail(format!("cannot read standard input: {error}")))?;
@@ -199,7 +196,6 @@ struct Run<'a> {
     context: &'a Context,
     screen: &'a Screen,
     line: String,
-    words: &'a [String],
 }
 
 impl Run<'_> {
@@ -289,8 +285,8 @@ impl Run<'_> {
                     ops::add::AddOutcome::Done(applied) => {
                         view::applied::show_applied(screen, "add", &applied)
                     }
-                    ops::add::AddOutcome::No(preview) => {
-                        view::preview::show_preview(screen, "add", &preview, verbose)
+                    ops::add::AddOutcome::No(preview, nodes) => {
+                        view::preview::show_stopped(screen, "add", &preview, nodes, verbose)
                     }
                 }
             }
@@ -419,7 +415,7 @@ impl Run<'_> {
             Command::Man => {
                 let mut text = Vec::new();
                 let made = clap_mangen::Man::new(Cli::command()).render(&mut text);
-                made.map_err(|error| Failure::new("internal", Exit::Internal, error.to_string()))?;
+                made.map_err(|error| Failure::new(ErrorCode::Internal, error.to_string()))?;
                 view::show_text(screen, "man", &String::from_utf8_lossy(&text))
             }
         })
@@ -482,15 +478,6 @@ impl Run<'_> {
             plan,
             ask: &ask,
         })
-        .map_err(|error| {
-            let failure = Failure::from(error);
-            let Some(plan) = failure.plan.clone() else {
-                return failure;
-            };
-            let mut next = Next::new("portenv", true, "applies exactly this plan");
-            next.argv.extend(self.words.iter().cloned());
-            next.argv.extend(["--plan".to_owned(), plan]);
-            failure.next(next)
-        })
+        .map_err(Failure::from)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-pub use super::document::Next;
+pub use super::document::{ErrorCode, Next};
 use crate::environment::InterpreterError;
 use crate::host::FsError;
 use crate::index::IndexError;
@@ -37,20 +37,54 @@ pub enum Exit {
     Interrupted = 130,
 }
 
+/// A change of the command line that does away with a failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mend {
+    /// A flag with another value.
+    Set {
+        /// The flag.
+        flag: &'static str,
+        /// Its value.
+        value: String,
+        /// What that is good for.
+        why: &'static str,
+    },
+    /// One word for another.
+    Replace {
+        /// The word that was typed.
+        word: String,
+        /// The one that is meant.
+        by: String,
+        /// What that is good for.
+        why: &'static str,
+    },
+}
+
+impl Mend {
+    /// Makes a change of a flag's value.
+    pub fn set(flag: &'static str, value: impl Into<String>, why: &'static str) -> Self {
+        Self::Set {
+            flag,
+            value: value.into(),
+            why,
+        }
+    }
+}
+
 /// A failure as it is shown.
 #[derive(Debug, Clone)]
 pub struct Failure {
     /// The word for programs.
-    pub code: &'static str,
-    /// The exit code.
-    pub exit: Exit,
+    pub code: ErrorCode,
     /// What went wrong, with its causes.
     pub message: String,
     /// Where.
     pub origin: Option<Origin>,
     /// What to do about it, a line each.
     pub hints: Vec<String>,
-    /// Commands to run next.
+    /// The same command line, mended.
+    pub mends: Vec<Mend>,
+    /// Commands to run next; the usual ones of the code if there are none.
     pub next: Vec<Next>,
     /// The plan that needs a yes.
     pub plan: Option<String>,
@@ -58,21 +92,32 @@ pub struct Failure {
 
 impl Failure {
     /// Makes a failure without hints.
-    pub fn new(code: &'static str, exit: Exit, message: impl Into<String>) -> Self {
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
             code,
-            exit,
             message: message.into(),
             origin: None,
             hints: Vec::new(),
+            mends: Vec::new(),
             next: Vec::new(),
             plan: None,
         }
     }
 
+    /// Returns the exit code.
+    pub fn exit(&self) -> Exit {
+        self.code.exit()
+    }
+
     /// Adds a hint.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
+        self
+    }
+
+    /// Adds how the command line is mended.
+    pub fn mend(mut self, mend: Mend) -> Self {
+        self.mends.push(mend);
         self
     }
 
@@ -82,12 +127,21 @@ impl Failure {
         self
     }
 
+    /// Adds that each of these is an installation.
+    fn roots(self, found: &[camino::Utf8PathBuf]) -> Self {
+        let set =
+            |dir: &camino::Utf8PathBuf| Mend::set("--root", dir.as_str(), "works on this one");
+        found.iter().map(set).fold(self, Self::mend)
+    }
+
     /// Adds the place.
     pub fn at(mut self, origin: Option<Origin>) -> Self {
         self.origin = origin;
         self
     }
 }
+
+const GIT: &str = "git must be on PATH, and a git URL may end with @ and a branch, tag or commit";
 
 /// An error with its causes: `cannot read `x`: permission denied`.
 fn chain(error: &dyn Error) -> String {
@@ -113,136 +167,168 @@ impl From<OpError> for Failure {
             OpError::Interpreter(InterpreterError::Read(error)) | OpError::File(error) => {
                 of_file(&error, message)
             }
-            OpError::Interpreter(_) => Self::new("no-python", Exit::Usage, message)
+            OpError::Interpreter(_) => Self::new(ErrorCode::NoPython, message)
                 .hint("name another Python with --python PATH"),
             OpError::Index(error) | OpError::Node(NodeError::Index(error)) => {
                 of_index(&error, message)
             }
             OpError::Lock(error) => of_lock(error, message),
-            OpError::Git(error) if error.remote => Self::new("git", Exit::Network, message)
-                .hint("check the address, or try again later"),
-            OpError::Git(_) => Self::new("git", Exit::Usage, message).hint(
-                "git must be on PATH, and a git URL may end with @ and a branch, tag or commit",
-            ),
+            OpError::Git(error) if error.remote => {
+                Self::new(ErrorCode::Git, message).hint("check the address, or try again later")
+            }
+            // With no remote in play it is one more step that could not be done.
+            OpError::Git(_) => Self::new(ErrorCode::Apply, message).hint(GIT),
             OpError::Problems(problems) => {
                 let code = problems
                     .first()
                     .map_or("invalid-requirement", |problem| problem.code);
-                let code = if matches!(code, "invalid-file" | "invalid-policy") {
-                    code
-                } else {
-                    "invalid-requirement"
+                let code = match code {
+                    "invalid-file" => ErrorCode::InvalidFile,
+                    "invalid-policy" => ErrorCode::InvalidPolicy,
+                    _ => ErrorCode::InvalidRequirement,
                 };
                 let origin = problems.first().map(|problem| problem.origin.clone());
-                Self::new(code, Exit::Usage, message)
+                Self::new(code, message)
                     .at(origin)
-                    .hint(if code == "invalid-policy" {
+                    .hint(if code == ErrorCode::InvalidPolicy {
                         "mend the line of portenv.toml"
                     } else {
                         "mend the line, or pass over such lines with --skip-invalid"
                     })
             }
-            OpError::Usage(_) => Self::new("usage", Exit::Usage, message)
-                .hint("portenv --help lists commands and flags"),
-            OpError::Policy(_) => Self::new("invalid-policy", Exit::Usage, message)
+            OpError::Usage(_) => {
+                Self::new(ErrorCode::Usage, message).hint("portenv --help lists commands and flags")
+            }
+            OpError::Policy(_) => Self::new(ErrorCode::InvalidPolicy, message)
                 .hint("the README lists the keys of portenv.toml"),
             OpError::NotFound(_) => {
-                let hint = if message.contains("snapshot") {
-                    "portenv init records the first snapshot, portenv snapshot list shows all"
+                let (hint, next) = if message.contains("no snapshot yet") {
+                    (
+                        "portenv init records the first snapshot",
+                        Next::new("portenv init", true, "records the first snapshot"),
+                    )
+                } else if message.contains("snapshot") {
+                    (
+                        "portenv init records the first snapshot, portenv snapshot list shows all",
+                        Next::new("portenv snapshot list", false, "shows all snapshots"),
+                    )
                 } else if message.contains("no lock") {
-                    "portenv lock makes one"
+                    (
+                        "portenv lock makes one",
+                        Next::new("portenv lock", true, "makes a lock"),
+                    )
                 } else {
-                    "relative paths start at the working directory; portenv status shows the installation"
+                    (
+                        "relative paths start at the working directory; portenv status shows the installation",
+                        Next::new("portenv status", false, "shows the installation as it is"),
+                    )
                 };
-                Self::new("not-found", Exit::Usage, message).hint(hint)
+                Self::new(ErrorCode::NotFound, message)
+                    .hint(hint)
+                    .next(next)
             }
             OpError::History(SnapshotError::Newer { .. }) => {
-                Self::new("newer-format", Exit::Usage, message).hint("update portenv")
+                Self::new(ErrorCode::NewerFormat, message).hint("update portenv")
             }
             OpError::History(SnapshotError::File(error)) => of_file(&error, message),
             OpError::History(error) => of_history(&error, message),
             OpError::Uv(error) => of_uv(error, message),
-            OpError::Node(NodeError::Git(error)) => OpError::Git(error).into(),
+            OpError::Node(NodeError::Git(error)) if error.remote => OpError::Git(error).into(),
+            OpError::Node(NodeError::Git(_)) => Self::new(ErrorCode::NotFound, message).hint(GIT),
             OpError::Node(NodeError::File(error)) => of_file(&error, message),
-            OpError::Node(NodeError::NotANode(_)) => Self::new("not-found", Exit::Usage, message)
+            OpError::Node(NodeError::NotANode(_)) => Self::new(ErrorCode::NotFound, message)
                 .hint("a node is a directory, an archive, a .py file or a git URL[@rev]"),
-            OpError::Ambiguous { .. } => Self::new("ambiguous-id", Exit::Usage, message)
-                .hint("give more digits, or one of these in full"),
-            OpError::Busy(_) | OpError::CacheInUse(_) => {
-                Self::new("busy", Exit::NotApplied, message)
-                    .hint("wait for it to end, then run the command again")
+            OpError::Ambiguous { name, ids } => {
+                let failure = Self::new(ErrorCode::AmbiguousId, message)
+                    .hint("give more digits, or one of these in full");
+                ids.iter().fold(failure, |failure, id| {
+                    failure.mend(Mend::Replace {
+                        word: name.clone(),
+                        by: id.clone(),
+                        why: "names one of them",
+                    })
+                })
             }
-            OpError::BusyElsewhere(_) => Self::new("busy", Exit::NotApplied, message)
+            OpError::Busy(_) | OpError::CacheInUse(_) => Self::new(ErrorCode::Busy, message)
+                .hint("wait for it to end, then run the command again"),
+            OpError::BusyElsewhere(_) => Self::new(ErrorCode::Busy, message)
                 .hint("wait for it to end, then run the command again")
                 .hint("if that process is gone for good, --break-lock takes its lock away"),
-            OpError::Dirty(_) => Self::new("dirty", Exit::No, message)
+            OpError::Dirty(_) => Self::new(ErrorCode::Dirty, message)
                 .hint("commit or stash the changes, then run the command again"),
-            OpError::InTheWay(_) => Self::new("in-use", Exit::NotApplied, message)
-                .hint("move it away and run the command again"),
-            OpError::Refused(_) => Self::new("refused", Exit::No, message),
+            OpError::InTheWay(_) => {
+                Self::new(ErrorCode::InUse, message).hint("move it away and run the command again")
+            }
+            OpError::Refused(_) if message.contains("run portenv lock") => {
+                Self::new(ErrorCode::Refused, message).next(Next::new(
+                    "portenv lock",
+                    true,
+                    "makes a lock for this machine",
+                ))
+            }
+            OpError::Refused(_) => Self::new(ErrorCode::Refused, message),
             OpError::PlanStale => {
-                Self::new("plan-stale", Exit::No, message).hint("look at the preview again")
+                Self::new(ErrorCode::PlanStale, message).hint("look at the preview again")
             }
             OpError::Confirm { plan } => Self {
                 plan: Some(plan.clone()),
-                ..Self::new("confirm", Exit::Usage, message).hint(format!(
+                ..Self::new(ErrorCode::Confirm, message).hint(format!(
                     "--yes answers, --plan {plan} applies exactly this plan"
                 ))
             },
-            OpError::PythonMismatch { .. } => Self::new("python-mismatch", Exit::Usage, message)
+            OpError::PythonMismatch { .. } => Self::new(ErrorCode::PythonMismatch, message)
                 .hint("name the Python of the snapshot with --python PATH"),
             OpError::PythonMoved { found, .. } => {
-                Self::new("python-mismatch", Exit::Usage, message).hint(format!(
+                Self::new(ErrorCode::PythonMismatch, message).hint(format!(
                     "if `{found}` is meant, name it: --python, or in portenv.toml: [installation] python"
                 ))
             }
-            OpError::ManagedPython(_) => Self::new("refused", Exit::No, message)
+            OpError::ManagedPython(_) => Self::new(ErrorCode::Refused, message)
                 .hint("make a virtual environment in the installation: python -m venv .venv")
                 .hint("or allow the change in portenv.toml: [installation] allow-system = true"),
             OpError::NoCore { logged, .. } => {
-                let failure = Self::new("no-installation", Exit::Usage, message)
+                let failure = Self::new(ErrorCode::NoInstallation, message)
                     .hint("name it with --core DIR, or in portenv.toml: [installation] comfyui");
                 match logged {
                     Some(dir) => failure.hint(format!("its newest log tells of `{dir}`")),
                     None => failure,
                 }
             }
-            OpError::NoRoom { .. } => Self::new("disk", Exit::NotApplied, message)
+            OpError::NoRoom { .. } => Self::new(ErrorCode::Disk, message)
                 .hint("make room on the disk and run the command again"),
-            OpError::Unrestorable(_) => Self::new("refused", Exit::No, message).hint(
+            OpError::Unrestorable(_) => Self::new(ErrorCode::Refused, message).hint(
                 "portenv diff shows what would change; add an index that has them to portenv.toml",
             ),
-            OpError::NotAsWanted(_) => Self::new("apply", Exit::NotApplied, message),
-            OpError::Broken(_) => Self::new("broken", Exit::Broken, message)
-                .hint("portenv recover tries again")
-                .next(Next::new(
-                    "portenv recover",
-                    true,
-                    "tries again to put the state before back",
-                )),
-            OpError::Interrupted => Self::new("interrupted", Exit::Interrupted, message),
+            OpError::NotAsWanted(_) => Self::new(ErrorCode::Apply, message),
+            OpError::Broken(_) => {
+                Self::new(ErrorCode::Broken, message).hint("portenv recover tries again")
+            }
+            OpError::Interrupted => Self::new(ErrorCode::Interrupted, message),
         }
     }
 }
 
 fn of_workspace(error: WorkspaceError, message: String) -> Failure {
     match error {
-        WorkspaceError::NotFound { below, .. } if below.len() > 1 => {
+        WorkspaceError::NotFound { ref below, .. } if below.len() > 1 => {
             let shown: Vec<String> = below.iter().map(|dir| format!("`{dir}`")).collect();
-            Failure::new("ambiguous-installation", Exit::Usage, format!("{message}; below it are {}", shown.join(" and ")))
+            Failure::new(ErrorCode::AmbiguousInstallation, format!("{message}; below it are {}", shown.join(" and ")))
                 .hint(format!("name one: portenv --root {}", below[0]))
+                .roots(below)
         }
-        WorkspaceError::NotFound { below, .. } => {
-            let failure = Failure::new("no-installation", Exit::Usage, message);
+        WorkspaceError::NotFound { ref below, .. } => {
+            let failure = Failure::new(ErrorCode::NoInstallation, message);
             match below.first() {
-                Some(dir) => failure.hint(format!("there is one below: portenv --root {dir}")),
+                Some(dir) => failure
+                    .hint(format!("there is one below: portenv --root {dir}"))
+                    .roots(below),
                 None => failure.hint("change to the ComfyUI directory, or name it with --root DIR"),
             }
         }
-        WorkspaceError::NotOne { .. } => Failure::new("no-installation", Exit::Usage, message).hint("name the ComfyUI checkout, or the folder that holds it and its Python, with --root DIR"),
+        WorkspaceError::NotOne { .. } => Failure::new(ErrorCode::NoInstallation, message).hint("name the ComfyUI checkout, or the folder that holds it and its Python, with --root DIR"),
         WorkspaceError::Settings(SettingsError::Invalid { file, line, column, .. }) => {
             let origin = Origin::file(crate::requirements::OriginKind::Policy, None, file.as_str()).at(line, column);
-            Failure::new("invalid-policy", Exit::Usage, message).at(Some(origin)).hint("the README lists the keys of portenv.toml")
+            Failure::new(ErrorCode::InvalidPolicy, message).at(Some(origin)).hint("the README lists the keys of portenv.toml")
         }
         WorkspaceError::Settings(SettingsError::Read(error)) | WorkspaceError::Read(error) => of_file(&error, message),
     }
@@ -251,12 +337,13 @@ fn of_workspace(error: WorkspaceError, message: String) -> Failure {
 fn of_python(error: &PythonError, message: String) -> Failure {
     match error {
         PythonError::None { .. } | PythonError::Missing { .. } | PythonError::Seed { .. } => {
-            Failure::new("no-python", Exit::Usage, message)
+            Failure::new(ErrorCode::NoPython, message)
                 .hint("name it with --python PATH, or in portenv.toml: [installation] python")
         }
         PythonError::Ambiguous { first, .. } => {
-            Failure::new("ambiguous-installation", Exit::Usage, message)
+            Failure::new(ErrorCode::AmbiguousInstallation, message)
                 .hint(format!("name one: --python {first}"))
+                .mend(Mend::set("--python", first.as_str(), "takes this Python"))
         }
     }
 }
@@ -265,7 +352,7 @@ fn of_python(error: &PythonError, message: String) -> Failure {
 /// be applied.
 fn of_file(error: &FsError, message: String) -> Failure {
     if error.is_full() {
-        return Failure::new("disk", Exit::NotApplied, message)
+        return Failure::new(ErrorCode::Disk, message)
             .hint("make room on the disk and run the command again");
     }
     let reading = matches!(
@@ -273,24 +360,24 @@ fn of_file(error: &FsError, message: String) -> Failure {
         "read" | "inspect" | "list" | "resolve" | "read link"
     );
     if reading {
-        return Failure::new("invalid-file", Exit::Usage, message)
+        return Failure::new(ErrorCode::InvalidFile, message)
             .hint("make the file readable, or name another one");
     }
     if error.is_denied() {
-        return Failure::new("permission", Exit::NotApplied, message)
+        return Failure::new(ErrorCode::Permission, message)
             .hint("make the directory writable for this user");
     }
-    Failure::new("disk", Exit::NotApplied, message)
+    Failure::new(ErrorCode::Disk, message)
         .hint("move away what is in the way, then run the command again")
 }
 
 fn of_index(error: &IndexError, message: String) -> Failure {
     match error {
-        IndexError::Unreachable { .. } => Failure::new("network", Exit::Network, message).hint("check the address and the connection; --offline uses only what is in the cache"),
-        IndexError::Git { .. } => Failure::new("git", Exit::Network, message).hint("check the address, the connection and that git may read the repository"),
-        IndexError::Offline { .. } => Failure::new("offline", Exit::Network, message).hint("run once without --offline to fill the cache"),
-        IndexError::Integrity { .. } => Failure::new("integrity", Exit::Network, message).hint("the index or something on the way gave a wrong answer; try again, or use another index"),
-        IndexError::Interrupted => Failure::new("interrupted", Exit::Interrupted, message),
+        IndexError::Unreachable { .. } => Failure::new(ErrorCode::Network, message).hint("check the address and the connection; --offline uses only what is in the cache"),
+        IndexError::Git { .. } => Failure::new(ErrorCode::Git, message).hint("check the address, the connection and that git may read the repository"),
+        IndexError::Offline { .. } => Failure::new(ErrorCode::Offline, message).hint("run once without --offline to fill the cache"),
+        IndexError::Integrity { .. } => Failure::new(ErrorCode::Integrity, message).hint("the index or something on the way gave a wrong answer; try again, or use another index"),
+        IndexError::Interrupted => Failure::new(ErrorCode::Interrupted, message),
     }
 }
 
@@ -299,14 +386,14 @@ fn of_history(error: &SnapshotError, message: String) -> Failure {
     let full = matches!(error, SnapshotError::Sqlite { source, .. } if matches!(source.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::SystemIoFailure)));
     let denied = matches!(error, SnapshotError::Sqlite { source, .. } if matches!(source.sqlite_error_code(), Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::PermissionDenied | rusqlite::ErrorCode::CannotOpen)));
     if full {
-        return Failure::new("disk", Exit::NotApplied, message)
+        return Failure::new(ErrorCode::Disk, message)
             .hint("make room on the disk and run the command again");
     }
     if denied {
-        return Failure::new("permission", Exit::NotApplied, message)
+        return Failure::new(ErrorCode::Permission, message)
             .hint("make the directory writable for this user");
     }
-    Failure::new("invalid-file", Exit::Usage, message)
+    Failure::new(ErrorCode::InvalidFile, message)
         .hint("move .portenv/portenv.db away to begin a new history; nothing else depends on it")
 }
 
@@ -314,11 +401,12 @@ fn of_uv(error: UvError, message: String) -> Failure {
     match error {
         UvError::Index(error) => of_index(&error, message),
         UvError::File(error) => of_file(&error, message),
-        UvError::Failed { network: true, .. } => Failure::new("network", Exit::Network, message)
+        UvError::Failed { network: true, .. } => Failure::new(ErrorCode::Network, message)
             .hint("nothing was changed; check the connection and run the command again"),
-        UvError::Failed { .. } => Failure::new("apply", Exit::NotApplied, message),
-        UvError::Missing(_) | UvError::Start(_) => Failure::new("uv", Exit::NotApplied, message)
-            .hint("install uv, or name one with --uv PATH"),
+        UvError::Failed { .. } => Failure::new(ErrorCode::Apply, message),
+        UvError::Missing(_) | UvError::Start(_) => {
+            Failure::new(ErrorCode::Uv, message).hint("install uv, or name one with --uv PATH")
+        }
     }
 }
 
@@ -329,14 +417,14 @@ fn of_lock(error: LockError, message: String) -> Failure {
         } => {
             let origin = Origin::file(crate::requirements::OriginKind::File, None, file.as_str())
                 .at(line, column);
-            Failure::new("invalid-lock", Exit::Usage, message)
+            Failure::new(ErrorCode::InvalidLock, message)
                 .at(Some(origin))
                 .hint(format!(
                     "restore `{file}` from version control, or delete it and run portenv lock"
                 ))
         }
         LockError::Newer { .. } => {
-            Failure::new("newer-format", Exit::Usage, message).hint("update portenv")
+            Failure::new(ErrorCode::NewerFormat, message).hint("update portenv")
         }
         LockError::Read(error) => of_file(&error, message),
     }

@@ -2,12 +2,14 @@
 //!
 //! Never: decides anything about packages.
 
+pub mod advice;
 pub mod args;
 pub mod bars;
 pub mod demo;
 pub mod dispatch;
 pub mod document;
 pub mod failure;
+pub mod line;
 pub mod screen;
 pub mod settings;
 pub mod view;

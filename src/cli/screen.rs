@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use super::line::Line;
 use crate::package::artifact::printable;
 
 /// Text or JSON.
@@ -28,13 +29,14 @@ pub enum ColorChoice {
     Never,
 }
 
-/// The two streams and how to write to them.
+/// The two streams, how to write to them, and what was typed.
 #[derive(Debug, Clone)]
 pub struct Screen {
     /// Text or JSON.
     pub format: Format,
     quiet: bool,
     color: bool,
+    line: Line,
 }
 
 impl Screen {
@@ -50,7 +52,19 @@ impl Screen {
             format,
             quiet,
             color,
+            line: Line::default(),
         }
+    }
+
+    /// Takes over the command line that it shows the outcome of.
+    pub fn of(mut self, line: Line) -> Self {
+        self.line = line;
+        self
+    }
+
+    /// Returns the command line that it shows the outcome of.
+    pub fn line(&self) -> &Line {
+        &self.line
     }
 
     /// Writes a result. A reader that has gone away ends it quietly.
@@ -128,9 +142,11 @@ impl Screen {
 }
 
 fn write_line(stream: &mut impl Write, text: &str) -> io::Result<()> {
-    stream.write_all(text.as_bytes())?;
-    if !text.ends_with('\n') {
-        stream.write_all(b"\n")?;
+    // One call a line, or one of another process may come between its parts.
+    if text.ends_with('\n') {
+        stream.write_all(text.as_bytes())?;
+    } else {
+        stream.write_all(format!("{text}\n").as_bytes())?;
     }
     stream.flush()
 }

@@ -9,14 +9,16 @@ use super::preview::{Preview, PreviewRequest, PreviewStatus, brought, preview_in
 use super::transaction::{Transaction, scratch_dir, start};
 use crate::host::fs;
 use crate::lock::Lock;
+use crate::nodes::Staged;
 use crate::nodes::trash::free_place;
+use crate::workspace::node::Node;
 
 /// What `add` came to.
 pub enum AddOutcome {
     /// It was done.
     Done(Box<Applied>),
-    /// It cannot be: conflict or block.
-    No(Box<Preview>),
+    /// It cannot be: conflict or block, and the nodes that would have changed.
+    No(Box<Preview>, Vec<NodeChange>),
 }
 
 /// Adds nodes, or puts newer ones in place of those of the same name.
@@ -35,29 +37,13 @@ pub fn run(
     let held = start(context, &site, "add")?;
     let (_guard, scratch) = scratch_dir(&site)?;
     let preview = preview_in(context, &site, request, &scratch)?;
+    let nodes = changes_of(&site.installation.nodes()?, &preview.staged);
     let (PreviewStatus::Ok, Some(lock)) = (preview.status, preview.lock.as_ref()) else {
-        return Ok(AddOutcome::No(Box::new(preview)));
+        return Ok(AddOutcome::No(Box::new(preview), nodes));
     };
-    let here = site.installation.nodes()?;
-    let mut nodes = Vec::new();
-    for staged in &preview.staged {
-        let known = here.iter().find(|node| node.dir == staged.node.dir);
-        if let Some(known) = known
-            && known.dirty
-        {
-            return Err(OpError::Dirty(known.dir.clone()));
-        }
-        let kind = if known.is_some() {
-            NodeChangeKind::Update
-        } else {
-            NodeChangeKind::Add
-        };
-        nodes.push(NodeChange {
-            dir: staged.node.dir.clone(),
-            kind,
-            from: known.cloned(),
-            to: Some(staged.node.clone()),
-        });
+    let mut known = nodes.iter().filter_map(|node| node.from.as_ref());
+    if let Some(dirty) = known.find(|node| node.dirty) {
+        return Err(OpError::Dirty(dirty.dir.clone()));
     }
     let old_lock = Lock::find(&site.installation.lock_path())?;
     let goal = PackageGoal::of_lock(
@@ -96,4 +82,22 @@ pub fn run(
     applied.conflicts = preview.conflicts;
     applied.waivers = preview.waivers;
     Ok(AddOutcome::Done(Box::new(applied)))
+}
+
+/// What happens to the nodes that are here when the staged ones come.
+fn changes_of(here: &[Node], staged: &[Staged]) -> Vec<NodeChange> {
+    let change = |new: &Staged| {
+        let known = here.iter().find(|node| node.dir == new.node.dir);
+        NodeChange {
+            dir: new.node.dir.clone(),
+            kind: if known.is_some() {
+                NodeChangeKind::Update
+            } else {
+                NodeChangeKind::Add
+            },
+            from: known.cloned(),
+            to: Some(new.node.clone()),
+        }
+    };
+    staged.iter().map(change).collect()
 }

@@ -38,9 +38,11 @@ pub fn capture(
     let installation = &site.installation;
     let asks = knowledge.index.is_some();
     if asks {
-        context
-            .progress
-            .begin("recording what is installed", Some(installed.len() as u64));
+        context.progress.count(
+            "recording what is installed",
+            Some(installed.len() as u64),
+            "packages",
+        );
     }
     if let Some(index) = knowledge.index {
         // All pages at once: one after the other is a wait per package.

@@ -368,7 +368,7 @@ pub fn resolve_lines(
     index: &dyn Index,
 ) -> Result<Outcome, OpError> {
     let options = flags.options(settings, &[], context.clock.now())?;
-    context.progress.begin("resolving", None);
+    context.progress.count("resolving", None, "pages");
     let outcome = resolve(&Task {
         lines,
         targets,

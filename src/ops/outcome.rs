@@ -3,7 +3,11 @@
 use serde::Serialize;
 
 use super::changes::{ChangeInfo, NodeChange};
+use super::context::Site;
+use super::error::OpError;
 use super::transaction::Finished;
+use crate::environment::Installed;
+use crate::host::{digest, fs};
 use crate::requirements::Waiver;
 use crate::resolve::Conflict;
 
@@ -42,6 +46,8 @@ pub struct Applied {
     pub warnings: Vec<(&'static str, String)>,
     /// What is not met and did not stand in the way.
     pub waivers: Vec<Waiver>,
+    /// The plan that was only shown.
+    pub plan: Option<String>,
 }
 
 impl Applied {
@@ -57,6 +63,7 @@ impl Applied {
             conflicts: Vec::new(),
             warnings: Vec::new(),
             waivers: Vec::new(),
+            plan: None,
         }
     }
 
@@ -97,28 +104,60 @@ impl Consent<'_> {
         plan: &str,
         changes: &[ChangeInfo],
         nodes: &[NodeChange],
-    ) -> Result<(), super::OpError> {
+    ) -> Result<(), OpError> {
         match self.plan {
-            Some(wanted) if wanted != plan => return Err(super::OpError::PlanStale),
+            Some(wanted) if wanted != plan => return Err(OpError::PlanStale),
             Some(_) => return Ok(()),
             None if self.yes => return Ok(()),
             None => {}
         }
         match (self.ask)(changes, nodes) {
             Some(true) => Ok(()),
-            Some(false) => Err(super::OpError::Refused(
+            Some(false) => Err(OpError::Refused(
                 "not confirmed; nothing was changed".to_owned(),
             )),
-            None => Err(super::OpError::Confirm {
+            None => Err(OpError::Confirm {
                 plan: plan.to_owned(),
             }),
         }
     }
 }
 
+/// Returns what a plan stands on, as text: packages, nodes, core, lock and policy. Another
+/// text means that the plan is another one, whatever it would change.
+///
+/// # Errors
+///
+/// Fails if something cannot be read.
+pub fn ground(site: &Site, installed: &Installed) -> Result<String, OpError> {
+    let installation = &site.installation;
+    let mut text = format!("{}\n", site.target);
+    for distribution in installed.iter() {
+        let digest = distribution.digest.as_deref().unwrap_or("");
+        text.push_str(&format!(
+            "{} {} {digest}\n",
+            distribution.name, distribution.version
+        ));
+    }
+    for node in installation.nodes()?.into_iter().chain(installation.core()) {
+        text.push_str(&format!(
+            "{} {:?} {:?} {} {}\n",
+            node.dir, node.commit, node.version, node.enabled, node.dirty
+        ));
+    }
+    for path in [
+        installation.lock_path(),
+        installation.root.join("portenv.toml"),
+    ] {
+        let content = fs::find_text(&path)?.unwrap_or_default();
+        text.push_str(&format!("{}\n", digest::sha256(content.as_bytes())));
+    }
+    Ok(text)
+}
+
 /// Returns the digest of a list of changes, as a plan's name.
 pub fn plan_digest(parts: &[&str]) -> String {
-    let mut digest = crate::host::digest::sha256(parts.join("\n").as_bytes());
+    let mut digest = digest::sha256(parts.join("\n").as_bytes());
     digest.truncate(16);
     digest
 }

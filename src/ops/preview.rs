@@ -13,6 +13,7 @@ use super::error::OpError;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::joint::{Joint, Tolerance, is_lived_in, is_of, known_waivers};
 use super::lock::{fixed_lines, make_lock, open_index, preferences, protected, protection_lines};
+use super::outcome::ground;
 use super::packages::PackageGoal;
 use super::rebuild;
 use crate::environment::Installed;
@@ -325,7 +326,7 @@ impl<'a> World<'a> {
             preview.warnings.extend(told);
             preview.lock = Some(lock);
         }
-        preview.plan = self.plan_digest(&preview);
+        preview.plan = self.plan_digest(&preview)?;
         Ok(preview)
     }
 
@@ -387,16 +388,8 @@ impl<'a> World<'a> {
     }
 
     /// The digest of the state before and after: the same words, the same plan.
-    fn plan_digest(&self, preview: &Preview) -> String {
-        let mut text = String::new();
-        for distribution in self.installed.seen() {
-            text.push_str(&format!(
-                "{} {} {}\n",
-                distribution.name,
-                distribution.version,
-                distribution.digest.as_deref().unwrap_or("")
-            ));
-        }
+    fn plan_digest(&self, preview: &Preview) -> Result<String, OpError> {
+        let mut text = ground(self.site, &self.installed)?;
         for node in &preview.nodes {
             text.push_str(&format!(
                 "{} {} {}\n",
@@ -417,7 +410,7 @@ impl<'a> World<'a> {
         }
         let mut digest = digest::sha256(text.as_bytes());
         digest.truncate(16);
-        digest
+        Ok(digest)
     }
 }
 

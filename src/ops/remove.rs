@@ -11,7 +11,7 @@ use super::error::OpError;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::joint::{Joint, Tolerance, is_lived_in, known_waivers};
 use super::lock::{fixed_lines, make_lock, open_index, preferences, protected, protection_lines};
-use super::outcome::{Applied, Consent, plan_digest};
+use super::outcome::{Applied, Consent, ground, plan_digest};
 use super::packages::{PackageGoal, check_managed};
 use super::preview::brought;
 use super::rebuild::mark_for_lock;
@@ -139,7 +139,11 @@ pub fn run(
     check_managed(&site, &goal, &installed)?;
     let dirs: Vec<&str> = going.iter().map(|node| node.dir.as_str()).collect();
     consent.get(
-        &plan_digest(&[&dirs.join(" "), &lock.to_toml()]),
+        &plan_digest(&[
+            &ground(&site, &installed)?,
+            &dirs.join(" "),
+            &lock.to_toml(),
+        ]),
         &changes,
         &nodes,
     )?;

@@ -75,7 +75,7 @@ pub fn run(context: &Context, request: &ResolveRequest) -> Result<ResolveOutcome
         None
     };
     let index = flags.open_index(context, &settings, &set.options, builder)?;
-    context.progress.begin("resolving", None);
+    context.progress.count("resolving", None, "pages");
     name_lines(&mut set, &targets, &index, flags.skip_invalid)?;
     let allowing = Options {
         prerelease: Prerelease::Allow,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::changes::{ChangeInfo, Difference, NodeChange, NodeChangeKind};
 use super::context::{Context, Site};
 use super::error::OpError;
-use super::outcome::{Applied, AppliedStatus, Consent, plan_digest};
+use super::outcome::{Applied, AppliedStatus, Consent, ground, plan_digest};
 use super::packages::{PackageGoal, check_managed};
 use super::rebuild;
 use super::transaction::{Transaction, scratch_dir, start};
@@ -82,7 +82,9 @@ pub fn run(
         } else {
             AppliedStatus::DryRun
         };
+        let plan = plan_of(&site, &aim.now, &aim.target, request.parts)?;
         return Ok(Applied {
+            plan: (status == AppliedStatus::DryRun).then_some(plan),
             warnings: warnings(&aim.difference),
             changes: aim.difference.changes,
             nodes: aim.difference.nodes,
@@ -108,6 +110,11 @@ pub fn run(
         places,
         difference,
     } = aim(context, &site, request)?;
+    let plan = plan_of(&site, &now, &target, request.parts)?;
+    // A plan that was named is done as it was, or not at all.
+    if consent.plan.is_some_and(|named| named != plan) {
+        return Err(OpError::PlanStale);
+    }
     let mut warnings = base_warnings(&difference);
     if difference.is_of_base() && wanted.lock == now.lock {
         return Ok(Applied {
@@ -143,11 +150,7 @@ pub fn run(
         .collect();
     mark_broken(&site, &wanted, &mut changes)?;
     warnings.extend(rebuild::warnings(&changes));
-    consent.get(
-        &plan_digest(&[&now.digest(), &target.id, &format!("{:?}", request.parts)]),
-        &changes,
-        &difference.nodes,
-    )?;
+    consent.get(&plan, &changes, &difference.nodes)?;
     // Drift is recorded only now that there will be a change.
     let mut transaction = Transaction::prepare(context, &site, held)?;
     if !Difference::between(&now, &transaction.before).is_empty() {
@@ -216,6 +219,16 @@ fn base_warnings(difference: &Difference) -> Vec<(&'static str, String)> {
         shown.join(", ")
     );
     vec![("base", text)]
+}
+
+fn plan_of(site: &Site, now: &State, to: &Snapshot, parts: Parts) -> Result<String, OpError> {
+    let ground = ground(site, &site.installed()?)?;
+    Ok(plan_digest(&[
+        &ground,
+        &now.digest(),
+        &to.id,
+        &format!("{parts:?}"),
+    ]))
 }
 
 /// Where a rollback goes, worked out without writing anything.

@@ -3,7 +3,7 @@
 use super::changes::ChangeInfo;
 use super::context::Context;
 use super::error::OpError;
-use super::outcome::{Applied, AppliedStatus, Consent, plan_digest};
+use super::outcome::{Applied, AppliedStatus, Consent, ground, plan_digest};
 use super::packages::{PackageGoal, check_managed};
 use super::preview::brought;
 use super::rebuild;
@@ -46,14 +46,14 @@ pub fn run(
     };
     let goal = PackageGoal::of_lock(&lock, &site.target, &site.installation.root, removal);
     let installed = site.installed()?;
-    let plan = goal.plan(&installed);
-    let mut changes: Vec<ChangeInfo> = plan
+    let steps = goal.plan(&installed);
+    let mut changes: Vec<ChangeInfo> = steps
         .steps
         .iter()
         .map(|step| ChangeInfo::new(&step.change))
         .collect();
     rebuild::mark_for_lock(&mut changes, &installed, &lock, &site.target);
-    let extra: Vec<String> = plan
+    let extra: Vec<String> = steps
         .extra
         .iter()
         .filter(|name| !crate::environment::installed::SEEDS.contains(&name.as_str()))
@@ -67,6 +67,20 @@ pub fn run(
             format!("not in the lock, and left alone: {}", extra.join(", ")),
         ));
     }
+    let shown: Vec<String> = changes
+        .iter()
+        .map(|change| format!("{} {:?} {:?}", change.name, change.from, change.to))
+        .collect();
+    let plan = plan_digest(&[
+        &ground(&site, &installed)?,
+        &shown.join("\n"),
+        &lock.to_toml(),
+    ]);
+    // A plan that was named is done as it was, or not at all.
+    let named = consent.plan.filter(|_| !request.dry_run);
+    if named.is_some_and(|named| named != plan) {
+        return Err(OpError::PlanStale);
+    }
     let held = match held {
         Some(held) if !changes.is_empty() => held,
         held => {
@@ -76,22 +90,15 @@ pub fn run(
                 AppliedStatus::Nothing
             };
             return Ok(Applied {
+                plan: (status == AppliedStatus::DryRun).then_some(plan),
                 changes,
                 warnings,
                 ..Applied::still(status)
             });
         }
     };
-    let shown: Vec<String> = changes
-        .iter()
-        .map(|change| format!("{} {:?} {:?}", change.name, change.from, change.to))
-        .collect();
     check_managed(&site, &goal, &installed)?;
-    consent.get(
-        &plan_digest(&[&shown.join("\n"), &lock.to_toml()]),
-        &changes,
-        &[],
-    )?;
+    consent.get(&plan, &changes, &[])?;
     let finished = Transaction::prepare(context, &site, held)?.run(|change| {
         change.open("sync", command)?;
         change.packages(&goal)?;

@@ -17,6 +17,8 @@ mod help;
 mod lock;
 mod place;
 mod preview;
+#[cfg(unix)]
+mod program;
 mod rebuild;
 mod remove;
 mod rollback;

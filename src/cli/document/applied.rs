@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{ConflictDocument, WaiverDocument, WarningDocument};
+use super::{ConflictDocument, PreviewDocument, WaiverDocument, WarningDocument};
 use crate::ops::changes::{ChangeInfo, NodeChange};
 use crate::ops::outcome::{Applied, AppliedStatus};
+use crate::ops::preview::{Preview, PreviewStatus};
 use crate::resolve::Conflict;
 
 /// How a changing command ended, in one word.
@@ -22,6 +23,8 @@ pub enum AppliedWord {
     Undone,
     /// There is no answer; nothing was changed.
     Conflict,
+    /// Only by changing something protected; nothing was changed.
+    Blocked,
 }
 
 impl From<AppliedStatus> for AppliedWord {
@@ -54,8 +57,12 @@ pub struct AppliedDocument {
     pub conflicts: Vec<ConflictDocument>,
     /// Things worth knowing, in the order they were found.
     pub warnings: Vec<WarningDocument>,
-    /// What is not met and does not stand in the way.
+    /// Requirements that are not met and did not stand in the way.
     pub waivers: Vec<WaiverDocument>,
+    /// With `dry-run`, and where it was stopped, the digest of the state before and after: `--plan`
+    /// applies exactly that.
+    #[schemars(regex(pattern = r"^[0-9a-f]{16}$"))]
+    pub plan: Option<String>,
 }
 
 impl From<&Applied> for AppliedDocument {
@@ -72,6 +79,45 @@ impl From<&Applied> for AppliedDocument {
             conflicts: ConflictDocument::all(&applied.conflicts),
             warnings: applied.warnings.iter().map(warning).collect(),
             waivers: WaiverDocument::all(&applied.waivers),
+            plan: applied.plan.clone(),
+        }
+    }
+}
+
+/// A change of nodes that stopped at its preview: what it would do, and why it may not.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct StoppedDocument {
+    /// As if it had been applied, with what would change.
+    #[serde(flatten)]
+    pub applied: AppliedDocument,
+    /// How many bytes would be downloaded, as far as the index states sizes.
+    pub download_bytes: u64,
+    /// How many bytes would be on disk; null where it is not known.
+    pub installed_bytes: Option<u64>,
+}
+
+impl StoppedDocument {
+    /// Makes the document of a preview that is not `ok`, with the nodes that would change.
+    pub fn new(preview: &Preview, nodes: Vec<NodeChange>) -> Self {
+        let shown = PreviewDocument::from(preview);
+        Self {
+            applied: AppliedDocument {
+                status: match preview.status {
+                    PreviewStatus::Blocked => AppliedWord::Blocked,
+                    PreviewStatus::Ok | PreviewStatus::Conflict => AppliedWord::Conflict,
+                },
+                operation: None,
+                before: None,
+                after: None,
+                changes: shown.changes,
+                nodes,
+                conflicts: shown.conflicts,
+                warnings: shown.warnings,
+                waivers: shown.waivers,
+                plan: Some(shown.plan),
+            },
+            download_bytes: shown.download_bytes,
+            installed_bytes: shown.installed_bytes,
         }
     }
 }
@@ -89,6 +135,7 @@ impl AppliedDocument {
             conflicts: ConflictDocument::all(conflicts),
             warnings: Vec::new(),
             waivers: Vec::new(),
+            plan: None,
         }
     }
 }

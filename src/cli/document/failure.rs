@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::ErrorCode;
 use crate::cli::failure::Failure;
 use crate::requirements::Origin;
 
@@ -14,6 +15,7 @@ pub struct FailureDocument {
     /// What went wrong.
     pub error: ErrorDocument,
     /// The plan that needs a yes; only there with `confirm`.
+    #[schemars(regex(pattern = r"^[0-9a-f]{16}$"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
 }
@@ -30,8 +32,8 @@ pub enum FailureWord {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "Error")]
 pub struct ErrorDocument {
-    /// The word for programs.
-    pub code: String,
+    /// The word for programs; it says the exit code too.
+    pub code: ErrorCode,
     /// What went wrong, in words.
     pub message: String,
     /// Where.
@@ -43,7 +45,7 @@ impl From<&Failure> for FailureDocument {
         Self {
             status: FailureWord::Error,
             error: ErrorDocument {
-                code: failure.code.to_owned(),
+                code: failure.code,
                 message: crate::package::artifact::printable(&failure.message),
                 origin: failure.origin.clone(),
             },

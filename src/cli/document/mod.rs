@@ -8,13 +8,16 @@
 pub mod applied;
 pub mod cache;
 pub mod check;
+pub mod code;
 pub mod conflict;
+pub mod demo;
 pub mod diff;
 pub mod export;
 pub mod failure;
 pub mod init;
 pub mod next;
 pub mod preview;
+pub mod progress;
 pub mod resolution;
 pub mod schemas;
 pub mod snapshot;
@@ -26,9 +29,10 @@ pub mod waiver;
 pub mod warning;
 pub mod why;
 
-pub use applied::{AppliedDocument, AppliedWord};
+pub use applied::{AppliedDocument, AppliedWord, StoppedDocument};
 pub use cache::CacheDocument;
 pub use check::{CheckDocument, CheckWord};
+pub use code::ErrorCode;
 pub use conflict::ConflictDocument;
 pub use diff::DiffDocument;
 pub use export::ExportDocument;

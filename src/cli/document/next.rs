@@ -12,6 +12,9 @@ pub struct Next {
     pub changes: bool,
     /// What it is good for, in words.
     pub why: String,
+    /// It has all words that it needs; none of the caller's is to be added.
+    #[serde(skip)]
+    as_typed: bool,
 }
 
 impl Next {
@@ -32,7 +35,19 @@ impl Next {
             argv: words.into_iter().map(Into::into).collect(),
             changes,
             why: why.into(),
+            as_typed: false,
         }
+    }
+
+    /// Marks it as one that has all words it needs.
+    pub fn as_typed(mut self) -> Self {
+        self.as_typed = true;
+        self
+    }
+
+    /// Reports whether it has all words it needs.
+    pub fn is_as_typed(&self) -> bool {
+        self.as_typed
     }
 
     /// Adds words at the end.

@@ -28,7 +28,7 @@ pub struct PreviewDocument {
     pub download_bytes: u64,
     /// How many bytes would be on disk; null where it is not known.
     pub installed_bytes: Option<u64>,
-    /// What is not met and does not stand in the way.
+    /// Requirements that are not met and did not stand in the way.
     pub waivers: Vec<WaiverDocument>,
 }
 

@@ -53,7 +53,7 @@ pub struct LockDocument {
     pub written: bool,
     /// Why the lock was stale; empty if it was not.
     pub stale: Vec<StaleDocument>,
-    /// What is not met and does not stand in the way.
+    /// Requirements that are not met and do not stand in the way.
     pub waivers: Vec<WaiverDocument>,
 }
 

@@ -10,7 +10,8 @@ use crate::ops::self_info::SelfInfo;
 use super::{
     AppliedDocument, CacheDocument, CheckDocument, DiffDocument, ExportDocument, FailureDocument,
     InitDocument, LockDocument, Next, PreviewDocument, ResolveDocument, SnapshotDocument,
-    StatusDocument, TextDocument, TreeDocument, UpdateDocument, WhyDocument,
+    StatusDocument, StoppedDocument, TextDocument, TreeDocument, UpdateDocument, WhyDocument,
+    demo::DemoDocument, progress::ProgressDocument,
 };
 
 /// A document as it is written: its schema first, what to run next last.
@@ -30,7 +31,21 @@ pub fn document(command: &str, body: &impl Serialize, next: &[Next]) -> String {
         next,
     };
     // Maps have texts as keys and nothing else can fail.
-    serde_json::to_string(&envelope).expect("BUG: a document is not JSON")
+    escaped(&serde_json::to_string(&envelope).expect("BUG: a document is not JSON"))
+}
+
+/// JSON escapes the control characters of ASCII; those beyond it and the marks
+/// that turn the direction of text reach a terminal just as well.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '\u{7f}'..='\u{9f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 fn name_of(command: &str) -> String {
@@ -46,11 +61,11 @@ fn part<D: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
 
 /// Every command with its results. What is a text by nature has none but failures.
 const COMMANDS: [(&str, &[Part]); 25] = [
-    ("add", &[part::<AppliedDocument>, part::<PreviewDocument>]),
+    ("add", &[part::<AppliedDocument>, part::<StoppedDocument>]),
     ("cache", &[part::<CacheDocument>]),
     ("check", &[part::<CheckDocument>]),
     ("completions", &[part::<TextDocument>]),
-    ("demo", &[]),
+    ("demo", &[part::<DemoDocument>]),
     ("diff", &[part::<DiffDocument>]),
     ("disable", &[part::<AppliedDocument>]),
     (
@@ -81,12 +96,16 @@ const COMMANDS: [(&str, &[Part]); 25] = [
 pub type Schemas = Vec<(&'static str, Value)>;
 
 /// Returns the JSON Schema (draft 2020-12) of every command's document: one of its
-/// results, or a failure.
+/// results, or a failure; and that of an event of `--progress json`.
 pub fn schemas() -> Schemas {
-    COMMANDS
+    let mut all: Schemas = COMMANDS
         .iter()
         .map(|(command, results)| (*command, schema_of(command, results)))
-        .collect()
+        .collect();
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    let event = SchemaGenerator::new(settings).into_root_schema_for::<ProgressDocument>();
+    all.push(("progress", event.to_value()));
+    all
 }
 
 fn schema_of(command: &str, results: &[Part]) -> Value {

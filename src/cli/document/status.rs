@@ -42,7 +42,7 @@ pub struct StatusDocument {
     pub startup_scripts: Vec<String>,
     /// What to do next, in words.
     pub hints: Vec<String>,
-    /// What is violated and does not stand in the way: by the lock, else as things are.
+    /// Requirements that are violated and do not stand in the way: by the lock, else as things are.
     pub waivers: Vec<WaiverDocument>,
 }
 

@@ -13,7 +13,7 @@ pub fn show_applied(screen: &Screen, command: &str, applied: &Applied) -> Exit {
     let body = AppliedDocument::from(applied);
     show_warnings(screen, &body.warnings, 1);
     if screen.format == Format::Json {
-        show_document(screen, command, &body, &[]);
+        show_document(screen, command, &body, &next(screen, applied));
         return Exit::Done;
     }
     screen.result(to_text(&applied.changes, &applied.nodes).trim_end());
@@ -49,7 +49,7 @@ pub fn show_conflicts(screen: &Screen, command: &str, conflicts: &[Conflict]) ->
             command,
             &AppliedDocument::stopped_by(conflicts),
             &[Next::new(
-                "portenv lock",
+                "portenv check",
                 false,
                 "shows the same conflict for the whole installation",
             )],
@@ -58,4 +58,32 @@ pub fn show_conflicts(screen: &Screen, command: &str, conflicts: &[Conflict]) ->
     screen.error(conflict::to_text(conflicts).trim_end());
     screen.note("nothing was changed");
     Exit::No
+}
+
+fn next(screen: &Screen, applied: &Applied) -> Vec<Next> {
+    match applied.status {
+        AppliedStatus::Done => {
+            let back = applied.before.iter();
+            back.map(|before| {
+                let words = ["portenv", "rollback", before];
+                Next::of(words, true, "goes back to the state before")
+            })
+            .collect()
+        }
+        AppliedStatus::Nothing => Vec::new(),
+        AppliedStatus::DryRun => {
+            let line = screen.line().clone().unsigned().without("--dry-run", false);
+            vec![match &applied.plan {
+                Some(plan) => line
+                    .with(["--plan", plan])
+                    .next("applies exactly this plan"),
+                None => line.next("does it, and asks"),
+            }]
+        }
+        AppliedStatus::Undone => vec![Next::new(
+            "portenv status",
+            false,
+            "shows the installation as it is",
+        )],
+    }
 }

@@ -2,10 +2,12 @@
 
 use std::fmt::Write;
 
+use super::preview::without_nodes;
 use super::{conflict, show_document};
 use crate::cli::document::CheckDocument;
 use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
+use crate::gate::Code;
 use crate::ops::check::CheckOutcome;
 use crate::package::artifact::printable;
 
@@ -14,15 +16,7 @@ pub fn show_check(screen: &Screen, found: &CheckOutcome) -> Exit {
     let status = if found.pass { "pass" } else { "fail" };
     match screen.format {
         Format::Json => {
-            let next = if found.pass {
-                Vec::new()
-            } else {
-                vec![Next::new(
-                    "portenv lock",
-                    true,
-                    "resolves anew, where the lock is stale",
-                )]
-            };
+            let next = next(screen, found);
             show_document(screen, "check", &CheckDocument::from(found), &next);
         }
         Format::Markdown => {
@@ -63,4 +57,36 @@ pub fn show_check(screen: &Screen, found: &CheckOutcome) -> Exit {
         screen.note(conflict::to_text(&found.conflicts).trim_end());
     }
     if found.pass { Exit::Done } else { Exit::No }
+}
+
+fn next(screen: &Screen, found: &CheckOutcome) -> Vec<Next> {
+    if found.pass {
+        return Vec::new();
+    }
+    let fails = |code: Code| {
+        let mut failing = found.findings.iter().filter(|it| it.level == "error");
+        failing.any(|finding| finding.code == code.as_str())
+    };
+    let mut next = Vec::new();
+    if fails(Code::Stale) {
+        next.push(Next::new(
+            "portenv lock",
+            true,
+            "brings the lock up to date",
+        ));
+    } else if fails(Code::Environment) {
+        next.push(Next::new(
+            "portenv sync --dry-run",
+            false,
+            "shows what makes the environment equal the lock",
+        ));
+    }
+    next.extend(without_nodes(&found.conflicts, &[]));
+    next.push(
+        screen
+            .line()
+            .clone()
+            .next("looks again once that is mended"),
+    );
+    next
 }

@@ -37,14 +37,10 @@ pub fn show_diff(screen: &Screen, found: &DiffOutcome, exit_code: bool) -> Exit 
         Exit::Done
     };
     if screen.format == Format::Json {
-        let next = if exit == Exit::No {
-            vec![Next::new(
-                "portenv rollback",
-                true,
-                "goes back over the newest change",
-            )]
-        } else {
+        let next = if found.difference.is_empty() {
             Vec::new()
+        } else {
+            vec![next(found)]
         };
         let body = DiffDocument::new(&found.from, &found.to, &found.difference);
         show_document(screen, "diff", &body, &next);
@@ -75,4 +71,21 @@ pub fn show_diff(screen: &Screen, found: &DiffOutcome, exit_code: bool) -> Exit 
         );
     }
     exit
+}
+
+fn next(found: &DiffOutcome) -> Next {
+    let is_lock = |name: &str| name == "lock" || name.ends_with(".toml");
+    let (from, to) = (found.from.as_str(), found.to.as_str());
+    if (from == "lock" && to == "env") || (from == "env" && to == "lock") {
+        return Next::new(
+            "portenv sync --dry-run",
+            false,
+            "shows what makes the environment equal the lock",
+        );
+    }
+    if is_lock(from) || from == "env" {
+        return Next::new("portenv status", false, "shows the installation as it is");
+    }
+    let words = ["portenv", "rollback", from, "--dry-run"];
+    Next::of(words, false, "shows the way back to the first of both")
 }

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::advice::after_failure;
 use super::document::{FailureDocument, TextDocument, WarningDocument, document};
 use super::failure::{Exit, Failure, Next};
 use super::screen::{Format, Screen};
@@ -49,27 +50,21 @@ pub fn show_document(
     body: &(impl Serialize + JsonSchema),
     next: &[Next],
 ) {
-    screen.result(&escaped(&document(command, body, next)));
+    write(screen, command, body, next);
 }
 
 /// Writes a document whose outcome has no type of its own.
 #[expect(clippy::needless_pass_by_value, reason = "made where it is shown")]
 pub fn show_json(screen: &Screen, command: &str, body: Value, next: &[Next]) {
-    screen.result(&escaped(&document(command, &body, next)));
+    write(screen, command, &body, next);
 }
 
-/// JSON escapes the control characters of ASCII; those beyond it and the marks
-/// that turn the direction of text reach a terminal just as well.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if matches!(c, '\u{7f}'..='\u{9f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
-            out.push_str(&format!("\\u{:04x}", u32::from(c)));
-        } else {
-            out.push(c);
-        }
-    }
-    out
+fn write(screen: &Screen, command: &str, body: &impl Serialize, next: &[Next]) {
+    let next: Vec<Next> = next
+        .iter()
+        .map(|next| screen.line().complete(next))
+        .collect();
+    screen.result(&document(command, body, &next));
 }
 
 /// Shows a result that is a text by nature.
@@ -93,6 +88,7 @@ pub fn show_failure(screen: &Screen, command: &str, failure: &Failure) {
     }
     if screen.format == Format::Json {
         let body = FailureDocument::from(failure);
-        show_document(screen, command, &body, &failure.next);
+        let next = after_failure(failure, screen.line());
+        show_document(screen, command, &body, &next);
     }
 }

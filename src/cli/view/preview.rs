@@ -1,16 +1,40 @@
 //! A preview: the page people look at before an install.
 
+use std::collections::BTreeSet;
+
 use super::changes::{summary, to_text, version_of};
 use super::{conflict, show_document, show_warnings, waivers};
-use crate::cli::document::PreviewDocument;
+use crate::cli::document::{PreviewDocument, StoppedDocument};
 use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
+use crate::ops::changes::NodeChange;
 use crate::ops::preview::{Preview, PreviewStatus};
 use crate::package::artifact::{printable, show_bytes};
-use crate::package::redact;
+use crate::requirements::OriginKind;
+use crate::resolve::Conflict;
 
-/// Shows a preview, or why `add` stops.
+/// Shows a preview.
 pub fn show_preview(screen: &Screen, command: &str, preview: &Preview, verbose: u8) -> Exit {
+    show(screen, preview, verbose, |next| {
+        show_document(screen, command, &PreviewDocument::from(preview), next);
+    })
+}
+
+/// Shows why a change of nodes stopped at its preview.
+pub fn show_stopped(
+    screen: &Screen,
+    command: &str,
+    preview: &Preview,
+    nodes: Vec<NodeChange>,
+    verbose: u8,
+) -> Exit {
+    let body = StoppedDocument::new(preview, nodes);
+    show(screen, preview, verbose, |next| {
+        show_document(screen, command, &body, next);
+    })
+}
+
+fn show(screen: &Screen, preview: &Preview, verbose: u8, write: impl FnOnce(&[Next])) -> Exit {
     show_warnings(screen, &PreviewDocument::warnings_of(preview), verbose);
     let exit = if preview.status == PreviewStatus::Ok {
         Exit::Done
@@ -18,33 +42,7 @@ pub fn show_preview(screen: &Screen, command: &str, preview: &Preview, verbose: 
         Exit::No
     };
     if screen.format == Format::Json {
-        let next = match preview.status {
-            PreviewStatus::Ok => Vec::new(),
-            PreviewStatus::Blocked => {
-                let names: Vec<&str> = preview
-                    .changes
-                    .iter()
-                    .filter(|change| change.protected)
-                    .map(|change| change.name.as_str())
-                    .collect();
-                let mut next = Next::new(
-                    "portenv preview",
-                    false,
-                    "shows the change of protected packages as allowed",
-                )
-                .with(preview.asked.iter().map(|node| redact(node)));
-                for name in names {
-                    next = next.with(["--allow-change", name]);
-                }
-                vec![next]
-            }
-            PreviewStatus::Conflict => vec![Next::new(
-                "portenv status",
-                false,
-                "shows the installation as it is",
-            )],
-        };
-        show_document(screen, command, &PreviewDocument::from(preview), &next);
+        write(&next(screen, preview));
     } else {
         screen.result(text(preview).trim_end());
     }
@@ -97,4 +95,57 @@ fn text(preview: &Preview) -> String {
         preview.plan
     ));
     text
+}
+
+fn next(screen: &Screen, preview: &Preview) -> Vec<Next> {
+    let line = screen.line().clone().unsigned();
+    match preview.status {
+        PreviewStatus::Ok => {
+            // A build may tell another story than what the preview went by.
+            let evidence = (!line.gives("--build")).then_some(["--build", "static"]);
+            let add = line
+                .renamed("add")
+                .with(evidence.into_iter().flatten())
+                .with(["--plan", &preview.plan]);
+            vec![add.next("applies exactly this plan")]
+        }
+        PreviewStatus::Blocked => {
+            let protected = preview.changes.iter().filter(|change| change.protected);
+            let allowed = protected.flat_map(|change| ["--allow-change", change.name.as_str()]);
+            let allowing = line.renamed("preview").with(allowed);
+            vec![allowing.next("shows the change of protected packages as allowed")]
+        }
+        PreviewStatus::Conflict => {
+            let asked: Vec<&str> = preview
+                .nodes
+                .iter()
+                .map(|node| node.name.as_str())
+                .collect();
+            let mut next = without_nodes(&preview.conflicts, &asked);
+            next.push(
+                line.renamed("preview")
+                    .next("the same once one of the lines is another"),
+            );
+            next
+        }
+    }
+}
+
+/// Names the nodes that could go, so that a conflict has an end.
+pub fn without_nodes(conflicts: &[Conflict], but: &[&str]) -> Vec<Next> {
+    let lines = conflicts.iter().flat_map(|conflict| &conflict.requirements);
+    let nodes = lines.filter(|line| line.origin.kind == OriginKind::Node);
+    let names: BTreeSet<&str> = nodes
+        .filter_map(|line| line.origin.name.as_deref())
+        .filter(|name| !but.contains(name))
+        .collect();
+    let remove = |name| {
+        let words = ["portenv", "remove", name];
+        Next::of(
+            words,
+            true,
+            "takes out a node that has part in it, and asks",
+        )
+    };
+    names.into_iter().map(remove).collect()
 }

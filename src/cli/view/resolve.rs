@@ -3,6 +3,7 @@
 use camino::Utf8Path;
 
 use super::conflict;
+use super::preview::without_nodes;
 use super::{show_document, show_warnings, waivers};
 use crate::cli::document::resolution::StaleDocument;
 use crate::cli::document::{
@@ -26,7 +27,14 @@ pub fn show_resolve(screen: &Screen, found: &ResolveOutcome, verbose: u8) -> Exi
         Format::Json => {
             let body =
                 ResolveDocument::new(Some(&found.outcome), &found.targets, warnings, &found.stats);
-            show_document(screen, "resolve", &body, &[]);
+            let next = match &found.outcome {
+                Outcome::Resolved(_) => Vec::new(),
+                Outcome::Conflicts(_) => {
+                    let line = screen.line().clone();
+                    vec![line.next("the same once one of the lines is another")]
+                }
+            };
+            show_document(screen, "resolve", &body, &next);
         }
         Format::Text | Format::Markdown => {
             if let Outcome::Resolved(resolution) = &found.outcome {
@@ -59,14 +67,23 @@ pub fn show_lock(screen: &Screen, dir: &Utf8Path, found: &LockOutcome, verbose: 
             stale: StaleDocument::all(&found.stale),
             waivers: WaiverDocument::all(&found.waivers),
         };
+        let line = screen.line().clone();
         let next = match &found.outcome {
-            Some(_) => Vec::new(),
             None if found.stale.is_empty() => Vec::new(),
-            None => vec![Next::new(
-                "portenv lock",
-                true,
-                "brings the lock up to date",
+            None => vec![
+                line.without("--check", false)
+                    .next("brings the lock up to date"),
+            ],
+            Some(Outcome::Resolved(_)) => vec![Next::new(
+                "portenv sync --dry-run",
+                false,
+                "shows what makes the environment equal the lock",
             )],
+            Some(Outcome::Conflicts(conflicts)) => {
+                let mut next = without_nodes(conflicts, &[]);
+                next.push(line.next("the same once one of the lines is another"));
+                next
+            }
         };
         show_document(screen, "lock", &body, &next);
     }

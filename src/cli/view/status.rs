@@ -22,16 +22,12 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool, list: bool
         Exit::Done
     };
     if screen.format == Format::Json {
-        let next = if exit == Exit::No {
-            vec![Next::new(
-                "portenv rollback",
-                true,
-                "goes back over the newest change",
-            )]
-        } else {
-            Vec::new()
-        };
-        show_document(screen, "status", &StatusDocument::from(status), &next);
+        show_document(
+            screen,
+            "status",
+            &StatusDocument::from(status),
+            &next(status),
+        );
         return exit;
     }
     let mut text = format!(
@@ -115,7 +111,8 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool, list: bool
 pub fn show_init(screen: &Screen, found: &InitOutcome) -> Exit {
     if screen.format == Format::Json {
         show_warnings(screen, &warnings(found), 1);
-        show_document(screen, "init", &InitDocument::from(found), &[]);
+        let lock = Next::new("portenv lock", true, "resolves core and nodes together");
+        show_document(screen, "init", &InitDocument::from(found), &[lock]);
         return Exit::Done;
     }
     let mut text = format!("installation  {} ({})\n", found.root, found.layout.name());
@@ -193,6 +190,50 @@ pub fn show_init(screen: &Screen, found: &InitOutcome) -> Exit {
     }
     screen.hint("portenv lock resolves core and nodes together; portenv preview NODE shows what a node would change");
     Exit::Done
+}
+
+/// What to do about a state, the most urgent first.
+fn next(status: &Status) -> Vec<Next> {
+    let mut next = Vec::new();
+    if status.interrupted.is_some() {
+        next.push(Next::new(
+            "portenv recover",
+            true,
+            "puts back what an interrupted operation left",
+        ));
+    }
+    if status.snapshot.is_none() {
+        next.push(Next::new(
+            "portenv init",
+            true,
+            "records this state as the first snapshot",
+        ));
+    } else if !status.drift.is_empty() {
+        next.push(Next::new(
+            "portenv rollback",
+            true,
+            "goes back over what changed since the newest snapshot, and asks",
+        ));
+        next.push(Next::new(
+            "portenv snapshot create",
+            true,
+            "keeps what changed since the newest snapshot",
+        ));
+    }
+    if !status.locked {
+        next.push(Next::new(
+            "portenv lock",
+            true,
+            "resolves core and nodes together",
+        ));
+    } else if !status.stale.is_empty() {
+        next.push(Next::new(
+            "portenv lock",
+            true,
+            "brings the lock up to date",
+        ));
+    }
+    next
 }
 
 /// Names a few of many: `a, b, c and 57 more`.

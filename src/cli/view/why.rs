@@ -60,7 +60,7 @@ pub fn show_why(screen: &Screen, why: Why, verbose: u8) -> Exit {
             for hint in &failure.hints {
                 screen.hint(hint);
             }
-            failure.exit
+            failure.exit()
         }
         _ => Exit::Done,
     }

@@ -33,9 +33,13 @@ fn the_tour_ends_well_prints_every_command_and_leaves_nothing() {
 #[test]
 fn a_tour_in_a_named_directory_stays_there() {
     let sandbox = Sandbox::new();
-    let _ = sandbox
-        .portenv_in(sandbox.dir(), &["demo", "--dir", "tour"])
-        .success();
+    let words = ["demo", "--dir", "tour", "--format", "json"];
+    let document = sandbox.portenv_in(sandbox.dir(), &words).success().json();
+    assert_eq!(
+        (&document["status"], &document["kept"]),
+        (&"done".into(), &true.into())
+    );
+    assert_eq!(document["steps"][0]["argv"][1], "init");
     assert!(sandbox.dir().join("tour/ComfyUI/pylock.toml").exists());
     // A second one would mix with it.
     let _ = sandbox

@@ -66,11 +66,11 @@ impl Place {
     /// Runs a command that asks for JSON and exits with this code.
     #[track_caller]
     pub(super) fn json(&self, code: i32, arguments: &[&str]) -> Value {
-        let all: Vec<&str> = arguments
-            .iter()
-            .copied()
-            .chain(["--format", "json"])
-            .collect();
+        let mut all = arguments.to_vec();
+        // The words of a `next` of a JSON document ask for JSON already.
+        if !all.contains(&"--format") {
+            all.extend(["--format", "json"]);
+        }
         self.portenv(&all).expect_code(code).json()
     }
 

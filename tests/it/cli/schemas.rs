@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
-use portenv::cli::document::schemas;
+use portenv::cli::document::{ErrorCode, schemas};
 use serde_json::{Value, json};
 
 use super::place::Place;
@@ -120,4 +120,48 @@ fn every_command_of_help_has_a_schema() {
     let stored: BTreeSet<String> = stored().into_keys().collect();
     let lacking: Vec<_> = commands.difference(&stored).collect();
     assert!(commands.len() > 10 && lacking.is_empty(), "{lacking:?}");
+}
+
+/// The error codes with their exit codes, as the contract with programs lists them.
+const CODES: [(i32, &str); 7] = [
+    (1, "refused dirty plan-stale"),
+    (
+        2,
+        "usage no-installation ambiguous-installation no-python python-mismatch invalid-file \
+         invalid-requirement invalid-policy invalid-lock newer-format not-found ambiguous-id confirm",
+    ),
+    (3, "network offline git integrity"),
+    (4, "busy in-use disk permission uv apply"),
+    (5, "broken"),
+    (101, "internal"),
+    (130, "interrupted"),
+];
+
+#[test]
+fn every_error_code_has_the_exit_code_of_the_contract_and_no_other_exists() {
+    let listed: BTreeSet<(i32, String)> = CODES
+        .iter()
+        .flat_map(|(exit, codes)| {
+            codes
+                .split_whitespace()
+                .map(|code| (*exit, code.to_owned()))
+        })
+        .collect();
+    let known = ErrorCode::ALL.iter().map(|code| {
+        let word = serde_json::to_value(code).unwrap();
+        (code.exit() as i32, word.as_str().unwrap().to_owned())
+    });
+    assert_eq!(known.collect::<BTreeSet<_>>(), listed);
+    // The schema is made from the type itself, so it knows codes that `ALL` forgot.
+    let (_, schema) = schemas()
+        .into_iter()
+        .find(|(name, _)| *name == "portenv")
+        .unwrap();
+    let in_schema = schema["$defs"]["ErrorCode"]["oneOf"]
+        .as_array()
+        .unwrap()
+        .iter();
+    let in_schema = in_schema.map(|one| one["const"].as_str().unwrap().to_owned());
+    let words = listed.into_iter().map(|(_, word)| word);
+    assert_eq!(in_schema.collect::<BTreeSet<_>>(), words.collect());
 }

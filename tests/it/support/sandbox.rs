@@ -232,9 +232,23 @@ impl Sandbox {
     pub(crate) fn finish(&self, mut command: Command) -> Run {
         let output = command.output().unwrap();
         let run = self.run_of(&output);
+        if schema::asks_for_progress(&command) {
+            let events = run.stderr().lines().filter(|line| line.starts_with('{'));
+            events.for_each(schema::check_event);
+        }
         if schema::asks_for_json(&command) {
             let stdout = String::from_utf8_lossy(&output.stdout);
-            schema::check_stdout(run.code(), &stdout, run.stderr());
+            for mut next in schema::check_stdout(run.code(), &stdout, run.stderr()) {
+                // The parser reads the words one after another, and shows help if all is well.
+                let end = next.iter().position(|word| word == "--");
+                next.insert(end.unwrap_or(next.len()), "--help".to_owned());
+                let mut parsed = self.program(env!("CARGO_BIN_EXE_portenv"));
+                let parsed = parsed.args(&next).output().unwrap();
+                assert!(
+                    parsed.status.success(),
+                    "{next:?} is no command: {parsed:?}\n{run}"
+                );
+            }
         }
         run
     }

@@ -97,16 +97,19 @@ pub(crate) fn asks_for_json(command: &Command) -> bool {
     !words.iter().any(is_text) && last.map_or(by_variable, |last| last == "json")
 }
 
-/// Holds a run that asked for JSON to what is promised: one document, and a valid one.
+/// Holds a run that asked for JSON to what is promised: one document, and a valid one, and a way
+/// on from every exit code but 0.
+///
+/// Returns the arguments of each command that it says to run next.
 ///
 /// # Panics
 ///
 /// Panics if it is anything else.
 #[track_caller]
-pub(crate) fn check_stdout(code: i32, stdout: &str, stderr: &str) {
+pub(crate) fn check_stdout(code: i32, stdout: &str, stderr: &str) -> Vec<Vec<String>> {
     // Who is killed outright says nothing.
     if stdout.is_empty() && code > 128 && code != 130 {
-        return;
+        return Vec::new();
     }
     let document: Value = serde_json::from_str(stdout).unwrap_or_else(|error| {
         panic!("not one JSON document: {error}\nexit code {code}\n{stdout}\n{stderr}")
@@ -116,4 +119,36 @@ pub(crate) fn check_stdout(code: i32, stdout: &str, stderr: &str) {
     }
     let failed = document["status"] == "error";
     assert!(!failed || code != 0, "a failure exits with 0: {document:#}");
+    let next = document["next"].as_array().map(Vec::as_slice);
+    let next = next.unwrap_or_default();
+    assert!(
+        code == 0 || !next.is_empty(),
+        "no way on from exit code {code}: {document:#}"
+    );
+    let words = |next: &Value| {
+        let argv = next["argv"].as_array().unwrap().iter();
+        let argv: Vec<String> = argv.map(|word| word.as_str().unwrap().to_owned()).collect();
+        assert_eq!(argv[0], "portenv", "{document:#}");
+        argv[1..].to_vec()
+    };
+    next.iter().map(words).collect()
+}
+
+/// Reports whether a command asks for progress as JSON lines.
+pub(crate) fn asks_for_progress(command: &Command) -> bool {
+    let words: Vec<_> = command.get_args().collect();
+    words.windows(2).any(|pair| pair == ["--progress", "json"])
+}
+
+/// Holds a line of progress to its schema.
+///
+/// # Panics
+///
+/// Panics if it is torn or anything else.
+#[track_caller]
+pub(crate) fn check_event(line: &str) {
+    let event = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    if let Some(faults) = faults_of(&event) {
+        panic!("{faults}\n{line}");
+    }
 }

@@ -17,6 +17,8 @@ pub(crate) struct Run {
     code: i32,
     stdout: String,
     stderr: String,
+    /// Standard output with nothing hidden.
+    said: String,
     ids: Arc<Mutex<Vec<String>>>,
 }
 
@@ -31,6 +33,7 @@ impl Run {
             code: code(output.status),
             stdout: text(&output.stdout),
             stderr: text(&output.stderr),
+            said: String::from_utf8_lossy(&output.stdout).into_owned(),
             ids,
         }
     }
@@ -79,6 +82,17 @@ impl Run {
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("stdout is not one JSON document: {error}\n{self}"))
+    }
+
+    /// Reads the document with nothing hidden, as a program does that acts on it.
+    ///
+    /// # Panics
+    ///
+    /// Panics if standard output is anything else.
+    #[track_caller]
+    pub(crate) fn document(&self) -> Value {
+        serde_json::from_str(&self.said)
             .unwrap_or_else(|error| panic!("stdout is not one JSON document: {error}\n{self}"))
     }
 
