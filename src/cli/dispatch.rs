@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use camino::Utf8Path;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, Parser, ValueEnum};
 
 use super::args::{CacheCommand, Cli, Command, KindArg, PartArg, SnapshotCommand, SwitchArgs};
 use super::failure::{ErrorCode, Exit, Failure};
@@ -48,7 +48,8 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let cancel = Cancel::default();
     watch(&cancel);
     let name = cli.command.as_ref().map_or("status", Command::name);
-    let context = settings::context(&cli.global, cancel)
+    let context = fitting(cli.global.format, name)
+        .and_then(|()| settings::context(&cli.global, cancel))
         .map_err(|message| Failure::new(ErrorCode::Usage, message));
     let exit = context.as_ref().map_err(Clone::clone).and_then(|context| {
         Run {
@@ -68,6 +69,18 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         failure.exit()
     });
     ExitCode::from(exit as u8)
+}
+
+/// Most forms of a result are for the gate alone.
+fn fitting(format: Format, command: &str) -> Result<(), String> {
+    if format.is_general() || command == "check" {
+        return Ok(());
+    }
+    let word = format.to_possible_value();
+    let word = word.as_ref().map_or("", |value| value.get_name());
+    Err(format!(
+        "`portenv {command}` has no format `{word}`; it has text and json"
+    ))
 }
 
 /// A file in the installation is named relative to its root.
@@ -119,14 +132,7 @@ fn refuse(args: &[OsString], error: &clap::Error) -> ExitCode {
         .skip(1)
         .map(|arg| arg.to_string_lossy().into_owned())
         .collect();
-    let wants_json = words.windows(2).any(|pair| pair == ["--format", "json"])
-        || words.iter().any(|arg| arg == "--format=json")
-        || std::env::var_os("PORTENV_FORMAT").is_some_and(|format| format == "json");
-    let format = if wants_json {
-        Format::Json
-    } else {
-        Format::Text
-    };
+    let format = typed_format(&words);
     let screen = Screen::new(format, ColorChoice::Auto, false).of(Line::read(args));
     let known = |word: &&String| Cli::command().find_subcommand(word.as_str()).is_some();
     let name = words.iter().find(known);
@@ -154,6 +160,19 @@ fn refuse(args: &[OsString], error: &clap::Error) -> ExitCode {
         &failure.hint(help),
     );
     ExitCode::from(Exit::Usage as u8)
+}
+
+/// The form that was asked for on a line that cannot be read as a whole.
+fn typed_format(words: &[String]) -> Format {
+    let spaced = words.windows(2).find(|pair| pair[0] == "--format");
+    let spaced = spaced.map(|pair| pair[1].clone());
+    let joined = || words.iter().find_map(|word| word.strip_prefix("--format="));
+    let around = || std::env::var("PORTENV_FORMAT").ok();
+    let word = spaced
+        .or_else(|| joined().map(str::to_owned))
+        .or_else(around);
+    word.and_then(|word| Format::from_str(&word, false).ok())
+        .unwrap_or_default()
 }
 
 /// The parser's message in the words of this program: the first paragraph is the
@@ -206,6 +225,7 @@ impl Run<'_> {
             Some(
                 Command::Cache(_)
                 | Command::Demo(_)
+                | Command::Explain(_)
                 | Command::Export(_)
                 | Command::Completions { .. }
                 | Command::Man,
@@ -267,10 +287,12 @@ impl Run<'_> {
                     verbose,
                 )
             }
-            Command::Check(args) => view::check::show_check(
-                screen,
-                &ops::check::run(context, &args.nodes, &args.options.flags())?,
-            ),
+            Command::Check(args) => {
+                view::check::show_check(screen, &ops::check::run(context, &args.request())?)
+            }
+            Command::Explain(args) => {
+                view::explain::show_explanation(screen, &ops::explain::run(args.code.as_deref())?)
+            }
             Command::Add(args) => {
                 let request = PreviewRequest {
                     nodes: args.nodes.clone(),

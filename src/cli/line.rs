@@ -21,10 +21,11 @@ const KEPT: [&str; 9] = [
 ];
 
 /// Commands that change nothing, whatever their flags.
-const LOOKING: [&str; 14] = [
+const LOOKING: [&str; 15] = [
     "preview",
     "resolve",
     "check",
+    "explain",
     "status",
     "diff",
     "why",

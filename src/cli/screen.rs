@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use super::line::Line;
 use crate::package::artifact::printable;
 
-/// Text or JSON.
+/// The form of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Format {
     /// For people.
@@ -13,8 +13,21 @@ pub enum Format {
     Text,
     /// One document for programs.
     Json,
-    /// For a pull request (`check` only).
+    /// For a pull request or a job's summary (`check` only).
     Markdown,
+    /// Annotations of GitHub Actions (`check` only).
+    Github,
+    /// For code scanning, SARIF 2.1.0 (`check` only).
+    Sarif,
+    /// For test reports (`check` only).
+    Junit,
+}
+
+impl Format {
+    /// Reports whether every command has it.
+    pub fn is_general(self) -> bool {
+        matches!(self, Self::Text | Self::Json)
+    }
 }
 
 /// When to colour.

@@ -56,22 +56,14 @@ impl Code {
         }
     }
 
-    /// Returns what the code means.
-    pub fn meaning(self) -> &'static str {
-        match self {
-            Self::Conflict => "the requirements have no joint answer",
-            Self::Stale => "the lock does not answer today's requirements",
-            Self::Environment => "the environment is not what the lock says",
-            Self::Protected => "a protected package would change",
-            Self::Invalid => "a requirement line cannot be read",
-            Self::Family => "two packages own the same modules",
-            Self::Yanked => "a withdrawn version is locked",
-            Self::InstallScript => "a node has a script that changes packages",
-        }
+    /// Finds a code by its word, in capitals or not.
+    pub fn named(word: &str) -> Option<Self> {
+        let is_it = |code: &Self| code.as_str().eq_ignore_ascii_case(word);
+        Self::ALL.into_iter().find(is_it)
     }
 
     /// Returns how it counts unless `portenv.toml` says otherwise.
-    fn default_level(self) -> Level {
+    pub fn default_level(self) -> Level {
         match self {
             Self::Family | Self::Yanked | Self::InstallScript => Level::Warn,
             _ => Level::Error,
@@ -102,41 +94,100 @@ pub struct Finding {
     pub origin: Option<Origin>,
     /// The packages concerned.
     pub packages: Vec<Name>,
+    /// It is not there without the nodes that were named; true where no node was.
+    pub new: bool,
+    /// What stays the same for the same finding in the next run, wherever its line stands then.
+    #[schemars(regex(pattern = r"^[0-9a-f]{32}$"))]
+    pub fingerprint: String,
+    /// What it is about, beside code, file and packages: one line's text, one version.
+    #[serde(skip)]
+    pub subject: String,
+    /// The number of the conflict that it tells of.
+    #[serde(skip)]
+    pub conflict: Option<usize>,
+}
+
+impl Finding {
+    /// Makes a finding that no policy judged yet.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code: code.as_str(),
+            level: "error",
+            message: message.into(),
+            origin: None,
+            packages: Vec::new(),
+            new: true,
+            fingerprint: String::new(),
+            subject: String::new(),
+            conflict: None,
+        }
+    }
+
+    /// Adds where it is.
+    pub fn at(mut self, origin: Option<Origin>) -> Self {
+        self.origin = origin;
+        self
+    }
+
+    /// Adds the packages concerned.
+    pub fn of(mut self, packages: Vec<Name>) -> Self {
+        self.packages = packages;
+        self
+    }
+
+    /// Adds what it is about.
+    pub fn about(mut self, subject: impl Into<String>) -> Self {
+        self.subject = subject.into();
+        self
+    }
+
+    /// Marks it as one that was there before.
+    pub fn new_if(mut self, new: bool) -> Self {
+        self.new = new;
+        self
+    }
+
+    /// Returns what a fingerprint is made of: no line number, no message.
+    pub fn identity(&self) -> String {
+        let origin = self.origin.as_ref();
+        let text = |part: Option<&String>| part.cloned().unwrap_or_default();
+        let packages: Vec<&str> = self.packages.iter().map(Name::as_str).collect();
+        [
+            self.code.to_owned(),
+            text(origin.and_then(|origin| origin.name.as_ref())),
+            text(origin.and_then(|origin| origin.file.as_ref())),
+            packages.join(","),
+            self.subject.clone(),
+        ]
+        .join("\n")
+    }
 }
 
 /// Collects findings under a policy; what is switched off is not kept.
-#[derive(Debug, Default)]
-pub struct Findings {
+#[derive(Debug)]
+pub struct Findings<'p> {
+    policy: &'p BTreeMap<String, Level>,
     /// The findings, in the order they were made.
     pub list: Vec<Finding>,
 }
 
-impl Findings {
-    /// Adds a finding.
-    pub fn add(
-        &mut self,
-        policy: &BTreeMap<String, Level>,
-        code: Code,
-        message: impl Into<String>,
-        origin: Option<Origin>,
-        packages: Vec<Name>,
-    ) {
-        let level = match code.level(policy) {
+impl<'p> Findings<'p> {
+    /// Makes an empty list under a policy.
+    pub fn under(policy: &'p BTreeMap<String, Level>) -> Self {
+        Self {
+            policy,
+            list: Vec::new(),
+        }
+    }
+
+    /// Adds a finding, unless its code is switched off.
+    pub fn add(&mut self, finding: Finding) {
+        let code = Code::named(finding.code).expect("BUG: a finding without a code");
+        let level = match code.level(self.policy) {
             Level::Error => "error",
             Level::Warn => "warn",
             Level::Off => return,
         };
-        self.list.push(Finding {
-            code: code.as_str(),
-            level,
-            message: message.into(),
-            origin,
-            packages,
-        });
-    }
-
-    /// Reports whether nothing fails the check.
-    pub fn pass(&self) -> bool {
-        self.list.iter().all(|finding| finding.level != "error")
+        self.list.push(Finding { level, ..finding });
     }
 }

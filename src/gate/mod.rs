@@ -4,8 +4,10 @@
 
 pub mod abi;
 pub mod codes;
+pub mod pages;
 pub mod policies;
 pub mod violations;
 
 pub use codes::{Code, Finding};
+pub use pages::Page;
 pub use violations::find_violations;

@@ -65,6 +65,15 @@ impl StaleReason {
         }
     }
 
+    /// Returns what the reason is about, whatever the line's number.
+    pub fn subject(&self) -> String {
+        match self {
+            Self::Added { requirement, .. } => format!("added {requirement}"),
+            Self::Removed { requirement, .. } => format!("removed {requirement}"),
+            other => other.shown(),
+        }
+    }
+
     /// Returns the place that the reason is about.
     pub fn origin(&self) -> Option<&Origin> {
         match self {

@@ -169,6 +169,30 @@ impl Lock {
             .filter(|package| package.counts_on(target))
     }
 
+    /// Finds the lines that lead to a package, the nearest first, each with its text.
+    pub fn lines_to(&self, name: &Name) -> Vec<(&Origin, &str)> {
+        let mut found = Vec::new();
+        let mut seen = vec![name];
+        let mut at = 0;
+        while let Some(&name) = seen.get(at) {
+            at += 1;
+            let packages = self.packages.iter().filter(|package| package.name == *name);
+            for by in packages.flat_map(|package| &package.required_by) {
+                match by {
+                    RequiredBy::Line {
+                        origin,
+                        requirement,
+                    } => found.push((origin, requirement.as_str())),
+                    RequiredBy::Package { package, .. } if !seen.contains(&package) => {
+                        seen.push(package);
+                    }
+                    RequiredBy::Package { .. } => {}
+                }
+            }
+        }
+        found
+    }
+
     /// Adds the locked versions to what a new resolution prefers, each where it counts.
     pub fn prefer(&self, preferences: &mut Preferences) {
         for package in &self.packages {

@@ -13,6 +13,7 @@ pub mod context;
 pub mod demo;
 pub mod diff;
 pub mod error;
+pub mod explain;
 pub mod export;
 pub mod graph;
 pub mod init;

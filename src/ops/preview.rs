@@ -71,6 +71,8 @@ pub struct Preview {
     pub changes: Vec<ChangeInfo>,
     /// Conflicts, old ones too.
     pub conflicts: Vec<Conflict>,
+    /// What core, nodes and the nodes at hand ask for.
+    pub set: RequirementSet,
     /// Problems and warnings.
     pub problems: Vec<Problem>,
     /// The resolver's warnings.
@@ -300,6 +302,7 @@ impl<'a> World<'a> {
             nodes,
             changes: Vec::new(),
             conflicts,
+            set: self.set.clone(),
             problems: self.set.problems.clone(),
             warnings: found.warnings,
             waivers: found.waivers.clone(),

@@ -21,6 +21,6 @@ pub mod waiver;
 
 pub use file::{Entry, FileContent, IndexOption, read_requirements};
 pub use origin::{Origin, OriginKind, Problem, Severity};
-pub use set::{Line, RequirementSet, Role};
+pub use set::{InstallScript, Line, RequirementSet, Role};
 pub use statement::{Statement, Wanted};
 pub use waiver::{Asker, Waiver, WaiverReason};

@@ -50,6 +50,15 @@ pub struct Line {
     pub base: Utf8PathBuf,
 }
 
+/// A node's `install.py`. It is read and never run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstallScript {
+    /// Where it is, at the first line that names an installer if one does.
+    pub origin: Origin,
+    /// It seems to change packages.
+    pub changes_packages: bool,
+}
+
 /// Everything that is asked for.
 #[derive(Debug, Clone, Default)]
 pub struct RequirementSet {
@@ -67,8 +76,8 @@ pub struct RequirementSet {
     pub read: usize,
     /// The frontend versions that nodes say they work with.
     pub frontend: Vec<Entry>,
-    /// Nodes with an `install.py`, and whether it seems to change packages.
-    pub install_scripts: Vec<(String, bool)>,
+    /// The `install.py` of nodes.
+    pub install_scripts: Vec<InstallScript>,
 }
 
 impl RequirementSet {
@@ -345,11 +354,20 @@ pub fn gather_node(
     }
     let script = path.join("install.py");
     if let Ok(Some(bytes)) = crate::host::fs::find_bytes(&script) {
+        let file = format!("{}/install.py", node.dir);
         let text = String::from_utf8_lossy(&bytes);
-        set.install_scripts.push((
-            node.name.clone(),
-            has_word(&text, "pip") || has_word(&text, "uv"),
-        ));
+        let installs = |line: &str| ["pip", "uv"].iter().find_map(|word| find_word(line, word));
+        let mut lines = (1..).zip(text.lines());
+        let place = lines.find_map(|(line, text)| Some((line, text, installs(text)?)));
+        let mut origin = owner.in_file(&file);
+        if let Some((line, text, at)) = place {
+            let column = text[..at].chars().count() + 1;
+            origin = origin.at(line, u32::try_from(column).unwrap_or(u32::MAX));
+        }
+        set.install_scripts.push(InstallScript {
+            origin,
+            changes_packages: place.is_some(),
+        });
     }
 }
 
@@ -373,12 +391,11 @@ fn relabel(content: &mut FileContent, prefix: &str) {
         .for_each(|problem| label(&mut problem.origin));
 }
 
-/// Reports whether a word stands in a text by itself (`pipeline` is not `pip`).
-fn has_word(text: &str, word: &str) -> bool {
+/// Finds where a word stands in a text by itself (`pipeline` is not `pip`).
+fn find_word(text: &str, word: &str) -> Option<usize> {
     let inside = |c: char| c.is_alphanumeric() || c == '_';
-    text.match_indices(word).any(|(at, _)| {
-        !text[..at].ends_with(inside) && !text[at + word.len()..].starts_with(inside)
-    })
+    let mut places = text.match_indices(word).map(|(at, _)| at);
+    places.find(|&at| !text[..at].ends_with(inside) && !text[at + word.len()..].starts_with(inside))
 }
 
 /// A pyproject may take its dependencies from the very `requirements.txt` that

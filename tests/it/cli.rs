@@ -10,9 +10,11 @@ mod diff;
 #[cfg(unix)]
 mod disks;
 mod enable;
+mod explain;
 mod export;
 #[cfg(unix)]
 mod faults;
+mod gate;
 mod help;
 mod lock;
 mod place;

@@ -52,7 +52,9 @@ fn shown(set: &RequirementSet) -> String {
         };
         writeln!(out, "{severity} {} {}", problem.code, problem.shown()).unwrap();
     }
-    for (node, changes) in &set.install_scripts {
+    for script in &set.install_scripts {
+        let node = script.origin.owner();
+        let changes = script.changes_packages;
         writeln!(out, "install.py of {node}, changes packages: {changes}").unwrap();
     }
     write!(out, "{} lines read", set.read).unwrap();
@@ -328,11 +330,15 @@ fn an_install_script_is_reported_with_what_it_seems_to_do_and_never_run() {
         sandbox.write(&format!("custom_nodes/{name}/setup.py"), "open('ran', 'w')");
     }
     let set = gathered(&sandbox);
+    let scripts = set.install_scripts.iter();
+    let found: Vec<(String, bool)> = scripts
+        .map(|script| (script.origin.place(), script.changes_packages))
+        .collect();
     let expected = [
-        ("calls-pip".to_owned(), true),
-        ("makes-a-pipeline".to_owned(), false),
+        ("custom_nodes/calls-pip/install.py:1:29".to_owned(), true),
+        ("custom_nodes/makes-a-pipeline/install.py".to_owned(), false),
     ];
-    assert_eq!(set.install_scripts, expected);
+    assert_eq!(found, expected);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::resolve::ResolveOptions;
+use crate::ops::check::CheckRequest;
 
 /// `portenv preview`.
 #[derive(Debug, Args)]
@@ -24,9 +25,31 @@ pub struct CheckArgs {
     /// Nodes to check as if they were added.
     #[arg(value_name = "NODE")]
     pub nodes: Vec<String>,
+    /// Fail only on what these nodes bring, not on what is wrong without them.
+    #[arg(long, requires = "nodes")]
+    pub only_new: bool,
     /// What decides the answer.
     #[command(flatten)]
     pub options: ResolveOptions,
+}
+
+impl CheckArgs {
+    /// Returns what is to be checked.
+    pub fn request(&self) -> CheckRequest {
+        CheckRequest {
+            nodes: self.nodes.clone(),
+            only_new: self.only_new,
+            flags: self.options.flags(),
+        }
+    }
+}
+
+/// `portenv explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// A code of check, such as PE001.
+    #[arg(value_name = "CODE")]
+    pub code: Option<String>,
 }
 
 /// `portenv add`.

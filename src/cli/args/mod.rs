@@ -18,8 +18,8 @@ use super::screen::{ColorChoice, Format};
 pub use ask::{TreeArgs, WhyArgs};
 pub use cache::CacheCommand;
 pub use change::{
-    AddArgs, CheckArgs, DemoArgs, DiffArgs, PartArg, PreviewArgs, RemoveArgs, RollbackArgs,
-    SnapshotCommand, StatusArgs, SyncArgs,
+    AddArgs, CheckArgs, DemoArgs, DiffArgs, ExplainArgs, PartArg, PreviewArgs, RemoveArgs,
+    RollbackArgs, SnapshotCommand, StatusArgs, SyncArgs,
 };
 pub use export::{ExportArgs, KindArg};
 pub use resolve::{LockArgs, ResolveArgs, ResolveOptions};
@@ -141,6 +141,8 @@ pub enum Command {
     Preview(PreviewArgs),
     /// The gate for CI: does everything resolve, is the lock fresh, does the environment match?
     Check(CheckArgs),
+    /// Tell what a code of check means, why it matters and how to mend it.
+    Explain(ExplainArgs),
     /// Add nodes: preview, confirm, then one operation.
     Add(AddArgs),
     /// Remove nodes and what only they asked for.
@@ -207,6 +209,7 @@ impl Command {
             Self::Lock(_) => "lock",
             Self::Preview(_) => "preview",
             Self::Check(_) => "check",
+            Self::Explain(_) => "explain",
             Self::Add(_) => "add",
             Self::Remove(_) => "remove",
             Self::Update(_) => "update",

@@ -8,10 +8,10 @@ use serde_json::{Map, Value, json};
 use crate::ops::self_info::SelfInfo;
 
 use super::{
-    AppliedDocument, CacheDocument, CheckDocument, DiffDocument, ExportDocument, FailureDocument,
-    InitDocument, LockDocument, Next, PreviewDocument, ResolveDocument, SnapshotDocument,
-    StatusDocument, StoppedDocument, TextDocument, TreeDocument, UpdateDocument, WhyDocument,
-    demo::DemoDocument, progress::ProgressDocument,
+    AppliedDocument, CacheDocument, CheckDocument, DiffDocument, ExplainDocument, ExportDocument,
+    FailureDocument, InitDocument, LockDocument, Next, PreviewDocument, ResolveDocument,
+    SnapshotDocument, StatusDocument, StoppedDocument, TextDocument, TreeDocument, UpdateDocument,
+    WhyDocument, demo::DemoDocument, progress::ProgressDocument,
 };
 
 /// A document as it is written: its schema first, what to run next last.
@@ -60,7 +60,7 @@ fn part<D: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
 }
 
 /// Every command with its results. What is a text by nature has none but failures.
-const COMMANDS: [(&str, &[Part]); 25] = [
+const COMMANDS: [(&str, &[Part]); 26] = [
     ("add", &[part::<AppliedDocument>, part::<StoppedDocument>]),
     ("cache", &[part::<CacheDocument>]),
     ("check", &[part::<CheckDocument>]),
@@ -72,6 +72,7 @@ const COMMANDS: [(&str, &[Part]); 25] = [
         "enable",
         &[part::<AppliedDocument>, part::<PreviewDocument>],
     ),
+    ("explain", &[part::<ExplainDocument>]),
     ("export", &[part::<ExportDocument>]),
     ("init", &[part::<InitDocument>]),
     ("lock", &[part::<LockDocument>]),

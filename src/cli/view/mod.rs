@@ -17,6 +17,7 @@ pub mod changes;
 pub mod check;
 pub mod conflict;
 pub mod diff;
+pub mod explain;
 pub mod export;
 pub mod preview;
 pub mod resolve;
@@ -90,5 +91,7 @@ pub fn show_failure(screen: &Screen, command: &str, failure: &Failure) {
         let body = FailureDocument::from(failure);
         let next = after_failure(failure, screen.line());
         show_document(screen, command, &body, &next);
+    } else if command == "check" {
+        check::show_failed(screen, failure);
     }
 }

@@ -36,7 +36,7 @@ pub fn show_resolve(screen: &Screen, found: &ResolveOutcome, verbose: u8) -> Exi
             };
             show_document(screen, "resolve", &body, &next);
         }
-        Format::Text | Format::Markdown => {
+        _ => {
             if let Outcome::Resolved(resolution) = &found.outcome {
                 screen.result(&text(resolution));
             }

@@ -44,7 +44,10 @@ fn a_conflict_fails_and_is_told_with_its_lines() {
     let node = place.offered("new-beta", "beta>=2\n");
     let document = place.json(1, &["check", &node]);
     let finding = &document["findings"][0];
-    assert_fields(finding, "code level message origin packages");
+    assert_fields(
+        finding,
+        "code level message origin packages new fingerprint",
+    );
     assert_eq!(
         (&finding["code"], &finding["level"]),
         (&"PE001".into(), &"error".into())
@@ -133,19 +136,4 @@ fn an_install_script_that_changes_packages_is_told_and_never_run() {
     place.settings("[check]\nPE002 = \"off\"\nPE008 = \"error\"\n");
     assert_eq!(codes(&place, &["check"]), ["PE008"]);
     assert!(!trace.exists());
-}
-
-#[test]
-fn markdown_is_a_list_of_findings() {
-    let place = Place::synced();
-    place.node("some-node", "gamma\n");
-    let run = place
-        .portenv(&["check", "--format", "markdown"])
-        .expect_code(1);
-    let mut lines = run.stdout().lines();
-    assert_eq!(lines.next(), Some("## portenv check: fail"));
-    assert!(
-        lines.any(|line| line.starts_with("- **PE002** error: ") && line.contains("some-node")),
-        "{run}"
-    );
 }

@@ -1,0 +1,5 @@
+//! The forms of `check` that CI systems read, each read back as they would.
+
+mod forms;
+mod hostile;
+mod new;
