@@ -31,6 +31,8 @@ use crate::workspace::settings::{BuildMode, Level};
 pub struct CheckRequest {
     /// Nodes as if they were added; the installation as it is if there are none.
     pub nodes: Vec<String>,
+    /// The lock that stands for an installation.
+    pub against: Option<Utf8PathBuf>,
     /// Only what these nodes bring fails the check.
     pub only_new: bool,
     /// What decides the answer.
@@ -54,6 +56,8 @@ pub struct CheckOutcome {
     pub only_new: bool,
     /// Nodes were named.
     pub has_candidates: bool,
+    /// The lock that stood for an installation.
+    pub against: Option<String>,
     /// Where files lie for those who stand in the working directory.
     pub places: Places,
 }
@@ -77,6 +81,8 @@ pub struct Places {
     pub moved: Vec<(String, Utf8PathBuf)>,
     /// The lock.
     pub lock: Utf8PathBuf,
+    /// Only files of these nodes are here; all are if none is named.
+    pub owners: Option<Vec<String>>,
 }
 
 impl Places {
@@ -84,6 +90,14 @@ impl Places {
     /// lies there.
     pub fn file(&self, origin: &Origin) -> Option<String> {
         if origin.kind == OriginKind::Installed {
+            return None;
+        }
+        let name = origin
+            .name
+            .as_ref()
+            .filter(|_| origin.kind == OriginKind::Node);
+        let is_here = |owners: &Vec<String>| name.is_some_and(|name| owners.contains(name));
+        if !self.owners.as_ref().is_none_or(is_here) {
             return None;
         }
         let file = origin.file.as_deref()?;
@@ -116,6 +130,9 @@ impl Places {
 ///
 /// Fails on bad input or if the network could not be asked.
 pub fn run(context: &Context, request: &CheckRequest) -> Result<CheckOutcome, OpError> {
+    if let Some(lock) = &request.against {
+        return super::against::run(context, request, lock);
+    }
     let site = context.site()?;
     site.needs_core()?;
     let settings = &site.installation.settings;
@@ -140,25 +157,22 @@ pub fn run(context: &Context, request: &CheckRequest) -> Result<CheckOutcome, Op
         root: site.installation.root.clone(),
         moved: moved(context, &request.nodes, &preview.staged),
         lock: site.installation.lock_path(),
+        owners: None,
     };
     let ground = Ground::of(&preview, settings, &installed, inputs.lock.as_ref());
     let mut findings = Findings::under(&settings.check);
-    ground.judge_lines(&mut findings);
-    ground.judge_conflicts(&mut findings);
-    ground.judge_warnings(&mut findings);
+    ground.judge_all(&mut findings)?;
     if request.nodes.is_empty() {
         judge_installation(&mut findings, &site, &inputs, &preview, &installed)?;
     }
-    ground.judge_families(&mut findings)?;
-    Ok(outcome(request, findings, &preview, settings, places))
+    // By code, and within one as they were found: equal states print equal reports.
+    findings.list.sort_by_key(|finding| finding.code);
+    let told = (preview.conflicts.clone(), preview.changes.clone());
+    Ok(outcome(request, findings, told, settings, places))
 }
 
 /// Says where the nodes at hand lie now.
-pub(super) fn moved(
-    context: &Context,
-    asked: &[String],
-    staged: &[Staged],
-) -> Vec<(String, Utf8PathBuf)> {
+fn moved(context: &Context, asked: &[String], staged: &[Staged]) -> Vec<(String, Utf8PathBuf)> {
     let pairs = asked.iter().zip(staged);
     pairs
         .filter_map(|(text, staged)| match parse_node(text, &context.dir) {
@@ -172,7 +186,7 @@ pub(super) fn moved(
 pub(super) fn outcome(
     request: &CheckRequest,
     findings: Findings<'_>,
-    preview: &Preview,
+    (conflicts, changes): (Vec<Conflict>, Vec<ChangeInfo>),
     settings: &Settings,
     places: Places,
 ) -> CheckOutcome {
@@ -188,14 +202,15 @@ pub(super) fn outcome(
     let mut outcome = CheckOutcome {
         pass: true,
         findings,
-        conflicts: preview.conflicts.clone(),
-        changes: preview.changes.clone(),
+        conflicts,
+        changes,
         levels: Code::ALL
             .iter()
             .map(|code| (*code, code.level(&settings.check)))
             .collect(),
         only_new: request.only_new,
         has_candidates: !request.nodes.is_empty(),
+        against: None,
         places,
     };
     outcome.pass = !outcome.findings.iter().any(|it| outcome.fails(it));
@@ -204,23 +219,23 @@ pub(super) fn outcome(
 
 /// What findings are made from.
 pub(super) struct Ground<'a> {
-    set: &'a RequirementSet,
-    settings: &'a Settings,
+    pub(super) set: &'a RequirementSet,
+    pub(super) settings: &'a Settings,
     /// The nodes that were named.
-    candidates: BTreeSet<&'a str>,
-    status: PreviewStatus,
-    conflicts: &'a [Conflict],
-    changes: &'a [ChangeInfo],
-    warnings: &'a [Warning],
+    pub(super) candidates: BTreeSet<&'a str>,
+    pub(super) status: PreviewStatus,
+    pub(super) conflicts: &'a [Conflict],
+    pub(super) changes: &'a [ChangeInfo],
+    pub(super) warnings: &'a [Warning],
     /// The answer.
-    answer: Option<&'a Lock>,
-    installed: &'a Installed,
+    pub(super) answer: Option<&'a Lock>,
+    pub(super) installed: &'a Installed,
     /// What is there without the nodes.
-    before: BTreeSet<(Name, Version)>,
+    pub(super) before: BTreeSet<(Name, Version)>,
 }
 
 impl<'a> Ground<'a> {
-    pub(super) fn of(
+    fn of(
         preview: &'a Preview,
         settings: &'a Settings,
         installed: &'a Installed,
@@ -242,6 +257,14 @@ impl<'a> Ground<'a> {
             installed,
             before: locked.chain(there).collect(),
         }
+    }
+
+    /// Judges everything that concerns nodes and what they lead to.
+    pub(super) fn judge_all(&self, findings: &mut Findings<'_>) -> Result<(), OpError> {
+        self.judge_lines(findings);
+        self.judge_conflicts(findings);
+        self.judge_warnings(findings);
+        self.judge_families(findings)
     }
 
     /// Reports whether something at this place is the candidates': everything is where
@@ -271,7 +294,7 @@ impl<'a> Ground<'a> {
     }
 
     /// Judges what is written, whatever it leads to.
-    pub(super) fn judge_lines(&self, findings: &mut Findings<'_>) {
+    fn judge_lines(&self, findings: &mut Findings<'_>) {
         for problem in &self.set.problems {
             if problem.severity == Severity::Error {
                 let message = match &problem.fix {
@@ -298,7 +321,7 @@ impl<'a> Ground<'a> {
     }
 
     /// Judges whether there is an answer, and at what cost.
-    pub(super) fn judge_conflicts(&self, findings: &mut Findings<'_>) {
+    fn judge_conflicts(&self, findings: &mut Findings<'_>) {
         let mut is_blocked = self.status == PreviewStatus::Blocked;
         for (at, conflict) in self.conflicts.iter().enumerate() {
             let lines = &conflict.requirements;
@@ -346,7 +369,7 @@ impl<'a> Ground<'a> {
     }
 
     /// Judges what resolving remarked.
-    pub(super) fn judge_warnings(&self, findings: &mut Findings<'_>) {
+    fn judge_warnings(&self, findings: &mut Findings<'_>) {
         for warning in self.warnings.iter().filter(|it| it.code == "yanked") {
             let packages = self.answer.into_iter().flat_map(|lock| &lock.packages);
             let told = packages
@@ -365,7 +388,7 @@ impl<'a> Ground<'a> {
     }
 
     /// Judges which packages of the answer stand in each other's way.
-    pub(super) fn judge_families(&self, findings: &mut Findings<'_>) -> Result<(), OpError> {
+    fn judge_families(&self, findings: &mut Findings<'_>) -> Result<(), OpError> {
         let Some(lock) = self.answer else {
             return Ok(());
         };

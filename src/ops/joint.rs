@@ -37,8 +37,8 @@ pub enum Tolerance {
 pub struct Joint<'a> {
     /// The machine.
     pub context: &'a Context,
-    /// The installation.
-    pub site: &'a Site,
+    /// The policy.
+    pub settings: &'a Settings,
     /// What decides the answer.
     pub flags: &'a ResolveFlags,
     /// What for.
@@ -261,7 +261,7 @@ impl Joint<'_> {
             lines,
             self.targets,
             self.flags,
-            &self.site.installation.settings,
+            self.settings,
             preferences,
             self.index,
         )
@@ -288,7 +288,7 @@ impl Joint<'_> {
             lines,
             resolve: &|lines, prereleases| {
                 let flags = if prereleases { &allowing } else { self.flags };
-                let settings = &self.site.installation.settings;
+                let settings = self.settings;
                 let (context, targets) = (self.context, self.targets);
                 resolve_lines(
                     context,
@@ -309,8 +309,7 @@ impl Joint<'_> {
     /// Says why a conflict does not stand in the way, if it does not.
     fn tolerates(&self, conflict: &Conflict) -> Option<WaiverReason> {
         let of_new = is_of(conflict, &self.new);
-        let settings = &self.site.installation.settings;
-        let waives = settings.resolve.unsupplied.unwrap_or_default() == Unsupplied::Waive;
+        let waives = self.settings.resolve.unsupplied.unwrap_or_default() == Unsupplied::Waive;
         let tolerant = matches!(self.tolerance, Tolerance::Known | Tolerance::Old);
         if conflict.unsupplied && waives && !of_new && tolerant {
             return Some(WaiverReason::Unsupplied);

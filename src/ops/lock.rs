@@ -262,7 +262,7 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
         .partition(|waiver| request.upgrade || anew.contains(&waiver.name));
     let joint = Joint {
         context,
-        site: &site,
+        settings,
         flags,
         targets: &inputs.targets,
         index: &index,

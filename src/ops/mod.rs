@@ -3,6 +3,7 @@
 //! Never: prints, parses arguments, or knows an exit code.
 
 pub mod add;
+mod against;
 pub mod backend;
 pub mod cache;
 pub mod capture;

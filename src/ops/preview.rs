@@ -238,7 +238,7 @@ impl<'a> World<'a> {
         let (installed, targets) = (&self.installed, self.targets.as_slice());
         Ok(Joint {
             context: self.context,
-            site: self.site,
+            settings: &self.site.installation.settings,
             flags: &self.request.flags,
             targets,
             index,

@@ -94,7 +94,7 @@ pub fn run(
     // Taking a node out breaks nothing anew: what contradicts did so before.
     let found = Joint {
         context,
-        site: &site,
+        settings: &site.installation.settings,
         flags,
         targets: &targets,
         index: &index,

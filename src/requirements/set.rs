@@ -354,7 +354,10 @@ pub fn gather_node(
     }
     let script = path.join("install.py");
     if let Ok(Some(bytes)) = crate::host::fs::find_bytes(&script) {
-        let file = format!("{}/install.py", node.dir);
+        let file = match node.dir.as_str() {
+            "" => "install.py".to_owned(),
+            dir => format!("{dir}/install.py"),
+        };
         let text = String::from_utf8_lossy(&bytes);
         let installs = |line: &str| ["pip", "uv"].iter().find_map(|word| find_word(line, word));
         let mut lines = (1..).zip(text.lines());

@@ -1,5 +1,6 @@
 //! Flags of the commands that look at or change an installation.
 
+use camino::Utf8PathBuf;
 use clap::{Args, Subcommand};
 
 use super::resolve::ResolveOptions;
@@ -25,6 +26,9 @@ pub struct CheckArgs {
     /// Nodes to check as if they were added.
     #[arg(value_name = "NODE")]
     pub nodes: Vec<String>,
+    /// Ask a lock instead of an installation: can these nodes live with it?
+    #[arg(long, value_name = "LOCK", requires = "nodes")]
+    pub against: Option<Utf8PathBuf>,
     /// Fail only on what these nodes bring, not on what is wrong without them.
     #[arg(long, requires = "nodes")]
     pub only_new: bool,
@@ -38,6 +42,7 @@ impl CheckArgs {
     pub fn request(&self) -> CheckRequest {
         CheckRequest {
             nodes: self.nodes.clone(),
+            against: self.against.clone(),
             only_new: self.only_new,
             flags: self.options.flags(),
         }
@@ -183,5 +188,5 @@ pub enum SnapshotCommand {
 pub struct DemoArgs {
     /// Where the throw-away installation is made; a temporary directory by default.
     #[arg(long, value_name = "DIR")]
-    pub dir: Option<camino::Utf8PathBuf>,
+    pub dir: Option<Utf8PathBuf>,
 }

@@ -23,12 +23,14 @@ pub enum CheckWord {
 pub struct CheckDocument {
     /// What it came to.
     pub status: CheckWord,
-    /// What was found, in the order it was looked for.
+    /// What was found, by code, and within one in the order it was found.
     pub findings: Vec<Finding>,
     /// Conflicts, old ones too.
     pub conflicts: Vec<ConflictDocument>,
     /// What a joint resolution would change against the environment, by name.
     pub changes: Vec<ChangeInfo>,
+    /// The lock that stood for an installation.
+    pub against: Option<String>,
 }
 
 impl From<&CheckOutcome> for CheckDocument {
@@ -42,6 +44,7 @@ impl From<&CheckOutcome> for CheckDocument {
             findings: found.findings.clone(),
             conflicts: ConflictDocument::all(&found.conflicts),
             changes: found.changes.clone(),
+            against: found.against.clone(),
         }
     }
 }

@@ -178,7 +178,9 @@ fn next(screen: &Screen, found: &CheckOutcome) -> Vec<Next> {
             "shows what makes the environment equal the lock",
         ));
     }
-    next.extend(without_nodes(&found.conflicts, &[]));
+    if found.against.is_none() {
+        next.extend(without_nodes(&found.conflicts, &[]));
+    }
     next.push(
         screen
             .line()

@@ -21,7 +21,7 @@ fn a_clean_installation_passes_and_nothing_is_written() {
         (&document["schema"], &document["status"]),
         (&"portenv.check/1".into(), &"pass".into())
     );
-    assert_fields(&document, "findings conflicts changes");
+    assert_fields(&document, "findings conflicts changes against");
     let node = place.offered("some-node", "gamma\n");
     assert_eq!(place.json(0, &["check", &node])["status"], "pass");
     assert_tree(place.root(), &before);

@@ -1,5 +1,6 @@
 //! The forms of `check` that CI systems read, each read back as they would.
 
+mod against;
 mod forms;
 mod hostile;
 mod new;

@@ -89,6 +89,9 @@ fn summary(found: &CheckOutcome) -> String {
     };
     add(found.conflicts.len(), "conflict");
     add(found.changes.len(), "package change");
+    if let Some(lock) = &found.against {
+        parts.push(format!("against {}", code(lock)));
+    }
     parts.join(" · ")
 }
 
