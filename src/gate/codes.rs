@@ -1,12 +1,10 @@
 //! The codes of `check`; a code keeps its meaning for ever.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use crate::package::Name;
 use crate::requirements::Origin;
-use crate::workspace::settings::Level;
+use crate::workspace::settings::{CheckTable, Level};
 
 /// What a finding is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,11 +25,23 @@ pub enum Code {
     Yanked,
     /// A node's script changes packages behind everyone's back.
     InstallScript,
+    /// A line names a repository without a commit.
+    Unpinned,
+    /// A node names an index that the policy does not.
+    ForeignIndex,
+    /// A package has to be built.
+    SdistOnly,
+    /// A node moves what ComfyUI asks for to an older version.
+    CoreDowngrade,
+    /// An advisory is about a version in use.
+    Vulnerable,
+    /// A line leads to what nobody has a file of for the target.
+    Unsupplied,
 }
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 14] = [
         Self::Conflict,
         Self::Stale,
         Self::Environment,
@@ -40,6 +50,12 @@ impl Code {
         Self::Family,
         Self::Yanked,
         Self::InstallScript,
+        Self::Unpinned,
+        Self::ForeignIndex,
+        Self::SdistOnly,
+        Self::CoreDowngrade,
+        Self::Vulnerable,
+        Self::Unsupplied,
     ];
 
     /// Returns the code's word.
@@ -53,6 +69,12 @@ impl Code {
             Self::Family => "PE006",
             Self::Yanked => "PE007",
             Self::InstallScript => "PE008",
+            Self::Unpinned => "PE009",
+            Self::ForeignIndex => "PE010",
+            Self::SdistOnly => "PE011",
+            Self::CoreDowngrade => "PE012",
+            Self::Vulnerable => "PE013",
+            Self::Unsupplied => "PE014",
         }
     }
 
@@ -65,16 +87,27 @@ impl Code {
     /// Returns how it counts unless `portenv.toml` says otherwise.
     pub fn default_level(self) -> Level {
         match self {
-            Self::Family | Self::Yanked | Self::InstallScript => Level::Warn,
-            _ => Level::Error,
+            Self::Conflict
+            | Self::Stale
+            | Self::Environment
+            | Self::Protected
+            | Self::Invalid
+            | Self::Vulnerable
+            | Self::Unsupplied => Level::Error,
+            Self::Family
+            | Self::Yanked
+            | Self::InstallScript
+            | Self::Unpinned
+            | Self::ForeignIndex
+            | Self::SdistOnly
+            | Self::CoreDowngrade => Level::Warn,
         }
     }
 
     /// Returns how it counts under a policy.
-    pub fn level(self, policy: &BTreeMap<String, Level>) -> Level {
+    pub fn level(self, policy: &CheckTable) -> Level {
         policy
-            .get(self.as_str())
-            .copied()
+            .level(self.as_str())
             .unwrap_or_else(|| self.default_level())
     }
 }
@@ -166,14 +199,14 @@ impl Finding {
 /// Collects findings under a policy; what is switched off is not kept.
 #[derive(Debug)]
 pub struct Findings<'p> {
-    policy: &'p BTreeMap<String, Level>,
+    policy: &'p CheckTable,
     /// The findings, in the order they were made.
     pub list: Vec<Finding>,
 }
 
 impl<'p> Findings<'p> {
     /// Makes an empty list under a policy.
-    pub fn under(policy: &'p BTreeMap<String, Level>) -> Self {
+    pub fn under(policy: &'p CheckTable) -> Self {
         Self {
             policy,
             list: Vec::new(),

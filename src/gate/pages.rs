@@ -96,6 +96,64 @@ impl Code {
                 mend: "Move what it installs to requirements.txt. If that cannot be, run it \
                     once and look at what it did with portenv diff @ env.",
             },
+            Self::Unpinned => Page {
+                title: "a line names a repository without a commit",
+                meaning: "A requirement names a git repository, or the archive of a branch, \
+                    without saying which commit: what it means changes with every push.",
+                why: "The lock fixes the commit, but everyone who installs the node by other \
+                    means gets whatever the branch is that day, and nobody reviewed it.",
+                mend: "Write the commit behind the address: NAME @ git+https://HOST/REPO@COMMIT.",
+            },
+            Self::ForeignIndex => Page {
+                title: "a node names an index that the policy does not",
+                meaning: "A requirements file of a node has --index-url, --extra-index-url or \
+                    --find-links with an address that portenv.toml does not name. portenv does \
+                    not ask it.",
+                why: "Installers apply such a line to everything: any package may then come from \
+                    there, torch included. And without it the node may lack what only that \
+                    index has.",
+                mend: "If the index is to be trusted, add it to portenv.toml as [[index]] with \
+                    the packages that may come from it. Else ask the node to name the file \
+                    itself: NAME @ URL.",
+            },
+            Self::SdistOnly => Page {
+                title: "a package has to be built",
+                meaning: "For a target there is no wheel of the version, only its source.",
+                why: "Installing it runs the build code of its authors, may need a compiler and \
+                    the headers of Python or CUDA, and takes as long as it takes. Users without \
+                    a compiler cannot install the node.",
+                mend: "Ask for a version that has wheels, or add an index or --find-links that \
+                    has one. Where building is meant, set the code to off.",
+            },
+            Self::CoreDowngrade => Page {
+                title: "a node moves what ComfyUI asks for to an older version",
+                meaning: "With the nodes that were named, a package that ComfyUI's own \
+                    requirements name comes in an older version than without them.",
+                why: "ComfyUI's lower bounds still hold, but it is tested with what is new: an \
+                    upper bound of one node then holds back everything else.",
+                mend: "Ask the node to widen its upper bound; the finding names the line. \
+                    portenv why PACKAGE tells what else holds it down.",
+            },
+            Self::Vulnerable => Page {
+                title: "an advisory is about a version in use",
+                meaning: "An advisory (OSV) of the files that [check] advisories or --advisories \
+                    name is about a version that is locked or installed. Nothing is asked over \
+                    the network.",
+                why: "The version is known to be open to attack, or is itself the attack.",
+                mend: "Take a version that is not affected: the finding names the first one that \
+                    mends it where the advisory does. If it does not concern you, take the \
+                    advisory out of the file, so that the next one is still seen.",
+            },
+            Self::Unsupplied => Page {
+                title: "a requirement that nobody has a file for",
+                meaning: "A line leads to a package of which no version that it admits has a \
+                    file for the target: another platform, another Python, or no such package.",
+                why: "The node cannot be installed as it asks. Most installers stop there and \
+                    leave out all that comes after the line.",
+                mend: "Ask for a version that has files, give the line a marker for the \
+                    platforms that have one, or add an index that has it. portenv lock leaves \
+                    such a line of a node out and records that.",
+            },
         }
     }
 }

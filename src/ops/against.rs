@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::changes::ChangeInfo;
-use super::check::{CheckOutcome, CheckRequest, Ground, Places, outcome};
+use super::check::{CheckOutcome, CheckRequest, Places, advisories, check_codes, indexes, outcome};
 use super::context::Context;
 use super::error::OpError;
+use super::ground::Ground;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::joint::{Joint, Tolerance, is_of};
 use super::lock::protected;
@@ -46,6 +47,9 @@ pub(super) fn run(
         .ok_or_else(|| OpError::NotFound(format!("there is no lock at `{lock}`")))?;
     let dir = fs::canonical(&context.dir)?;
     let settings = settings_of(&lock, context.root.as_deref().unwrap_or(&dir))?;
+    let root = context.root.as_deref().unwrap_or(&dir);
+    check_codes(&settings)?;
+    let advisories = advisories(context, request, &settings, root)?;
     let flags = ResolveFlags {
         skip_invalid: true,
         ..request.flags.clone()
@@ -94,8 +98,11 @@ pub(super) fn run(
         changes: &answer.changes,
         warnings: &answer.warnings,
         answer: answer.lock.as_ref(),
+        targets: &targets,
         installed: &baseline.installed,
         before: baseline.before(),
+        indexes: indexes(context, &flags, &settings),
+        advisories: &advisories,
     };
     let mut findings = Findings::under(&settings.check);
     ground.judge_all(&mut findings)?;

@@ -3,26 +3,27 @@
 
 use std::collections::BTreeSet;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::changes::ChangeInfo;
 use super::context::{Context, Site};
 use super::error::OpError;
-use super::inputs::{ResolveFlags, families};
+use super::ground::{Ground, bare};
+use super::inputs::ResolveFlags;
 use super::lock::{Inputs, inputs};
 use super::packages::PackageGoal;
-use super::preview::{Preview, PreviewRequest, PreviewStatus, brought};
-use super::rebuild;
+use super::preview::{Preview, PreviewRequest, brought};
 use crate::environment::Installed;
 use crate::gate::codes::Findings;
-use crate::gate::policies::{find_families, shared_files};
-use crate::gate::{Code, Finding};
+use crate::gate::{Advisory, Code, Finding, parse_advisories};
 use crate::host::{digest, fs};
+use crate::index::config::PYPI;
 use crate::lock::{Lock, check_freshness};
 use crate::nodes::{NodeSource, Staged, parse_node};
 use crate::package::{Name, Version};
-use crate::requirements::{Asker, Origin, OriginKind, RequirementSet, Severity, Waiver};
-use crate::resolve::{Conflict, Warning};
+use crate::requirements::origin::show_path;
+use crate::requirements::{Asker, Origin, OriginKind, Problem, Waiver, WaiverReason};
+use crate::resolve::Conflict;
 use crate::workspace::Settings;
 use crate::workspace::settings::{BuildMode, Level};
 
@@ -35,6 +36,8 @@ pub struct CheckRequest {
     pub against: Option<Utf8PathBuf>,
     /// Only what these nodes bring fails the check.
     pub only_new: bool,
+    /// Files and directories of advisories, beside those of `portenv.toml`.
+    pub advisories: Vec<Utf8PathBuf>,
     /// What decides the answer.
     pub flags: ResolveFlags,
 }
@@ -136,6 +139,8 @@ pub fn run(context: &Context, request: &CheckRequest) -> Result<CheckOutcome, Op
     let site = context.site()?;
     site.needs_core()?;
     let settings = &site.installation.settings;
+    check_codes(settings)?;
+    let advisories = advisories(context, request, settings, &site.installation.root)?;
     let reading = ResolveFlags {
         skip_invalid: true,
         ..request.flags.clone()
@@ -159,7 +164,21 @@ pub fn run(context: &Context, request: &CheckRequest) -> Result<CheckOutcome, Op
         lock: site.installation.lock_path(),
         owners: None,
     };
-    let ground = Ground::of(&preview, settings, &installed, inputs.lock.as_ref());
+    let ground = Ground {
+        set: &preview.set,
+        settings,
+        candidates: preview.nodes.iter().map(|it| it.name.as_str()).collect(),
+        status: preview.status,
+        conflicts: &preview.conflicts,
+        changes: &preview.changes,
+        warnings: &preview.warnings,
+        answer: preview.lock.as_ref(),
+        targets: &inputs.targets,
+        installed: &installed,
+        before: before(inputs.lock.as_ref(), &installed),
+        indexes: indexes(context, &request.flags, settings),
+        advisories: &advisories,
+    };
     let mut findings = Findings::under(&settings.check);
     ground.judge_all(&mut findings)?;
     if request.nodes.is_empty() {
@@ -169,6 +188,83 @@ pub fn run(context: &Context, request: &CheckRequest) -> Result<CheckOutcome, Op
     findings.list.sort_by_key(|finding| finding.code);
     let told = (preview.conflicts.clone(), preview.changes.clone());
     Ok(outcome(request, findings, told, settings, places))
+}
+
+/// Demands that the policy names codes that there are.
+pub(super) fn check_codes(settings: &Settings) -> Result<(), OpError> {
+    let unknown = settings.check.levels.keys();
+    let is_code = |word: &str| Code::ALL.iter().any(|code| code.as_str() == word);
+    let unknown = unknown.filter(|key| !is_code(key.get_ref()));
+    let problems: Vec<Problem> = unknown
+        .map(|key| {
+            let (line, column) = settings.place(key);
+            let file = Origin::file(OriginKind::Policy, None, "portenv.toml");
+            let message = format!("`{}` is no code of check", key.get_ref());
+            Problem::error("invalid-policy", file.at(line, column), message)
+                .with_fix("the README lists them")
+        })
+        .collect();
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(OpError::Problems(problems))
+}
+
+/// Reads the advisories of the policy, relative to `root`, and those of flags.
+pub(super) fn advisories(
+    context: &Context,
+    request: &CheckRequest,
+    settings: &Settings,
+    root: &Utf8Path,
+) -> Result<Vec<Advisory>, OpError> {
+    let of_policy = settings.check.advisories.iter().map(|path| root.join(path));
+    let of_flags = request.advisories.iter();
+    let of_flags = of_flags.map(|path| context.dir.join(path));
+    let mut files = Vec::new();
+    for path in of_policy.chain(of_flags) {
+        if fs::is_dir(&path) {
+            let names = fs::list_dir(&path)?.into_iter();
+            let names = names.filter(|name| name.ends_with(".json"));
+            files.extend(names.map(|name| path.join(name)));
+        } else {
+            files.push(path);
+        }
+    }
+    let mut found = Vec::new();
+    for file in files {
+        let parsed = parse_advisories(&fs::read_text(&file)?);
+        found.extend(parsed.map_err(|(line, column, message)| {
+            let shown = show_path(&context.dir, &file);
+            let origin = Origin::file(OriginKind::File, None, &shown).at(line, column);
+            OpError::Problems(vec![Problem::error("invalid-file", origin, message)])
+        })?);
+    }
+    Ok(found)
+}
+
+/// Lists the addresses that may be asked: those of flags, policy and surroundings.
+pub(super) fn indexes(
+    context: &Context,
+    flags: &ResolveFlags,
+    settings: &Settings,
+) -> BTreeSet<String> {
+    let policy = settings.index.iter().map(|table| &table.url);
+    let all = policy
+        .chain(&flags.index_url)
+        .chain(&flags.extra_index_url)
+        .chain(&flags.find_links)
+        .chain(&context.index_urls);
+    let mut all: BTreeSet<String> = all.map(|url| bare(url)).collect();
+    all.insert(bare(PYPI));
+    all
+}
+
+fn before(lock: Option<&Lock>, installed: &Installed) -> BTreeSet<(Name, Version)> {
+    let locked = lock.into_iter().flat_map(|lock| &lock.packages);
+    let locked = locked.filter_map(|it| Some((it.name.clone(), it.version.clone()?)));
+    let there = installed.seen();
+    let there = there.map(|found| (found.name.clone(), found.version.clone()));
+    locked.chain(there).collect()
 }
 
 /// Says where the nodes at hand lie now.
@@ -217,200 +313,6 @@ pub(super) fn outcome(
     outcome
 }
 
-/// What findings are made from.
-pub(super) struct Ground<'a> {
-    pub(super) set: &'a RequirementSet,
-    pub(super) settings: &'a Settings,
-    /// The nodes that were named.
-    pub(super) candidates: BTreeSet<&'a str>,
-    pub(super) status: PreviewStatus,
-    pub(super) conflicts: &'a [Conflict],
-    pub(super) changes: &'a [ChangeInfo],
-    pub(super) warnings: &'a [Warning],
-    /// The answer.
-    pub(super) answer: Option<&'a Lock>,
-    pub(super) installed: &'a Installed,
-    /// What is there without the nodes.
-    pub(super) before: BTreeSet<(Name, Version)>,
-}
-
-impl<'a> Ground<'a> {
-    fn of(
-        preview: &'a Preview,
-        settings: &'a Settings,
-        installed: &'a Installed,
-        lock: Option<&'a Lock>,
-    ) -> Self {
-        let locked = lock.into_iter().flat_map(|lock| &lock.packages);
-        let locked = locked.filter_map(|it| Some((it.name.clone(), it.version.clone()?)));
-        let there = installed.seen();
-        let there = there.map(|found| (found.name.clone(), found.version.clone()));
-        Self {
-            set: &preview.set,
-            settings,
-            candidates: preview.nodes.iter().map(|it| it.name.as_str()).collect(),
-            status: preview.status,
-            conflicts: &preview.conflicts,
-            changes: &preview.changes,
-            warnings: &preview.warnings,
-            answer: preview.lock.as_ref(),
-            installed,
-            before: locked.chain(there).collect(),
-        }
-    }
-
-    /// Judges everything that concerns nodes and what they lead to.
-    pub(super) fn judge_all(&self, findings: &mut Findings<'_>) -> Result<(), OpError> {
-        self.judge_lines(findings);
-        self.judge_conflicts(findings);
-        self.judge_warnings(findings);
-        self.judge_families(findings)
-    }
-
-    /// Reports whether something at this place is the candidates': everything is where
-    /// none was named.
-    fn is_new(&self, origin: &Origin) -> bool {
-        let name = origin.name.as_deref();
-        self.candidates.is_empty()
-            || origin.kind == OriginKind::Node
-                && name.is_some_and(|name| self.candidates.contains(name))
-    }
-
-    /// Reports whether a package comes with the candidates.
-    fn comes(&self, name: &Name, version: &Version) -> bool {
-        self.candidates.is_empty() || !self.before.contains(&(name.clone(), version.clone()))
-    }
-
-    /// Finds the line that leads to a package, a candidate's first.
-    fn line_to(&self, name: &Name) -> Option<Origin> {
-        let found = self.answer?.lines_to(name);
-        let new = found.iter().find(|(origin, _)| self.is_new(origin));
-        let (origin, text) = new.or_else(|| found.first())?;
-        // A lock knows no columns.
-        let line = self.set.lines.iter().find(|line| {
-            line.origin.file == origin.file && line.origin.line == origin.line && line.text == *text
-        });
-        Some(line.map_or(*origin, |line| &line.origin).clone())
-    }
-
-    /// Judges what is written, whatever it leads to.
-    fn judge_lines(&self, findings: &mut Findings<'_>) {
-        for problem in &self.set.problems {
-            if problem.severity == Severity::Error {
-                let message = match &problem.fix {
-                    Some(fix) => format!("{} ({fix})", problem.message),
-                    None => problem.message.clone(),
-                };
-                let finding = Finding::new(Code::Invalid, message)
-                    .at(Some(problem.origin.clone()))
-                    .about(&problem.message)
-                    .new_if(self.is_new(&problem.origin));
-                findings.add(finding);
-            }
-        }
-        for script in &self.set.install_scripts {
-            if script.changes_packages {
-                let owner = script.origin.owner();
-                let message = format!("{owner} has an install.py that seems to change packages");
-                let finding = Finding::new(Code::InstallScript, message)
-                    .at(Some(script.origin.clone()))
-                    .new_if(self.is_new(&script.origin));
-                findings.add(finding);
-            }
-        }
-    }
-
-    /// Judges whether there is an answer, and at what cost.
-    fn judge_conflicts(&self, findings: &mut Findings<'_>) {
-        let mut is_blocked = self.status == PreviewStatus::Blocked;
-        for (at, conflict) in self.conflicts.iter().enumerate() {
-            let lines = &conflict.requirements;
-            let mut kinds = lines.iter().map(|line| line.origin.kind);
-            let code = if is_blocked && kinds.any(|kind| kind == OriginKind::Installed) {
-                Code::Protected
-            } else {
-                Code::Conflict
-            };
-            // Where it is to be mended: not at ComfyUI's own line if a node takes part.
-            let new = lines.iter().find(|line| self.is_new(&line.origin));
-            let node = lines.iter().find(|it| it.origin.kind == OriginKind::Node);
-            let has_candidates = !self.candidates.is_empty();
-            let named = new.filter(|_| has_candidates).or(node);
-            let origin = named.or_else(|| lines.first()).map(|it| it.origin.clone());
-            let mut subject: Vec<&str> = lines.iter().map(|it| it.requirement.as_str()).collect();
-            subject.sort_unstable();
-            let finding = Finding {
-                conflict: Some(at),
-                ..Finding::new(code, &conflict.explanation)
-            };
-            let finding = finding
-                .at(origin)
-                .of(conflict.packages.clone())
-                .about(subject.join("\n"))
-                .new_if(!has_candidates || conflict.new);
-            findings.add(finding);
-        }
-        // A block without a conflict: torch moves from under what was built for it.
-        is_blocked &= self.conflicts.is_empty();
-        for change in rebuild::blocking(self.changes, &[]) {
-            if is_blocked {
-                let version = change.from.as_deref().unwrap_or("");
-                let message = format!(
-                    "{} {version} was built for the torch that is installed and breaks with the \
-                     one to come",
-                    change.name
-                );
-                let finding = Finding::new(Code::Protected, message)
-                    .at(self.line_to(&change.name))
-                    .of(vec![change.name.clone()]);
-                findings.add(finding);
-            }
-        }
-    }
-
-    /// Judges what resolving remarked.
-    fn judge_warnings(&self, findings: &mut Findings<'_>) {
-        for warning in self.warnings.iter().filter(|it| it.code == "yanked") {
-            let packages = self.answer.into_iter().flat_map(|lock| &lock.packages);
-            let told = packages
-                .filter_map(|package| Some((&package.name, package.version.as_ref()?)))
-                .find(|(name, version)| warning.message.starts_with(&format!("{name} {version} ")));
-            let Some((name, version)) = told else {
-                continue;
-            };
-            let finding = Finding::new(Code::Yanked, &warning.message)
-                .at(self.line_to(name))
-                .of(vec![name.clone()])
-                .about(version.to_string())
-                .new_if(self.comes(name, version));
-            findings.add(finding);
-        }
-    }
-
-    /// Judges which packages of the answer stand in each other's way.
-    fn judge_families(&self, findings: &mut Findings<'_>) -> Result<(), OpError> {
-        let Some(lock) = self.answer else {
-            return Ok(());
-        };
-        let names: Vec<_> = lock.packages.iter().map(|package| &package.name).collect();
-        for family in find_families(&names, &families(self.settings)?) {
-            let shown: Vec<&str> = family.iter().map(Name::as_str).collect();
-            let mut message = format!("{} own the same modules", shown.join(" and "));
-            if let Some(files) = shared_files(&family, self.installed) {
-                message.push_str(&format!(" ({files})"));
-            }
-            let is_there = |name: &Name| self.before.iter().any(|(there, _)| there == name);
-            let comes = family.iter().find(|name| !is_there(name));
-            let finding = Finding::new(Code::Family, message)
-                .at(self.line_to(comes.unwrap_or(&family[0])))
-                .of(family.clone())
-                .new_if(self.candidates.is_empty() || comes.is_some());
-            findings.add(finding);
-        }
-        Ok(())
-    }
-}
-
 /// Judges an installation as it is: waivers, lock and environment.
 fn judge_installation(
     findings: &mut Findings<'_>,
@@ -436,7 +338,11 @@ fn judge_installation(
             Asker::Line(origin) => Some(origin.clone()),
             Asker::Package { .. } => None,
         };
-        let finding = Finding::new(Code::Conflict, waiver.shown())
+        let code = match waiver.reason {
+            WaiverReason::Unsupplied => Code::Unsupplied,
+            WaiverReason::Violated | WaiverReason::Conflict => Code::Conflict,
+        };
+        let finding = Finding::new(code, waiver.shown())
             .at(origin)
             .of(vec![waiver.name.clone()])
             .about(&waiver.requirement);

@@ -17,6 +17,7 @@ pub mod error;
 pub mod explain;
 pub mod export;
 pub mod graph;
+mod ground;
 pub mod init;
 pub mod inputs;
 pub mod joint;

@@ -47,7 +47,7 @@ pub struct Settings {
     /// `[policy]`.
     pub policy: PolicyTable,
     /// `[check]`.
-    pub check: BTreeMap<String, Level>,
+    pub check: CheckTable,
     /// `[overrides]`.
     pub overrides: BTreeMap<Key, OverrideValue>,
     /// `[constraints]`.
@@ -211,6 +211,25 @@ pub enum StoreMode {
     All,
     /// Nothing.
     None,
+}
+
+/// `[check]`.
+#[derive(Debug, Clone, Default)]
+pub struct CheckTable {
+    /// How each code counts; which ones there are is the gate's to know.
+    pub levels: BTreeMap<Key, Level>,
+    /// Files and directories of advisories (OSV), from the root.
+    pub advisories: Vec<Utf8PathBuf>,
+}
+
+impl CheckTable {
+    /// Returns how a code counts, if that is set.
+    pub fn level(&self, code: &str) -> Option<Level> {
+        let mut levels = self.levels.iter();
+        levels
+            .find(|(key, _)| key.get_ref() == code)
+            .map(|(_, level)| *level)
+    }
 }
 
 /// How a finding of `check` counts.
@@ -388,6 +407,52 @@ fn line_column(text: &str, offset: usize) -> (u32, u32) {
         u32::try_from(line).unwrap_or(u32::MAX),
         u32::try_from(column).unwrap_or(u32::MAX),
     )
+}
+
+impl<'de> Deserialize<'de> for CheckTable {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        struct Table;
+        impl<'de> Visitor<'de> for Table {
+            type Value = CheckTable;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("codes with their levels, and `advisories`")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut table = CheckTable::default();
+                while let Some(key) = map.next_key::<Key>()? {
+                    if key.get_ref() == "advisories" {
+                        table.advisories = map.next_value::<Places>()?.0;
+                    } else {
+                        table.levels.insert(key, map.next_value()?);
+                    }
+                }
+                Ok(table)
+            }
+        }
+        input.deserialize_map(Table)
+    }
+}
+
+/// One path or several.
+struct Places(Vec<Utf8PathBuf>);
+
+impl<'de> Deserialize<'de> for Places {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Places;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a path or a list of paths")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Places(vec![text.into()]))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(Places)
+            }
+        }
+        input.deserialize_any(Either)
+    }
 }
 
 // An untagged enum would say of any mistake only that no variant fits.

@@ -29,6 +29,9 @@ pub struct CheckArgs {
     /// Ask a lock instead of an installation: can these nodes live with it?
     #[arg(long, value_name = "LOCK", requires = "nodes")]
     pub against: Option<Utf8PathBuf>,
+    /// A file or directory of advisories (OSV), beside those of portenv.toml.
+    #[arg(long, value_name = "FILE")]
+    pub advisories: Vec<Utf8PathBuf>,
     /// Fail only on what these nodes bring, not on what is wrong without them.
     #[arg(long, requires = "nodes")]
     pub only_new: bool,
@@ -44,6 +47,7 @@ impl CheckArgs {
             nodes: self.nodes.clone(),
             against: self.against.clone(),
             only_new: self.only_new,
+            advisories: self.advisories.clone(),
             flags: self.options.flags(),
         }
     }

@@ -51,6 +51,20 @@ fn the_switch_of_a_page_is_one_that_the_settings_take() {
 }
 
 #[test]
+fn the_table_of_the_readme_says_what_the_pages_say() {
+    let readme = include_str!("../../../README.md");
+    let rows: Vec<&str> = readme.lines().filter(|it| it.starts_with("| PE")).collect();
+    let wanted = Code::ALL.map(|code| {
+        let level = match code.default_level() {
+            portenv::workspace::settings::Level::Error => "error",
+            _ => "warn",
+        };
+        format!("| {} | {level} | {} |", code.as_str(), code.page().title)
+    });
+    assert_eq!(rows, wanted);
+}
+
+#[test]
 fn no_code_or_one_that_is_none_is_bad_usage() {
     let sandbox = Sandbox::new();
     for arguments in [&["explain"][..], &["explain", "PE999"], &["explain", "PE"]] {
