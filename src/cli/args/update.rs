@@ -6,7 +6,7 @@ use super::resolve::ResolveOptions;
 
 /// What `portenv update --help` says.
 pub const ABOUT: &str = "\
-Bring custom nodes to what is new in their repositories.
+Fetch newer versions of nodes; asks first.
 
 Fetches it and shows it first: commits, files and lines, requirements, install.py (which is \
 never run), and what all that does to packages. After a yes the checkouts move, the lock is \
@@ -21,17 +21,18 @@ git checkouts are named and left alone. --dry-run shows everything and changes n
 /// `portenv update`.
 #[derive(Debug, Args)]
 pub struct UpdateArgs {
-    /// A node's name or directory, with an optional @ and a branch, tag or commit; all
-    /// enabled nodes by default.
+    /// A node's name or directory, with an optional @ and a branch, tag or commit [default:
+    /// all enabled nodes].
     #[arg(value_name = "NODE[@REV]")]
     pub nodes: Vec<String>,
-    /// Let a protected package change.
+    /// Let this protected package (such as torch) change; may be given several times.
     #[arg(long, value_name = "NAME")]
     pub allow_change: Vec<String>,
     /// Only show what is new and what it would change.
     #[arg(long)]
     pub dry_run: bool,
-    /// Apply exactly the plan that was shown.
+    /// Do not ask, but apply exactly the plan that was shown under this ID, or stop if
+    /// anything has changed since.
     #[arg(long, value_name = "ID")]
     pub plan: Option<String>,
     /// What decides the answer.
