@@ -18,7 +18,7 @@ use super::packages::PackageGoal;
 use super::rebuild;
 use crate::environment::Installed;
 use crate::host::{digest, fs};
-use crate::index::RemoteIndex;
+use crate::index::{IndexError, RemoteIndex};
 use crate::lock::{ChangeKind, Lock};
 use crate::nodes::{Staged, parse_node, stage};
 use crate::package::{Name, Target};
@@ -120,6 +120,11 @@ pub fn preview_in(
                 .progress
                 .begin(&format!("reading {}", crate::package::redact(text)), None);
             let source = parse_node(text, &context.dir);
+            if context.offline && source.is_remote_repository() {
+                context.progress.end();
+                let what = crate::package::redact(text);
+                return Err(OpError::Index(IndexError::Offline { what }));
+            }
             let found = stage(
                 &source,
                 scratch,

@@ -8,6 +8,7 @@ use camino::Utf8PathBuf;
 use super::changes::{ChangeInfo, NodeChange, NodeChangeKind};
 use super::context::Context;
 use super::error::OpError;
+use super::graph::no_node;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::joint::{Joint, Tolerance, is_lived_in, known_waivers};
 use super::lock::{fixed_lines, make_lock, open_index, preferences, protected, protection_lines};
@@ -54,9 +55,7 @@ pub fn run(
         let found = here.iter().find(|node| {
             node.name == bare || node.dir == bare || node.dir.ends_with(&format!("/{bare}"))
         });
-        let node = found.ok_or_else(|| {
-            OpError::NotFound(format!("there is no node `{name}` in this installation"))
-        })?;
+        let node = found.ok_or_else(|| no_node(name, &here))?;
         if node.dirty {
             return Err(OpError::Dirty(node.dir.clone()));
         }

@@ -8,6 +8,7 @@ use camino::Utf8PathBuf;
 use super::changes::{NodeChange, NodeChangeKind};
 use super::context::{Context, Site};
 use super::error::OpError;
+use super::graph::no_node;
 use super::inputs::ResolveFlags;
 use super::outcome::{Applied, AppliedStatus, Consent, plan_digest};
 use super::packages::PackageGoal;
@@ -227,9 +228,7 @@ fn named<'a>(nodes: &'a [Node], text: &'a str) -> Result<(&'a Node, Option<&'a s
                 .to_owned(),
         ));
     }
-    Err(OpError::NotFound(format!(
-        "there is no node `{text}` in this installation"
-    )))
+    Err(no_node(text, nodes))
 }
 
 /// What there is upstream.

@@ -162,7 +162,7 @@ fn a_dry_run_and_a_run_without_a_yes_show_it_and_touch_nothing() {
     super::place::assert_tree(here.place.root(), &before);
     let text = here.place.portenv(&["update", "--dry-run"]).success();
     for part in [
-        "1 new commits",
+        "1 new commit,",
         "Write requirements.txt",
         "+ requires delta<2",
         "↓ delta",
