@@ -279,7 +279,7 @@ fn a_revision_that_is_named_is_gone_to_forwards_and_backwards() {
             "{rev}"
         );
     }
-    let told = here.refused(2, &["some-node@no-such-rev", "--yes"], "git");
+    let told = here.refused(2, &["some-node@no-such-rev", "--yes"], "not-found");
     assert!(told.contains("no-such-rev"), "{told}");
 }
 
