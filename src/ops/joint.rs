@@ -11,12 +11,13 @@ use super::ways_out::{Search, find_ways_out};
 use crate::environment::Installed;
 use crate::environment::installed::SEEDS;
 use crate::gate::find_violations;
-use crate::index::RemoteIndex;
+use crate::index::{Index, RemoteIndex};
 use crate::lock::Lock;
 use crate::package::{Name, Target, Version};
 use crate::requirements::waiver::may_waive;
 use crate::requirements::{Asker, Line, OriginKind, RequirementSet, Waiver, WaiverReason};
-use crate::resolve::{Conflict, Outcome, Preferences, Warning};
+use crate::resolve::targets::Task;
+use crate::resolve::{Conflict, Options, Outcome, Preferences, Warning, resolve};
 use crate::workspace::Settings;
 use crate::workspace::settings::{Prerelease, Unsupplied};
 
@@ -280,30 +281,38 @@ impl Joint<'_> {
     ) -> Result<(), OpError> {
         let mut preferences = self.preferences.clone();
         preferences.set_waivers(waivers.to_vec());
-        let allowing = ResolveFlags {
-            prerelease: Some(Prerelease::Allow),
-            ..self.flags.clone()
+        let now = self.context.clock.now();
+        let settings = &self.site.installation.settings;
+        let options = Options {
+            trial: true,
+            ..self.flags.options(settings, &[], now)?
+        };
+        let allowing = Options {
+            prerelease: Prerelease::Allow,
+            ..options.clone()
         };
         let search = Search {
             lines,
             resolve: &|lines, prereleases| {
-                let flags = if prereleases { &allowing } else { self.flags };
-                let settings = &self.site.installation.settings;
-                let (context, targets) = (self.context, self.targets);
-                resolve_lines(
-                    context,
+                Ok(resolve(&Task {
                     lines,
-                    targets,
-                    flags,
-                    settings,
-                    &preferences,
-                    self.index,
-                )
+                    targets: self.targets,
+                    options: if prereleases { &allowing } else { &options },
+                    preferences: &preferences,
+                    index: self.index,
+                    cancel: &self.context.cancel,
+                })?)
             },
             installed: self.installed,
             settled: true,
         };
-        find_ways_out(&search, conflicts)
+        let progress = &self.context.progress;
+        progress.begin("looking for ways out", None);
+        self.index.explain(true);
+        let found = find_ways_out(&search, conflicts);
+        self.index.explain(false);
+        progress.end();
+        found
     }
 
     /// Says why a conflict does not stand in the way, if it does not.

@@ -232,6 +232,11 @@ impl<'a> World<'a> {
         world
     }
 
+    /// Tells the index that what is asked now serves only to explain a failure, or no more.
+    pub(super) fn explain(&self, begins: bool) {
+        self.index.explain(begins);
+    }
+
     /// Returns the number of a name.
     pub fn number(&self, name: &Name) -> u32 {
         let mut interner = self.interner.borrow_mut();

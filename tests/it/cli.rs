@@ -32,4 +32,5 @@ mod torch;
 mod tree;
 mod update;
 mod waivers;
+mod ways_out;
 mod why;
