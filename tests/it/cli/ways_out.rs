@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::place::{Place, strings};
-use crate::support::Wheel;
+use crate::support::{Sdist, Wheel};
 
 /// Returns the ways out of the one conflict of a document.
 #[track_caller]
@@ -173,4 +173,25 @@ fn files_without_an_installation_are_offered_lines_to_relax() {
         ways.iter().all(|way| way["settings"].is_null()),
         "{document}"
     );
+}
+
+#[test]
+fn explaining_builds_nothing_and_still_names_the_lines() {
+    let place = Place::new();
+    for version in ["1.0", "2.0"] {
+        place.server.add(
+            Sdist::new("eta", version)
+                .requires("delta<2")
+                .dynamic("Requires-Dist")
+                .buildable()
+                .build(),
+        );
+    }
+    place.node("one", "delta<2\n");
+    place.node("two", "delta>=2\n");
+    place.node("three", "eta\n");
+    let document = place.json(1, &["lock"]);
+    assert_eq!(document["stats"]["builds"], 0, "{document}");
+    let lines = &document["conflicts"][0]["requirements"];
+    assert_eq!(strings(lines, "requirement"), ["delta<2", "delta>=2"]);
 }
