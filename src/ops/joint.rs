@@ -13,10 +13,10 @@ use crate::environment::installed::SEEDS;
 use crate::gate::find_violations;
 use crate::index::RemoteIndex;
 use crate::lock::Lock;
-use crate::package::{Name, Target, Version};
+use crate::package::{Marker, Name, Target, Version};
 use crate::requirements::waiver::may_waive;
 use crate::requirements::{Asker, Line, OriginKind, RequirementSet, Waiver, WaiverReason};
-use crate::resolve::{Conflict, Outcome, Preferences, Warning};
+use crate::resolve::{Conflict, Outcome, Preferences, Resolution, Warning};
 use crate::workspace::Settings;
 use crate::workspace::settings::{Prerelease, Unsupplied};
 
@@ -105,13 +105,32 @@ pub fn known_waivers(
                 .collect()
         }
     };
-    for waiver in &mut waivers {
-        // The same environment under a newer patch of its Python.
-        if let ([target], true) = (targets, own.is_none_or(|lock| lock.targets.len() == 1)) {
-            waiver.target = target.to_string();
-        }
-    }
+    // What holds for one platform says nothing of another.
+    waivers.retain_mut(|waiver| {
+        let mut same = targets
+            .iter()
+            .filter(|target| is_same(&waiver.target, target));
+        let exact = targets
+            .iter()
+            .find(|target| waiver.target == target.to_string());
+        let Some(target) = exact.or_else(|| same.next()) else {
+            return false;
+        };
+        waiver.target = target.to_string();
+        true
+    });
     Ok(waivers)
+}
+
+/// Reports whether a target is the one of this name, perhaps with a newer patch of its
+/// Python.
+fn is_same(text: &str, target: &Target) -> bool {
+    let minor = |text: &str| {
+        let (triple, python) = text.split_once('@')?;
+        let parts: Vec<&str> = python.splitn(3, '.').take(2).collect();
+        Some((triple.to_owned(), parts.join(".")))
+    };
+    minor(text) == minor(&target.to_string())
 }
 
 /// Finds what an installation violates as it is.
@@ -209,8 +228,13 @@ impl Joint<'_> {
             preferences.set_waivers(answer.waivers.clone());
             let found = match self.resolve(lines, &preferences)? {
                 Outcome::Conflicts(found) => found,
-                resolved @ Outcome::Resolved(_) => {
-                    answer.outcome = resolved;
+                Outcome::Resolved(resolution) => {
+                    let before = answer.waivers.len();
+                    answer.waivers.retain(|waiver| !comes(waiver, &resolution));
+                    if answer.waivers.len() < before {
+                        continue;
+                    }
+                    answer.outcome = Outcome::Resolved(resolution);
                     return Ok(answer);
                 }
             };
@@ -325,19 +349,32 @@ impl Joint<'_> {
 
     /// The lines that are left out for a conflict: nodes' lines, never ComfyUI's.
     fn left_out(&self, lines: &[Line], conflict: &Conflict, reason: WaiverReason) -> Vec<Waiver> {
-        let bad = conflict.lines.iter().filter_map(|&at| {
+        let asking = conflict.lines.iter().filter_map(|&at| {
             let line = lines.get(usize::try_from(at).ok()?)?;
-            let asks = may_waive(line) && !self.is_new(line);
-            asks.then(|| Waiver {
-                asker: Asker::Line(line.origin.clone()),
-                requirement: line.text.clone(),
-                name: line.requirement.name.clone(),
-                reason,
-                installed: self.version(&line.requirement.name),
-                target: conflict.target.clone(),
-            })
+            (may_waive(line) && !self.is_new(line)).then_some(line)
         });
-        bad.collect()
+        let (met, unmet): (Vec<&Line>, Vec<&Line>) =
+            asking.partition(|line| self.is_met(line, &conflict.target));
+        // What works today goes on working, if leaving out the others will do.
+        let out = if unmet.is_empty() { met } else { unmet };
+        let waiver = |line: &Line| Waiver {
+            asker: Asker::Line(line.origin.clone()),
+            requirement: line.text.clone(),
+            name: line.requirement.name.clone(),
+            reason,
+            installed: self.version(&line.requirement.name),
+            target: conflict.target.clone(),
+        };
+        out.into_iter().map(waiver).collect()
+    }
+
+    /// Reports whether what is installed is what a line asks for.
+    fn is_met(&self, line: &Line, target: &str) -> bool {
+        let wanted = &line.requirement;
+        is_same(target, &self.site.target)
+            && self.version(&wanted.name).is_some_and(|version| {
+                wanted.url.is_some() || wanted.specifiers.range().contains(&version)
+            })
     }
 
     fn version(&self, name: &Name) -> Option<Version> {
@@ -348,6 +385,29 @@ impl Joint<'_> {
         let name = line.origin.name.as_deref();
         line.origin.kind == OriginKind::Node && name.is_some_and(|name| self.new.contains(name))
     }
+}
+
+/// Reports whether an answer brings what a waiver lets be absent: then its line counts.
+fn comes(waiver: &Waiver, answer: &Resolution) -> bool {
+    let mut targets = answer.targets.iter();
+    let Some(target) = targets.find(|target| target.to_string() == waiver.target) else {
+        return false;
+    };
+    let counts = |marker: &Option<String>| {
+        let marker = marker.as_deref().map(Marker::parse);
+        marker.is_none_or(|marker| marker.is_ok_and(|one| one.holds(target.environment())))
+    };
+    let picked = |name: &Name, version: Option<&Version>| {
+        answer.packages.iter().any(|one| {
+            one.name == *name && version.is_none_or(|is| *is == one.version) && counts(&one.marker)
+        })
+    };
+    let asks = match &waiver.asker {
+        Asker::Line(_) => true,
+        Asker::Package { name, version } => picked(name, Some(version)),
+    };
+    let absent = waiver.reason == WaiverReason::Violated && waiver.installed.is_none();
+    absent && asks && picked(&waiver.name, None)
 }
 
 /// Takes out of the reserve what takes part in conflicts; all of it if nothing does.

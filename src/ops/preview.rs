@@ -309,7 +309,11 @@ impl<'a> World<'a> {
         };
         if let Outcome::Resolved(mut resolution) = found.outcome {
             // What stands in the way of the whole does so of a part.
-            joint.waivers.clone_from(&found.waivers);
+            for waiver in &found.waivers {
+                if !joint.waivers.contains(waiver) {
+                    joint.waivers.push(waiver.clone());
+                }
+            }
             let pending = pending(&joint, &with_protection(&self.base.lines))?;
             let all_protected =
                 super::lock::protected(&self.site.installation.settings, &self.installed, &[]);

@@ -1,0 +1,122 @@
+//! What a waiver is not: a way for a change to break something anew.
+
+use serde_json::Value;
+
+use super::place::{Place, changes, strings};
+use crate::support::Wheel;
+
+fn waived(document: &Value) -> Vec<String> {
+    strings(&document["waivers"], "wanted")
+}
+
+/// Makes a place with `alpha`, `beta`, and these wheels installed and had by the index.
+fn with(wheels: &[Wheel]) -> Place {
+    let place = Place::new();
+    for wheel in [Wheel::new("alpha", "1.1"), Wheel::new("beta", "1.0")] {
+        place.install_behind_its_back(&wheel.clone().build());
+    }
+    for wheel in wheels {
+        place.server.add(wheel.clone().build());
+        place.install_behind_its_back(&wheel.clone().build());
+    }
+    place
+}
+
+fn locked(document: &Value, name: &str) -> Vec<String> {
+    let packages = document["packages"].as_array().unwrap().iter();
+    let of = packages.filter(|package| package["name"] == name);
+    of.map(|package| package["version"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn an_old_conflict_takes_no_installed_package_away() {
+    let place = Place::new();
+    place.node("first", "delta<2\n");
+    let _ = place.portenv(&["lock"]).success();
+    let _ = place.portenv(&["sync", "--yes"]).success();
+    assert_eq!(place.shown(), "alpha 1.1, beta 1.0, delta 1.0");
+    // Put there by hand, and at odds with the first.
+    place.node("second", "delta>=2\n");
+    place.server.add(Wheel::new("theta", "1.0").build());
+    let node = place.offered("third", "theta\n");
+    let document = place.json(0, &["add", &node, "--yes"]);
+    assert_eq!(changes(&document), ["add theta - 1.0"]);
+    assert_eq!(waived(&document), ["delta>=2"]);
+    assert_eq!(place.shown(), "alpha 1.1, beta 1.0, delta 1.0, theta 1.0");
+}
+
+#[test]
+fn an_edited_lock_waives_nothing_of_the_core() {
+    let place = Place::new();
+    let _ = place.portenv(&["lock"]).success();
+    let lock = place.read("pylock.toml");
+    let (_, after) = lock.split_once("targets = [\n    \"").unwrap();
+    let (target, _) = after.split_once('"').unwrap();
+    let waiver = format!(
+        "waivers = [{{ kind = \"core\", file = \"requirements.txt\", line = 1, wanted = \"alpha\", \
+         distribution = \"alpha\", reason = \"conflict\", target = \"{target}\" }}]\n"
+    );
+    place.write("pylock.toml", format!("{lock}{waiver}"));
+    let document = place.json(0, &["lock"]);
+    assert_eq!(locked(&document, "alpha"), ["1.1"]);
+    assert_eq!(waived(&document), Vec::<String>::new());
+}
+
+#[test]
+fn what_one_platform_lacks_is_not_left_out_on_another() {
+    let place = Place::new();
+    let wheel = Wheel::new("omega", "1.0").tag("py3-none-manylinux_2_17_x86_64");
+    place.server.add(wheel.clone().build());
+    place.node("some-node", "omega\n");
+    let windows = ["lock", "--platform", "x86_64-pc-windows-msvc"];
+    let document = place.json(0, &windows);
+    assert_eq!(waived(&document), ["omega"]);
+    let document = place.json(0, &["lock", "--platform", "x86_64-unknown-linux-gnu"]);
+    assert_eq!(locked(&document, "omega"), ["1.0"]);
+    assert_eq!(waived(&document), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_installed_here_excuses_nothing_on_another_platform() {
+    let place = with(&[Wheel::new("delta", "2.0")]);
+    place.node("some-node", "delta<2\n");
+    let windows = ["lock", "--platform", "x86_64-pc-windows-msvc"];
+    let document = place.json(0, &windows);
+    assert_eq!(locked(&document, "delta"), ["1.0"]);
+    assert_eq!(waived(&document), Vec::<String>::new());
+}
+
+#[test]
+fn an_extra_that_a_new_node_asks_for_must_be_met() {
+    let zeta = Wheel::new("zeta", "1.0")
+        .extra("more")
+        .requires("delta<2")
+        .requires("delta<1.5; extra == \"more\"");
+    let place = with(&[zeta, Wheel::new("delta", "2.0")]);
+    place.node("old-node", "zeta\ndelta>=2\n");
+    let document = place.json(0, &["lock"]);
+    assert_eq!(waived(&document), ["delta<2"]);
+    let node = place.offered("some-node", "zeta[more]\n");
+    let document = place.json(1, &["preview", &node]);
+    assert_eq!(document["status"], "conflict");
+}
+
+#[test]
+fn what_an_installed_package_lacks_may_come_only_as_it_asks_for() {
+    let zeta = Wheel::new("zeta", "1.0").requires("kappa>=2");
+    let place = with(&[zeta]);
+    for version in ["1.0", "2.0"] {
+        place.server.add(Wheel::new("kappa", version).build());
+    }
+    place.node("old-node", "zeta\n");
+    let document = place.json(0, &["lock"]);
+    assert_eq!(waived(&document), ["kappa>=2"]);
+    let node = place.offered("good-node", "kappa\n");
+    let document = place.json(0, &["preview", &node]);
+    assert_eq!(changes(&document), ["add kappa - 2.0"]);
+    assert_eq!(waived(&document), Vec::<String>::new());
+    let node = place.offered("bad-node", "kappa<2\n");
+    let document = place.json(1, &["preview", &node]);
+    assert_eq!(document["status"], "conflict");
+}
