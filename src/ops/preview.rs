@@ -191,7 +191,7 @@ impl<'a> World<'a> {
             .collect();
         let mut with: Vec<(Node, Utf8PathBuf)> = here
             .iter()
-            .filter(|(node, _)| !staged.iter().any(|new| new.node.name == node.name))
+            .filter(|(node, _)| !staged.iter().any(|new| new.node.dir == node.dir))
             .filter(|(node, _)| !going.contains(&node.dir))
             .cloned()
             .collect();
@@ -275,8 +275,10 @@ impl<'a> World<'a> {
         let mut found = joint.solve(&lines)?;
         let mut conflicts = std::mem::take(&mut found.old);
         if let Outcome::Conflicts(open) = &found.outcome {
-            let (new, rest): (Vec<_>, Vec<_>) =
+            let (new, mut rest): (Vec<_>, Vec<_>) =
                 (open.iter().cloned()).partition(|conflict| is_of(conflict, &names));
+            // Only ComfyUI's own lines and the policy's are left: they stand without the nodes.
+            rest.iter_mut().for_each(|conflict| conflict.new = false);
             let mut new = if new.is_empty() { rest } else { new };
             joint.find_ways_out(&lines, &found.waivers, &mut new)?;
             conflicts.extend(new);

@@ -120,3 +120,37 @@ fn what_an_installed_package_lacks_may_come_only_as_it_asks_for() {
     let document = place.json(1, &["preview", &node]);
     assert_eq!(document["status"], "conflict");
 }
+
+#[test]
+fn nodes_of_one_name_in_two_directories_are_two_nodes() {
+    let place = Place::synced();
+    let url = place.git_remote("some-node", "gamma\n");
+    let _ = place.portenv(&["add", &url, "--yes"]).success();
+    // Of the same name, in another directory of nodes.
+    place.server.add(Wheel::new("theta", "1.0").build());
+    place.write("more/some-node/__init__.py", "");
+    place.write("more/some-node/requirements.txt", "theta\n");
+    place.settings("[installation]\ncustom-nodes = [\"custom_nodes\", \"more\"]\n");
+    let document = place.json(0, &["lock"]);
+    assert_eq!(locked(&document, "theta"), ["1.0"]);
+    let _ = place.portenv(&["sync", "--yes"]).success();
+    let remote = place.remote_dir("some-node");
+    std::fs::write(remote.join("requirements.txt"), "gamma\ndelta<2\n").unwrap();
+    place.commit_all(&remote, "Ask for less");
+    let document = place.json(0, &["update", "custom_nodes/some-node", "--yes"]);
+    assert_eq!(changes(&document), ["downgrade delta 2.0 1.0"]);
+    let _ = place.portenv(&["lock", "--check"]).success();
+    let document = place.json(2, &["remove", "some-node", "--yes"]);
+    assert_eq!(document["error"]["code"], "ambiguous-id");
+    let _ = place.json(0, &["remove", "more/some-node", "--yes"]);
+    assert_eq!(place.shown(), "alpha 1.1, beta 1.0, delta 1.0, gamma 1.0");
+}
+
+#[test]
+fn what_only_the_core_contradicts_is_not_said_to_be_new() {
+    let place = Place::new();
+    place.write("requirements.txt", "alpha==9\n");
+    let node = place.offered("some-node", "gamma\n");
+    let document = place.json(1, &["preview", &node]);
+    assert_eq!(document["conflicts"][0]["new"], false, "{document}");
+}
