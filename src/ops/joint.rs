@@ -223,15 +223,20 @@ impl Joint<'_> {
             warnings: Vec::new(),
         };
         let mut reserve = self.reserve.clone();
+        let mut came: Vec<Waiver> = Vec::new();
         loop {
             let mut preferences = self.preferences.clone();
             preferences.set_waivers(answer.waivers.clone());
             let found = match self.resolve(lines, &preferences)? {
                 Outcome::Conflicts(found) => found,
                 Outcome::Resolved(resolution) => {
-                    let before = answer.waivers.len();
-                    answer.waivers.retain(|waiver| !comes(waiver, &resolution));
-                    if answer.waivers.len() < before {
+                    // Each once: what had to be waived again stays so.
+                    let ends = |waiver: &Waiver| comes(waiver, &resolution);
+                    let (ended, stays): (Vec<_>, Vec<_>) = (answer.waivers.into_iter())
+                        .partition(|waiver| !came.contains(waiver) && ends(waiver));
+                    answer.waivers = stays;
+                    if !ended.is_empty() {
+                        came.extend(ended);
                         continue;
                     }
                     answer.outcome = Outcome::Resolved(resolution);
@@ -248,7 +253,7 @@ impl Joint<'_> {
                 let Some(reason) = self.tolerates(conflict) else {
                     continue;
                 };
-                let left_out = self.left_out(lines, conflict, reason);
+                let left_out = self.left_out(lines, conflict, reason, &answer.waivers);
                 if left_out.is_empty() {
                     continue;
                 }
@@ -347,14 +352,27 @@ impl Joint<'_> {
         old.then_some(WaiverReason::Conflict)
     }
 
-    /// The lines that are left out for a conflict: nodes' lines, never ComfyUI's.
-    fn left_out(&self, lines: &[Line], conflict: &Conflict, reason: WaiverReason) -> Vec<Waiver> {
+    /// What is waived for a conflict: nodes' lines, never ComfyUI's, are left out; where
+    /// all are met as things are, it is what a package asks for that is not.
+    fn left_out(
+        &self,
+        lines: &[Line],
+        conflict: &Conflict,
+        reason: WaiverReason,
+        known: &[Waiver],
+    ) -> Vec<Waiver> {
         let asking = conflict.lines.iter().filter_map(|&at| {
             let line = lines.get(usize::try_from(at).ok()?)?;
             (may_waive(line) && !self.is_new(line)).then_some(line)
         });
         let (met, unmet): (Vec<&Line>, Vec<&Line>) =
             asking.partition(|line| self.is_met(line, &conflict.target));
+        if unmet.is_empty() && !met.is_empty() && reason == WaiverReason::Conflict {
+            let unmet = self.unmet_by_packages(lines, conflict, known);
+            if !unmet.is_empty() {
+                return unmet;
+            }
+        }
         // What works today goes on working, if leaving out the others will do.
         let out = if unmet.is_empty() { met } else { unmet };
         let waiver = |line: &Line| Waiver {
@@ -366,6 +384,29 @@ impl Joint<'_> {
             target: conflict.target.clone(),
         };
         out.into_iter().map(waiver).collect()
+    }
+
+    /// What packages on the ways of a conflict ask for and do not have.
+    fn unmet_by_packages(
+        &self,
+        lines: &[Line],
+        conflict: &Conflict,
+        known: &[Waiver],
+    ) -> Vec<Waiver> {
+        let exclude = excluded(&self.site.installation.settings);
+        let asks = |name: &Name| {
+            let mut steps = conflict.requirements.iter().flat_map(|line| &line.via);
+            steps.any(|step| step.package == *name)
+        };
+        find_violations(lines, self.installed, &self.site.target, &exclude)
+            .into_iter()
+            .filter(|waiver| matches!(&waiver.asker, Asker::Package { name, .. } if asks(name)))
+            .map(|waiver| Waiver {
+                target: conflict.target.clone(),
+                ..waiver
+            })
+            .filter(|waiver| !known.contains(waiver))
+            .collect()
     }
 
     /// Reports whether what is installed is what a line asks for.

@@ -154,3 +154,40 @@ fn what_only_the_core_contradicts_is_not_said_to_be_new() {
     let document = place.json(1, &["preview", &node]);
     assert_eq!(document["conflicts"][0]["new"], false, "{document}");
 }
+
+#[test]
+fn what_is_installed_against_metadata_stays_where_every_line_has_what_it_wants() {
+    let place = Place::new();
+    let zeta = Wheel::new("zeta", "1.0").requires("delta<2");
+    place.server.add(zeta.build());
+    place.node("first", "zeta\n");
+    let _ = place.portenv(&["lock"]).success();
+    let _ = place.portenv(&["sync", "--yes"]).success();
+    let before = "alpha 1.1, beta 1.0, delta 1.0, zeta 1.0";
+    assert_eq!(place.shown(), before);
+    // Put there by hand, with what it wants, whatever that breaks.
+    place.node("second", "delta>=2\n");
+    place.install_behind_its_back(&Wheel::new("delta", "2.0").build());
+    place.server.add(Wheel::new("theta", "1.0").build());
+    let node = place.offered("third", "theta\n");
+    let document = place.json(0, &["add", &node, "--yes"]);
+    assert_eq!(changes(&document), ["add theta - 1.0"]);
+    assert_eq!(waived(&document), ["delta<2"]);
+}
+
+#[test]
+fn what_two_installed_packages_lack_at_odds_is_waived_for_one_who_brings_it() {
+    let zeta = Wheel::new("zeta", "1.0").requires("kappa>=2");
+    let eta = Wheel::new("eta", "1.0").requires("kappa<2");
+    let place = with(&[zeta, eta]);
+    for version in ["1.0", "2.0"] {
+        place.server.add(Wheel::new("kappa", version).build());
+    }
+    place.node("old-node", "zeta\neta\n");
+    let document = place.json(0, &["lock"]);
+    assert_eq!(waived(&document).len(), 2);
+    let _ = place.portenv(&["sync", "--yes"]).success();
+    let node = place.offered("some-node", "kappa\n");
+    let document = place.json(0, &["preview", &node]);
+    assert_eq!(changes(&document), ["add kappa - 2.0"]);
+}
