@@ -11,12 +11,13 @@ use super::ways_out::{Search, find_ways_out};
 use crate::environment::Installed;
 use crate::environment::installed::SEEDS;
 use crate::gate::find_violations;
-use crate::index::RemoteIndex;
+use crate::index::{Index, RemoteIndex};
 use crate::lock::Lock;
-use crate::package::{Name, Target, Version};
+use crate::package::{Marker, Name, Target, Version};
 use crate::requirements::waiver::may_waive;
 use crate::requirements::{Asker, Line, OriginKind, RequirementSet, Waiver, WaiverReason};
-use crate::resolve::{Conflict, Outcome, Preferences, Warning};
+use crate::resolve::targets::Task;
+use crate::resolve::{Conflict, Options, Outcome, Preferences, Resolution, Warning, resolve};
 use crate::workspace::Settings;
 use crate::workspace::settings::{Prerelease, Unsupplied};
 
@@ -105,13 +106,32 @@ pub fn known_waivers(
                 .collect()
         }
     };
-    for waiver in &mut waivers {
-        // The same environment under a newer patch of its Python.
-        if let ([target], true) = (targets, own.is_none_or(|lock| lock.targets.len() == 1)) {
-            waiver.target = target.to_string();
-        }
-    }
+    // What holds for one platform says nothing of another.
+    waivers.retain_mut(|waiver| {
+        let mut same = targets
+            .iter()
+            .filter(|target| is_same(&waiver.target, target));
+        let exact = targets
+            .iter()
+            .find(|target| waiver.target == target.to_string());
+        let Some(target) = exact.or_else(|| same.next()) else {
+            return false;
+        };
+        waiver.target = target.to_string();
+        true
+    });
     Ok(waivers)
+}
+
+/// Reports whether a target is the one of this name, perhaps with a newer patch of its
+/// Python.
+fn is_same(text: &str, target: &Target) -> bool {
+    let minor = |text: &str| {
+        let (triple, python) = text.split_once('@')?;
+        let parts: Vec<&str> = python.splitn(3, '.').take(2).collect();
+        Some((triple.to_owned(), parts.join(".")))
+    };
+    minor(text) == minor(&target.to_string())
 }
 
 /// Finds what an installation violates as it is.
@@ -204,13 +224,23 @@ impl Joint<'_> {
             warnings: Vec::new(),
         };
         let mut reserve = self.reserve.clone();
+        let mut came: Vec<Waiver> = Vec::new();
         loop {
             let mut preferences = self.preferences.clone();
             preferences.set_waivers(answer.waivers.clone());
             let found = match self.resolve(lines, &preferences)? {
                 Outcome::Conflicts(found) => found,
-                resolved @ Outcome::Resolved(_) => {
-                    answer.outcome = resolved;
+                Outcome::Resolved(resolution) => {
+                    // Each once: what had to be waived again stays so.
+                    let ends = |waiver: &Waiver| comes(waiver, &resolution);
+                    let (ended, stays): (Vec<_>, Vec<_>) = (answer.waivers.into_iter())
+                        .partition(|waiver| !came.contains(waiver) && ends(waiver));
+                    answer.waivers = stays;
+                    if !ended.is_empty() {
+                        came.extend(ended);
+                        continue;
+                    }
+                    answer.outcome = Outcome::Resolved(resolution);
                     return Ok(answer);
                 }
             };
@@ -224,7 +254,7 @@ impl Joint<'_> {
                 let Some(reason) = self.tolerates(conflict) else {
                     continue;
                 };
-                let left_out = self.left_out(lines, conflict, reason);
+                let left_out = self.left_out(lines, conflict, reason, &answer.waivers);
                 if left_out.is_empty() {
                     continue;
                 }
@@ -280,30 +310,38 @@ impl Joint<'_> {
     ) -> Result<(), OpError> {
         let mut preferences = self.preferences.clone();
         preferences.set_waivers(waivers.to_vec());
-        let allowing = ResolveFlags {
-            prerelease: Some(Prerelease::Allow),
-            ..self.flags.clone()
+        let now = self.context.clock.now();
+        let settings = &self.site.installation.settings;
+        let options = Options {
+            trial: true,
+            ..self.flags.options(settings, &[], now)?
+        };
+        let allowing = Options {
+            prerelease: Prerelease::Allow,
+            ..options.clone()
         };
         let search = Search {
             lines,
             resolve: &|lines, prereleases| {
-                let flags = if prereleases { &allowing } else { self.flags };
-                let settings = &self.site.installation.settings;
-                let (context, targets) = (self.context, self.targets);
-                resolve_lines(
-                    context,
+                Ok(resolve(&Task {
                     lines,
-                    targets,
-                    flags,
-                    settings,
-                    &preferences,
-                    self.index,
-                )
+                    targets: self.targets,
+                    options: if prereleases { &allowing } else { &options },
+                    preferences: &preferences,
+                    index: self.index,
+                    cancel: &self.context.cancel,
+                })?)
             },
             installed: self.installed,
             settled: true,
         };
-        find_ways_out(&search, conflicts)
+        let progress = &self.context.progress;
+        progress.begin("looking for ways out", None);
+        self.index.explain(true);
+        let found = find_ways_out(&search, conflicts);
+        self.index.explain(false);
+        progress.end();
+        found
     }
 
     /// Says why a conflict does not stand in the way, if it does not.
@@ -323,21 +361,70 @@ impl Joint<'_> {
         old.then_some(WaiverReason::Conflict)
     }
 
-    /// The lines that are left out for a conflict: nodes' lines, never ComfyUI's.
-    fn left_out(&self, lines: &[Line], conflict: &Conflict, reason: WaiverReason) -> Vec<Waiver> {
-        let bad = conflict.lines.iter().filter_map(|&at| {
+    /// What is waived for a conflict: nodes' lines, never ComfyUI's, are left out; where
+    /// all are met as things are, it is what a package asks for that is not.
+    fn left_out(
+        &self,
+        lines: &[Line],
+        conflict: &Conflict,
+        reason: WaiverReason,
+        known: &[Waiver],
+    ) -> Vec<Waiver> {
+        let asking = conflict.lines.iter().filter_map(|&at| {
             let line = lines.get(usize::try_from(at).ok()?)?;
-            let asks = may_waive(line) && !self.is_new(line);
-            asks.then(|| Waiver {
-                asker: Asker::Line(line.origin.clone()),
-                requirement: line.text.clone(),
-                name: line.requirement.name.clone(),
-                reason,
-                installed: self.version(&line.requirement.name),
-                target: conflict.target.clone(),
-            })
+            (may_waive(line) && !self.is_new(line)).then_some(line)
         });
-        bad.collect()
+        let (met, unmet): (Vec<&Line>, Vec<&Line>) =
+            asking.partition(|line| self.is_met(line, &conflict.target));
+        if unmet.is_empty() && !met.is_empty() && reason == WaiverReason::Conflict {
+            let unmet = self.unmet_by_packages(lines, conflict, known);
+            if !unmet.is_empty() {
+                return unmet;
+            }
+        }
+        // What works today goes on working, if leaving out the others will do.
+        let out = if unmet.is_empty() { met } else { unmet };
+        let waiver = |line: &Line| Waiver {
+            asker: Asker::Line(line.origin.clone()),
+            requirement: line.text.clone(),
+            name: line.requirement.name.clone(),
+            reason,
+            installed: self.version(&line.requirement.name),
+            target: conflict.target.clone(),
+        };
+        out.into_iter().map(waiver).collect()
+    }
+
+    /// What packages on the ways of a conflict ask for and do not have.
+    fn unmet_by_packages(
+        &self,
+        lines: &[Line],
+        conflict: &Conflict,
+        known: &[Waiver],
+    ) -> Vec<Waiver> {
+        let exclude = excluded(&self.site.installation.settings);
+        let asks = |name: &Name| {
+            let mut steps = conflict.requirements.iter().flat_map(|line| &line.via);
+            steps.any(|step| step.package == *name)
+        };
+        find_violations(lines, self.installed, &self.site.target, &exclude)
+            .into_iter()
+            .filter(|waiver| matches!(&waiver.asker, Asker::Package { name, .. } if asks(name)))
+            .map(|waiver| Waiver {
+                target: conflict.target.clone(),
+                ..waiver
+            })
+            .filter(|waiver| !known.contains(waiver))
+            .collect()
+    }
+
+    /// Reports whether what is installed is what a line asks for.
+    fn is_met(&self, line: &Line, target: &str) -> bool {
+        let wanted = &line.requirement;
+        is_same(target, &self.site.target)
+            && self.version(&wanted.name).is_some_and(|version| {
+                wanted.url.is_some() || wanted.specifiers.range().contains(&version)
+            })
     }
 
     fn version(&self, name: &Name) -> Option<Version> {
@@ -348,6 +435,29 @@ impl Joint<'_> {
         let name = line.origin.name.as_deref();
         line.origin.kind == OriginKind::Node && name.is_some_and(|name| self.new.contains(name))
     }
+}
+
+/// Reports whether an answer brings what a waiver lets be absent: then its line counts.
+fn comes(waiver: &Waiver, answer: &Resolution) -> bool {
+    let mut targets = answer.targets.iter();
+    let Some(target) = targets.find(|target| target.to_string() == waiver.target) else {
+        return false;
+    };
+    let counts = |marker: &Option<String>| {
+        let marker = marker.as_deref().map(Marker::parse);
+        marker.is_none_or(|marker| marker.is_ok_and(|one| one.holds(target.environment())))
+    };
+    let picked = |name: &Name, version: Option<&Version>| {
+        answer.packages.iter().any(|one| {
+            one.name == *name && version.is_none_or(|is| *is == one.version) && counts(&one.marker)
+        })
+    };
+    let asks = match &waiver.asker {
+        Asker::Line(_) => true,
+        Asker::Package { name, version } => picked(name, Some(version)),
+    };
+    let absent = waiver.reason == WaiverReason::Violated && waiver.installed.is_none();
+    absent && asks && picked(&waiver.name, None)
 }
 
 /// Takes out of the reserve what takes part in conflicts; all of it if nothing does.

@@ -239,7 +239,8 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
     let settings = &site.installation.settings;
     let mut lines = inputs.set.lines.clone();
     let is_elsewhere = |target: &Target| target.platform != site.target.platform;
-    if !inputs.targets.iter().all(is_elsewhere) {
+    let is_for_here = !inputs.targets.iter().all(is_elsewhere);
+    if is_for_here {
         lines.extend(protection_lines(
             &protected(settings, &installed, &request.allow_change),
             &installed,
@@ -285,7 +286,9 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
         Outcome::Resolved(mut resolution) => {
             let mut lock = make_lock(&site, &mut resolution, &inputs.set, &[], &index)?;
             lock.set_waivers(&found.waivers, &resolution);
-            refuse_lock(&site, &installed, &lock, old_lock, &request.allow_change)?;
+            if is_for_here {
+                refuse_lock(&site, &installed, &lock, old_lock, &request.allow_change)?;
+            }
             written = lock.write(&path)?;
             waivers = lock.waivers;
             Outcome::Resolved(resolution)

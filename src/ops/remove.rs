@@ -18,6 +18,7 @@ use super::preview::brought;
 use super::rebuild::mark_for_lock;
 use super::transaction::{Transaction, start};
 use crate::lock::Lock;
+use crate::nodes::select::{Selected, select};
 use crate::nodes::trash::free_place;
 use crate::requirements::Line;
 use crate::requirements::set::gather_with;
@@ -51,11 +52,21 @@ pub fn run(
     let here = site.installation.nodes()?;
     let mut going: Vec<Node> = Vec::new();
     for name in names {
-        let bare = name.trim_end_matches(['/', '\\']);
-        let found = here.iter().find(|node| {
-            node.name == bare || node.dir == bare || node.dir.ends_with(&format!("/{bare}"))
-        });
-        let node = found.ok_or_else(|| no_node(name, &here))?;
+        // What is loaded is meant before what is not.
+        let found = match select(&here, name, |node| node.enabled) {
+            Selected::None => select(&here, name, |node| !node.enabled),
+            found => found,
+        };
+        let node = match found {
+            Selected::One(node) => node,
+            Selected::Several(ids) => {
+                return Err(OpError::Ambiguous {
+                    name: name.clone(),
+                    ids,
+                });
+            }
+            Selected::None => return Err(no_node(name, &here)),
+        };
         if node.dirty {
             return Err(OpError::Dirty(node.dir.clone()));
         }

@@ -19,6 +19,7 @@ use crate::git::GitError;
 use crate::git::upstream::{note_seen, take_over};
 use crate::index::IndexError;
 use crate::lock::Lock;
+use crate::nodes::NodeError;
 use crate::nodes::Staged;
 use crate::nodes::select::{Selected, select};
 use crate::nodes::upstream::{Ask, Offer, Standing, look};
@@ -308,12 +309,13 @@ impl Found {
                 let what = format!("the repository of {}", node.name);
                 return OpError::Index(IndexError::Offline { what });
             }
-            OpError::Git(GitError {
+            // A revision that is not there is a name that was given, not a change that failed.
+            OpError::Node(NodeError::Git(GitError {
                 detail: format!("{}: {}", node.name, error.detail),
                 action: error.action.clone(),
                 remote: error.remote,
                 source: None,
-            })
+            }))
         };
         let mut answered = false;
         let mut silent = None;

@@ -76,21 +76,24 @@ pub fn explain(
     packages: &[Name],
     requirements: &[CoreLine],
 ) -> Result<String, IndexError> {
-    let mut text = String::new();
     if let [line] = core
         && requirements.len() == 1
         && let Some(supply) = missing_supply(world, *line)?
     {
         return Ok(supply);
     }
+    Ok(contradiction(packages, requirements))
+}
+
+/// Says that nothing satisfies all of some lines.
+pub(super) fn contradiction(packages: &[Name], requirements: &[CoreLine]) -> String {
     let contested: Vec<&str> = packages.iter().map(Name::as_str).collect();
-    let _ = write!(
-        text,
+    let mut text = format!(
         "no version of {} satisfies all of these",
         contested.join(", ")
     );
     tell_lines(&mut text, requirements);
-    Ok(text)
+    text
 }
 
 /// Says that members of a family of which only one may be there are wanted together.

@@ -3,6 +3,7 @@
 
 use super::world::World;
 use crate::package::{Range, Version};
+use crate::requirements::waiver::means;
 use crate::requirements::{Asker, WaiverReason};
 
 /// What becomes of a line that need not be met.
@@ -23,7 +24,8 @@ impl World<'_> {
             if let Asker::Package { name, version } = &waiver.asker {
                 let key = (self.number(name), version.clone());
                 let asked = self.number(&waiver.name);
-                let instead = (asked, waiver.installed.clone());
+                let text = means(&waiver.requirement);
+                let instead = (asked, text, waiver.installed.clone());
                 self.waived_deps.entry(key).or_default().push(instead);
                 continue;
             }

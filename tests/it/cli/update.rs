@@ -4,6 +4,8 @@ use camino::Utf8PathBuf;
 use serde_json::{Value, json};
 
 use super::place::{Place, assert_error, assert_fields, changes, strings};
+#[cfg(unix)]
+use crate::support::{FaultyUv, Mode};
 
 /// A place with `some-node` of a remote, asking for `gamma`.
 struct Followed {
@@ -279,7 +281,7 @@ fn a_revision_that_is_named_is_gone_to_forwards_and_backwards() {
             "{rev}"
         );
     }
-    let told = here.refused(2, &["some-node@no-such-rev", "--yes"], "git");
+    let told = here.refused(2, &["some-node@no-such-rev", "--yes"], "not-found");
     assert!(told.contains("no-such-rev"), "{told}");
 }
 
@@ -464,4 +466,32 @@ fn a_power_cut_between_checkout_and_branch_is_undone_whole() {
     assert_eq!((here.place.state(), here.place.history()), before);
     let _ = here.place.portenv(&["update", "--yes"]).success();
     assert_eq!(here.branch(), "main");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_failed_update_to_another_branch_leaves_the_old_one_attached() {
+    let mut here = Followed::new();
+    let first = here.head();
+    here.place
+        .git(&here.remote, &["switch", "--quiet", "-c", "next"]);
+    let next = here.upstream("requirements.txt", "delta<2\n");
+    here.place.git(&here.dir, &["branch", "--quiet", "next"]);
+    let uv = FaultyUv::install(&mut here.place.sandbox);
+    uv.set(Mode::FailBefore, 1..=1);
+    let before = (here.place.state(), here.place.history());
+    let _ = here
+        .place
+        .portenv(&["update", "some-node@next", "--yes"])
+        .expect_code(4);
+    assert_eq!((here.place.state(), here.place.history()), before);
+    assert_eq!(
+        (here.head(), here.branch().as_str()),
+        (first.clone(), "main")
+    );
+    uv.set(Mode::Pass, 1..=1);
+    let _ = here.json(0, &["some-node@next", "--yes"]);
+    assert_eq!((here.head(), here.branch().as_str()), (next, "next"));
+    let _ = here.place.portenv(&["rollback", "--yes"]).success();
+    assert_eq!((here.head(), here.branch().as_str()), (first, "main"));
 }
