@@ -76,7 +76,9 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool, list: bool
     }
     if !status.waivers.is_empty() {
         let unmet = counted(status.waivers.len(), "requirement");
-        let _ = writeln!(text, "violated      {unmet}, and let be");
+        // Without a lock it is open yet which of these will be met.
+        let fate = if status.locked { ", and let be" } else { "" };
+        let _ = writeln!(text, "violated      {unmet}{fate}");
     }
     if list {
         text.push_str(&waivers::text(&status.waivers));
@@ -106,16 +108,16 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool, list: bool
         }
     }
     screen.result(text.trim_end());
-    if list && !status.waivers.is_empty() {
-        screen.hint("portenv lock --strict finds versions that meet these too");
-    } else if !status.waivers.is_empty() {
-        screen.hint("portenv status --waivers lists the violated requirements");
-    }
     for hint in &status.hints {
         screen.hint(hint);
     }
     if status.hints.is_empty() {
         screen.hint("nothing is amiss; portenv preview NODE shows what a node would change");
+    }
+    if list && !status.waivers.is_empty() {
+        screen.hint("portenv lock --strict finds versions that meet these too");
+    } else if status.locked && !status.waivers.is_empty() {
+        screen.hint("portenv status --waivers lists the violated requirements");
     }
     exit
 }
