@@ -129,7 +129,7 @@ fn is_stale(context: &Context, site: &Site, lock: &Lock) -> bool {
     // Without the core's lines every lock would look stale.
     let inputs = site
         .needs_core()
-        .and_then(|_| inputs(context, site, &flags));
+        .and_then(|()| inputs(context, site, &flags));
     inputs.is_ok_and(|inputs| !check_freshness(Some(lock), &inputs.set, &inputs.targets).is_empty())
 }
 

@@ -64,7 +64,7 @@ fn show(screen: &Screen, preview: &Preview, verbose: u8, write: impl FnOnce(&[Ne
     match preview.status {
         PreviewStatus::Ok if screen.format == Format::Json => {}
         PreviewStatus::Ok => {
-            screen.hint("portenv add with the same words does this, and asks first")
+            screen.hint("portenv add with the same words does this, and asks first");
         }
         PreviewStatus::Blocked => {
             screen.error("this would change protected packages, so it is blocked");
