@@ -282,7 +282,9 @@ impl<'a> World<'a> {
             let (new, mut rest): (Vec<_>, Vec<_>) =
                 (open.iter().cloned()).partition(|conflict| is_of(conflict, &names));
             // Only ComfyUI's own lines and the policy's are left: they stand without the nodes.
-            rest.iter_mut().for_each(|conflict| conflict.new = false);
+            for conflict in &mut rest {
+                conflict.new = false;
+            }
             let mut new = if new.is_empty() { rest } else { new };
             joint.find_ways_out(&lines, &found.waivers, &mut new)?;
             conflicts.extend(new);
