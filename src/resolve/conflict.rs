@@ -467,7 +467,11 @@ pub(super) fn describe(
     let mut packages: Vec<Name> = contested.into_iter().collect();
     let unsupplied = match core {
         [line] if requirements.len() == 1 => {
-            if_known(explain::is_unsupplied(world, *line))?.unwrap_or(false)
+            let asked = edges.values().flatten().filter_map(|edge| match edge.to {
+                Pkg::Name(name) if missing.contains(&name) => Some((name, &edge.asked)),
+                _ => None,
+            });
+            if_known(explain::is_unsupplied(world, *line, asked))?.unwrap_or(false)
         }
         _ => false,
     };

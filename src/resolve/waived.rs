@@ -17,6 +17,10 @@ pub(super) enum WaivedLine {
     LeftOut,
 }
 
+/// The name that a package asks for, how, and its installed version; nothing where it is
+/// not installed.
+pub(super) type Waived = Vec<(u32, String, Option<Version>)>;
+
 impl World<'_> {
     /// Learns what need not be met.
     pub(super) fn waive(&mut self) {

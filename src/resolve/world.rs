@@ -16,7 +16,7 @@ use super::alike::ParsedMarkers;
 use super::candidates::{Candidates, Choice, Wishes};
 use super::options::Options;
 use super::preferences::Preferences;
-use super::waived::WaivedLine;
+use super::waived::{Waived, WaivedLine};
 use crate::index::{Direct, Index, IndexError, MetadataError, Page, Want};
 use crate::package::marker::{may_want, mentions_extra};
 use crate::package::requirement::{Parts, split};
@@ -76,9 +76,6 @@ pub struct Deps {
 /// Why a version cannot be used although its file fits.
 pub type Broken = String;
 type DepsResult = Result<Rc<Deps>, Broken>;
-/// The name that is asked for, how, and its installed version; nothing where it is not
-/// installed.
-pub(super) type Waived = Vec<(u32, String, Option<Version>)>;
 
 #[derive(Debug, Default)]
 struct Interner {

@@ -191,3 +191,21 @@ fn what_two_installed_packages_lack_at_odds_is_waived_for_one_who_brings_it() {
     let document = place.json(0, &["preview", &node]);
     assert_eq!(changes(&document), ["add kappa - 2.0"]);
 }
+
+#[test]
+fn what_only_the_policy_hides_is_not_unsupplied_however_far_the_line_leads() {
+    let place = Place::new();
+    place.server.add(Wheel::new("omega", "2.0rc1").build());
+    let holder = Wheel::new("holder", "1.0").requires("omega>=2.0rc1");
+    place.server.add(holder.build());
+    place.settings("[resolve]\nprerelease = \"disallow\"\n");
+    place.node("some-node", "holder\n");
+    let document = place.json(1, &["lock"]);
+    assert_eq!(
+        strings(&document["conflicts"][0]["requirements"], "requirement"),
+        ["holder"]
+    );
+    place.settings("");
+    let document = place.json(0, &["lock"]);
+    assert_eq!(locked(&document, "omega"), ["2.0rc1"]);
+}

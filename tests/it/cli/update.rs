@@ -495,3 +495,25 @@ fn a_failed_update_to_another_branch_leaves_the_old_one_attached() {
     let _ = here.place.portenv(&["rollback", "--yes"]).success();
     assert_eq!((here.head(), here.branch().as_str()), (first, "main"));
 }
+
+#[test]
+fn a_second_node_that_cannot_be_moved_takes_the_first_one_back() {
+    let here = Followed::new();
+    let place = &here.place;
+    let url = place.git_remote("the-other", "delta\n");
+    let _ = place.portenv(&["add", &url, "--yes"]).success();
+    here.upstream("requirements.txt", "delta<2\n");
+    let remote = place.remote_dir("the-other");
+    std::fs::write(remote.join("README.md"), "new\n").unwrap();
+    place.commit_all(&remote, "Write a README");
+    let other = place.root().join("custom_nodes/the-other");
+    // As a git that was killed leaves it.
+    std::fs::write(other.join(".git/index.lock"), "").unwrap();
+    let before = (place.state(), place.history());
+    let _ = place.portenv(&["update", "--yes"]).expect_code(4);
+    assert_eq!((place.state(), place.history()), before);
+    assert_eq!(here.branch(), "main");
+    std::fs::remove_file(other.join(".git/index.lock")).unwrap();
+    let document = here.json(0, &["--yes"]);
+    assert_eq!(document["nodes"].as_array().unwrap().len(), 2);
+}
