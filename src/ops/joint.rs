@@ -13,11 +13,13 @@ use crate::environment::installed::SEEDS;
 use crate::gate::find_violations;
 use crate::index::{Index, RemoteIndex};
 use crate::lock::Lock;
-use crate::package::{Marker, Name, Target, Version};
+use crate::package::{FileKind, Marker, Name, Target, Version};
 use crate::requirements::waiver::may_waive;
 use crate::requirements::{Asker, Line, OriginKind, RequirementSet, Waiver, WaiverReason};
 use crate::resolve::targets::Task;
-use crate::resolve::{Conflict, Options, Outcome, Preferences, Resolution, Warning, resolve};
+use crate::resolve::{
+    Conflict, Options, Outcome, Package, Preferences, RequiredBy, Resolution, Warning, resolve,
+};
 use crate::workspace::Settings;
 use crate::workspace::settings::{Prerelease, Unsupplied};
 
@@ -56,6 +58,9 @@ pub struct Joint<'a> {
     pub waivers: Vec<Waiver>,
     /// What was waived and is to be met if that can be: it is waived again where not.
     pub reserve: Vec<Waiver>,
+    /// What is merely absent and is to come, where nothing is in its way and nothing has to
+    /// be built for it.
+    pub due: Vec<Waiver>,
     /// What is installed.
     pub installed: &'a Installed,
     /// No lock says yet what is waived, and what is asked for is not merely absent.
@@ -165,7 +170,12 @@ fn is_core(asker: &Asker) -> bool {
 /// Reports whether an installation was made by others: no lock says yet what is waived, and
 /// most of what ComfyUI asks for is installed.
 pub fn is_lived_in(lines: &[Line], installed: &Installed, lock: Option<&Lock>) -> bool {
-    lock.is_none_or(|lock| lock.input_digest.is_none()) && has_core(lines, installed)
+    !is_locked(lock) && has_core(lines, installed)
+}
+
+/// Reports whether there is a lock of this program, which says what is waived.
+pub fn is_locked(lock: Option<&Lock>) -> bool {
+    lock.is_some_and(|lock| lock.input_digest.is_some())
 }
 
 fn has_core(lines: &[Line], installed: &Installed) -> bool {
@@ -205,6 +215,8 @@ impl Joint<'_> {
     pub fn strictly(mut self, strict: bool, tolerance: Tolerance) -> Self {
         if strict {
             self.waivers.clear();
+            self.reserve.clear();
+            self.due.clear();
             self.tolerance = tolerance;
         }
         self
@@ -224,6 +236,7 @@ impl Joint<'_> {
             warnings: Vec::new(),
         };
         let mut reserve = self.reserve.clone();
+        let mut due = self.due.clone();
         let mut came: Vec<Waiver> = Vec::new();
         loop {
             let mut preferences = self.preferences.clone();
@@ -240,11 +253,22 @@ impl Joint<'_> {
                         came.extend(ended);
                         continue;
                     }
+                    let built = led_to_builds(&mut due, &resolution, self.installed);
+                    if !built.is_empty() {
+                        answer.waivers.extend(built);
+                        continue;
+                    }
                     answer.outcome = Outcome::Resolved(resolution);
                     return Ok(answer);
                 }
             };
-            let again = taken_back(&mut reserve, lines, &found);
+            let mut again = taken_back(&mut due, lines, &found);
+            if again.is_empty() {
+                again = taken_back(&mut reserve, lines, &found);
+            }
+            if again.is_empty() {
+                again = std::mem::take(&mut reserve);
+            }
             if !again.is_empty() {
                 answer.waivers.extend(again);
                 continue;
@@ -460,7 +484,58 @@ fn comes(waiver: &Waiver, answer: &Resolution) -> bool {
     absent && asks && picked(&waiver.name, None)
 }
 
-/// Takes out of the reserve what takes part in conflicts; all of it if nothing does.
+/// Takes out of what is due what leads to packages that would have to be built: a build
+/// that fails would be in the way of everything else.
+fn led_to_builds(due: &mut Vec<Waiver>, answer: &Resolution, installed: &Installed) -> Vec<Waiver> {
+    let is_new = |package: &Package| {
+        let there = installed.get(&package.name);
+        there.is_none_or(|there| there.version != package.version)
+    };
+    let is_built = |package: &&Package| {
+        let file = package.files.first();
+        is_new(package) && file.is_some_and(|file| file.kind == FileKind::Sdist)
+    };
+    let mut reached: BTreeSet<&Name> = BTreeSet::new();
+    let mut open: Vec<&Package> = answer.packages.iter().filter(is_built).collect();
+    let mut asks: Vec<(&Name, &RequiredBy)> = Vec::new();
+    while let Some(package) = open.pop() {
+        if !reached.insert(&package.name) {
+            continue;
+        }
+        for by in &package.required_by {
+            asks.push((&package.name, by));
+            if let RequiredBy::Package { package, .. } = by {
+                let asking = answer.packages.iter().filter(|one| one.name == *package);
+                // What is there stays there, whatever it asks for.
+                open.extend(asking.filter(|one| is_new(one)));
+            }
+        }
+    }
+    let leads = |waiver: &Waiver| {
+        asks.iter().any(|(name, by)| match (&waiver.asker, by) {
+            (
+                Asker::Line(origin),
+                RequiredBy::Line {
+                    origin: other,
+                    requirement,
+                },
+            ) => {
+                origin.file == other.file
+                    && origin.name == other.name
+                    && waiver.requirement == *requirement
+            }
+            (Asker::Package { name: asking, .. }, RequiredBy::Package { package, .. }) => {
+                asking == package && waiver.name == **name
+            }
+            _ => false,
+        })
+    };
+    let (led, rest): (Vec<Waiver>, Vec<Waiver>) = std::mem::take(due).into_iter().partition(leads);
+    *due = rest;
+    led
+}
+
+/// Takes out of the reserve what takes part in conflicts.
 fn taken_back(reserve: &mut Vec<Waiver>, lines: &[Line], found: &[Conflict]) -> Vec<Waiver> {
     let takes_part = |waiver: &Waiver| match &waiver.asker {
         Asker::Line(_) => found.iter().flat_map(|one| &one.lines).any(|&at| {
@@ -475,9 +550,6 @@ fn taken_back(reserve: &mut Vec<Waiver>, lines: &[Line], found: &[Conflict]) -> 
     };
     let (taken, left): (Vec<Waiver>, Vec<Waiver>) =
         std::mem::take(reserve).into_iter().partition(takes_part);
-    if taken.is_empty() {
-        return left;
-    }
     *reserve = left;
     taken
 }

@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
-use super::joint::{Joint, Tolerance, is_lived_in, known_waivers};
+use super::joint::{Joint, Tolerance, is_lived_in, is_locked, known_waivers};
 use super::rebuild::refuse_lock;
 use super::transaction::start;
 use crate::environment::{Distribution, Installed};
@@ -258,9 +258,12 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
     let anew: Vec<Name> = (request.upgrade_packages.iter())
         .filter_map(|text| Name::parse(text))
         .collect();
-    let (reserve, waivers) = waivers
+    let (reserve, waivers): (Vec<_>, Vec<_>) = waivers
         .into_iter()
         .partition(|waiver| request.upgrade || anew.contains(&waiver.name));
+    // The first lock brings what is merely absent; later ones keep to what it waived.
+    let is_due = |waiver: &Waiver| waiver.installed.is_none() && !is_locked(old_lock);
+    let (due, waivers) = waivers.into_iter().partition(is_due);
     let joint = Joint {
         context,
         site: &site,
@@ -272,6 +275,7 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
         new: BTreeSet::new(),
         waivers,
         reserve,
+        due,
         installed: &installed,
         lived_in: is_lived_in(&inputs.set.lines, &installed, old_lock),
     }

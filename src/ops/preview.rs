@@ -250,6 +250,7 @@ impl<'a> World<'a> {
             new,
             waivers: known_waivers(self.site, &self.base, installed, lock, targets)?,
             reserve: Vec::new(),
+            due: Vec::new(),
             installed,
             lived_in: is_lived_in(&self.base.lines, installed, lock),
         }

@@ -113,6 +113,7 @@ pub fn run(
         new: BTreeSet::new(),
         waivers: known_waivers(&site, &set, &installed, old, &targets)?,
         reserve: Vec::new(),
+        due: Vec::new(),
         installed: &installed,
         lived_in: is_lived_in(&set.lines, &installed, old),
     }

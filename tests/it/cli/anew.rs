@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::place::{Place, changes, strings};
-use crate::support::Wheel;
+use crate::support::{Sdist, Wheel};
 
 fn waived(document: &Value) -> Vec<String> {
     strings(&document["waivers"], "wanted")
@@ -106,8 +106,11 @@ fn an_extra_that_a_new_node_asks_for_must_be_met() {
 fn what_an_installed_package_lacks_may_come_only_as_it_asks_for() {
     let zeta = Wheel::new("zeta", "1.0").requires("kappa>=2");
     let place = with(&[zeta]);
+    // It would have to be built, so the lock does not bring it.
     for version in ["1.0", "2.0"] {
-        place.server.add(Wheel::new("kappa", version).build());
+        place
+            .server
+            .add(Sdist::new("kappa", version).buildable().build());
     }
     place.node("old-node", "zeta\n");
     let document = place.json(0, &["lock"]);
