@@ -15,8 +15,9 @@ portenv rollback goes back.
 
 A checkout on a branch follows the branch that it tracks, and only straight ahead. One at a \
 tag or commit is pinned and stays, unless it is named: then it goes to the default branch, or \
-to REV. Files that git does not know stay. Checkouts with changed files and nodes that are no \
-git checkouts are named and left alone. --dry-run shows everything and changes nothing.";
+to REV. Files that git does not know stay. Nodes that are no git checkouts are named and left \
+alone; with a checkout whose tracked files were changed nothing is updated: name the others. \
+--dry-run shows everything and changes nothing.";
 
 /// `portenv update`.
 #[derive(Debug, Args)]
