@@ -422,9 +422,12 @@ impl Question<'_> {
         let free = lines.clone();
         lines.extend(baseline.protections());
         let version = |name: &Name| Some(baseline.installed.seen_as(name)?.version.clone());
+        let own = (self.targets.first())
+            .ok_or_else(|| OpError::Usage("the lock names no target".to_owned()))?;
         let joint = Joint {
             context: self.context,
             settings: baseline.settings,
+            own,
             flags: self.flags,
             targets: self.targets,
             index: self.index,
@@ -433,6 +436,7 @@ impl Question<'_> {
             new: self.names.clone(),
             waivers: baseline.lock.standing_waivers(&lines, version),
             reserve: Vec::new(),
+            due: Vec::new(),
             installed: &baseline.installed,
             lived_in: false,
         };
