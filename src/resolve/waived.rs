@@ -40,6 +40,33 @@ impl World<'_> {
         }
     }
 
+    /// Takes lines out for good, with the addresses and bounds that they bring. Only before
+    /// anything was asked.
+    pub(super) fn leave_out(&mut self, lines: &[u32]) {
+        self.waived_lines
+            .extend(lines.iter().map(|&at| (at, WaivedLine::LeftOut)));
+        for bounds in self.constraints.values_mut() {
+            bounds.retain(|at| !lines.contains(at));
+        }
+        let gone: Vec<u32> = (self.urls.iter())
+            .filter(|(_, (_, at))| lines.contains(at))
+            .map(|(&name, _)| name)
+            .collect();
+        for name in gone {
+            self.urls.remove(&name);
+            // Another line may give the name an address.
+            let mut others = self.order.iter().filter(|&&at| self.is_active(at));
+            let next = others.find_map(|&at| {
+                let wanted = &self.lines[at as usize].requirement;
+                let url = wanted.url.clone()?;
+                (self.number(&wanted.name) == name).then_some((url, at))
+            });
+            if let Some(next) = next {
+                self.urls.insert(name, next);
+            }
+        }
+    }
+
     /// Returns what becomes of a line that need not be met.
     pub(super) fn waived(&self, at: u32) -> Option<&WaivedLine> {
         self.waived_lines.get(&at)
