@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::Read;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use camino::Utf8Path;
 use clap::error::ErrorKind;
@@ -243,6 +244,7 @@ impl Run<'_> {
                     upgrade_packages: args.upgrade_package.clone(),
                     allow_change: args.allow_change.clone(),
                     strict: args.strict,
+                    best_effort: (args.best_effort).then_some(Duration::from_secs(args.time_limit)),
                     flags: args.options.flags(),
                 };
                 view::resolve::show_lock(
@@ -267,10 +269,15 @@ impl Run<'_> {
                     verbose,
                 )
             }
-            Command::Check(args) => view::check::show_check(
-                screen,
-                &ops::check::run(context, &args.nodes, &args.options.flags())?,
-            ),
+            Command::Check(args) => {
+                let flags = args.options.flags();
+                let mut found = ops::check::run(context, &args.nodes, &flags)?;
+                if args.subset {
+                    let limit = Duration::from_secs(args.time_limit);
+                    found.subset = Some(ops::subset::run(context, &args.nodes, &flags, limit)?);
+                }
+                view::check::show_check(screen, &found)
+            }
             Command::Add(args) => {
                 let request = PreviewRequest {
                     nodes: args.nodes.clone(),

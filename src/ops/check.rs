@@ -8,6 +8,7 @@ use super::inputs::{ResolveFlags, families};
 use super::lock::inputs;
 use super::packages::PackageGoal;
 use super::preview::{PreviewRequest, PreviewStatus, brought};
+use super::subset::Subset;
 use crate::gate::codes::Findings;
 use crate::gate::policies::{find_families, shared_files};
 use crate::gate::{Code, Finding};
@@ -27,6 +28,9 @@ pub struct CheckOutcome {
     pub conflicts: Vec<Conflict>,
     /// What would change.
     pub changes: Vec<ChangeInfo>,
+    /// The most nodes that can live together, if that was asked; the inner is nothing where
+    /// not even the core has an answer.
+    pub subset: Option<Option<Subset>>,
 }
 
 /// Checks an installation, or what adding nodes to it would mean.
@@ -178,5 +182,6 @@ pub fn run(
         findings: findings.list,
         conflicts: preview.conflicts,
         changes: preview.changes,
+        subset: None,
     })
 }

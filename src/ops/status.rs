@@ -8,9 +8,8 @@ use super::inputs::ResolveFlags;
 use super::joint::violations;
 use super::lock::inputs;
 use crate::host::DirLock;
-use crate::lock::StaleReason;
-use crate::lock::check_freshness;
-use crate::requirements::Waiver;
+use crate::lock::{LeftOutNode, StaleReason, check_freshness};
+use crate::requirements::{Waiver, WaiverReason};
 use crate::snapshot::{BaseState, Db, Operation, State};
 use crate::workspace::Layout;
 
@@ -41,6 +40,8 @@ pub struct Status {
     pub stale: Vec<StaleReason>,
     /// What is violated and does not stand in the way: by the lock, else as things are.
     pub waivers: Vec<Waiver>,
+    /// Nodes that the lock was made without.
+    pub left_out: Vec<LeftOutNode>,
     /// There is a lock.
     pub locked: bool,
     /// An operation that was cut short.
@@ -111,7 +112,7 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
         Some(lock) => check_freshness(Some(lock), &inputs.set, &inputs.targets),
         None => Vec::new(),
     };
-    let waivers = match inputs
+    let mut waivers = match inputs
         .lock
         .as_ref()
         .filter(|lock| lock.input_digest.is_some())
@@ -121,6 +122,8 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
         }),
         None => violations(&site, &inputs.set, &installed)?,
     };
+    waivers.retain(|waiver| waiver.reason != WaiverReason::LeftOut);
+    let left_out = inputs.lock.as_ref().map(|lock| lock.left_out.clone());
     let busy = DirLock::holder(
         &site.installation.own_dir().join("lock"),
         &context.locks.machine,
@@ -188,6 +191,7 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
         drift,
         stale,
         waivers,
+        left_out: left_out.unwrap_or_default(),
         locked: inputs.lock.is_some(),
         interrupted,
         startup_scripts,

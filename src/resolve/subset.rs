@@ -102,7 +102,8 @@ pub struct LargestSubset {
 }
 
 /// Finds the members of the greatest weight that can live together. `verify` resolves just
-/// the lines of members by number. Without an answer even for the lines of nobody there
+/// the lines of members by number; it also hears which lines nothing can supply, a conflict
+/// each. Without an answer even for the lines of nobody there
 /// is none.
 ///
 /// # Errors
@@ -110,7 +111,7 @@ pub struct LargestSubset {
 /// Fails if the world could not be asked, the work was interrupted, or as `verify` does.
 pub fn find_largest_subset<E: From<IndexError>>(
     task: &SubsetTask<'_>,
-    verify: &mut dyn FnMut(&[usize]) -> Result<Verdict, E>,
+    verify: &mut dyn FnMut(&[usize], &[Conflict]) -> Result<Verdict, E>,
 ) -> Result<Option<LargestSubset>, E> {
     let preferences: Vec<Preferences> = (task.task.targets.iter())
         .map(|target| task.task.preferences.on(target))
@@ -180,6 +181,8 @@ struct Search<'a> {
     found: Vec<Clause>,
     /// Lines that nothing can supply, by place.
     off: BTreeSet<(usize, u32)>,
+    /// The same as they are told.
+    unsupplied: Vec<Conflict>,
     /// How often something was learned.
     learned: u64,
     tried: u64,
@@ -215,6 +218,7 @@ impl<'a> Search<'a> {
             certain: Vec::new(),
             found: Vec::new(),
             off: BTreeSet::new(),
+            unsupplied: Vec::new(),
             learned: 0,
             tried: 0,
             task,
@@ -236,7 +240,7 @@ impl<'a> Search<'a> {
         &mut self,
         never: Vec<bool>,
         best: bool,
-        verify: &mut dyn FnMut(&[usize]) -> Result<Verdict, E>,
+        verify: &mut dyn FnMut(&[usize], &[Conflict]) -> Result<Verdict, E>,
     ) -> Result<Option<(Vec<bool>, u64)>, E> {
         let mut held: Option<Vec<bool>> = None;
         loop {
@@ -260,7 +264,7 @@ impl<'a> Search<'a> {
                 done |= self.learned == known;
             }
             if let (true, Some(out)) = (done, &held) {
-                match verify(&self.without(out))? {
+                match verify(&self.without(out), &self.unsupplied)? {
                     Verdict::Holds => {
                         let bound = self.bound(&never).unwrap_or(bound);
                         return Ok(held.map(|out| (out, bound)));
@@ -409,16 +413,22 @@ impl<'a> Search<'a> {
                 let core = core_of(world, &proof, self.task.task.cancel)?;
                 if let (&[line], true) = (&core[..], self.task.waives_unsupplied)
                     && self.owner[line as usize].is_some()
-                    && describe(world, &core, self.task.task.cancel)?.unsupplied
                 {
-                    let same = |at: &u32| {
-                        self.owner[*at as usize].is_some()
-                            && distinct_lines(world, &[line, *at]).len() == 1
-                    };
-                    let all = world.order.iter().copied();
-                    let lines: Vec<u32> = all.filter(same).collect();
-                    self.pass_over(place, &lines)?;
-                    continue;
+                    let told = describe(world, &core, self.task.task.cancel)?;
+                    if told.unsupplied {
+                        let same = |at: &u32| {
+                            self.owner[*at as usize].is_some()
+                                && distinct_lines(world, &[line, *at]).len() == 1
+                        };
+                        let all = world.order.iter().copied();
+                        let lines: Vec<u32> = all.filter(same).collect();
+                        self.unsupplied.push(Conflict {
+                            lines: lines.clone(),
+                            ..told
+                        });
+                        self.pass_over(place, &lines)?;
+                        continue;
+                    }
                 }
                 let clause = self.clause(place, world, &core, out)?;
                 self.learned += u64::from(add(&mut self.certain, clause.clone()));
@@ -602,19 +612,21 @@ impl<'a> Search<'a> {
 
 /// Reports whether a line asks for what another one does, or for more.
 fn asks_as_much(world: &World<'_>, line: u32, than: u32) -> bool {
+    let (one, two) = (&world.lines[line as usize], &world.lines[than as usize]);
+    let (wanted, other) = (&one.requirement, &two.requirement);
+    if wanted.name != other.name {
+        return false;
+    }
     if line == than || distinct_lines(world, &[line, than]).len() == 1 {
         return true;
     }
-    let (one, two) = (&world.lines[line as usize], &world.lines[than as usize]);
-    let (wanted, other) = (&one.requirement, &two.requirement);
     let is_plain = |at: u32| {
         let line = &world.lines[at as usize];
         line.requirement.url.is_none()
             && world.scoped_override(line).is_none()
             && world.waived(at).is_none()
     };
-    wanted.name == other.name
-        && is_plain(line)
+    is_plain(line)
         && is_plain(than)
         && world.number_of(one) == world.number_of(two)
         && other

@@ -30,7 +30,9 @@ impl World<'_> {
             let waived = match (waiver.reason, &waiver.installed) {
                 (WaiverReason::Violated, Some(version)) => WaivedLine::Instead(version.clone()),
                 (WaiverReason::Violated, None) => WaivedLine::Absent,
-                (WaiverReason::Conflict | WaiverReason::Unsupplied, _) => WaivedLine::LeftOut,
+                (WaiverReason::Conflict | WaiverReason::Unsupplied | WaiverReason::LeftOut, _) => {
+                    WaivedLine::LeftOut
+                }
             };
             for &at in &self.order {
                 if waiver.is_of(&self.lines[at as usize]) {

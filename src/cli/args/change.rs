@@ -24,6 +24,17 @@ pub struct CheckArgs {
     /// Nodes to check as if they were added.
     #[arg(value_name = "NODE")]
     pub nodes: Vec<String>,
+    /// Also name the most nodes that can live together, and what keeps the others out.
+    #[arg(long)]
+    pub subset: bool,
+    /// How long --subset looks for the most; then the best found so far counts.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 60,
+        requires = "subset"
+    )]
+    pub time_limit: u64,
     /// What decides the answer.
     #[command(flatten)]
     pub options: ResolveOptions,

@@ -223,6 +223,17 @@ pub struct LockArgs {
     /// Choose this package's version anew.
     #[arg(long, value_name = "NAME")]
     pub upgrade_package: Vec<String>,
+    /// Where not everything can be met, leave out as few nodes as it takes.
+    #[arg(long, conflicts_with = "check")]
+    pub best_effort: bool,
+    /// How long --best-effort looks for the fewest; then the best found so far counts.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 60,
+        requires = "best_effort"
+    )]
+    pub time_limit: u64,
     /// Waive nothing: what the installation violates already must be met too.
     #[arg(long)]
     pub strict: bool,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::ConflictDocument;
+use super::{ConflictDocument, SubsetDocument};
 use crate::gate::Finding;
 use crate::ops::changes::ChangeInfo;
 use crate::ops::check::CheckOutcome;
@@ -29,6 +29,9 @@ pub struct CheckDocument {
     pub conflicts: Vec<ConflictDocument>,
     /// What a joint resolution would change against the environment, by name.
     pub changes: Vec<ChangeInfo>,
+    /// The most nodes that can live together; null unless `--subset` asks, and where not even
+    /// the core has an answer.
+    pub subset: Option<SubsetDocument>,
 }
 
 impl From<&CheckOutcome> for CheckDocument {
@@ -42,6 +45,7 @@ impl From<&CheckOutcome> for CheckDocument {
             findings: found.findings.clone(),
             conflicts: ConflictDocument::all(&found.conflicts),
             changes: found.changes.clone(),
+            subset: found.subset.iter().flatten().map(Into::into).next(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::preview::without_nodes;
-use super::{conflict, show_document};
+use super::{conflict, show_document, subset};
 use crate::cli::document::CheckDocument;
 use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
@@ -33,6 +33,9 @@ pub fn show_check(screen: &Screen, found: &CheckOutcome) -> Exit {
                     printable(&finding.message)
                 );
             }
+            if let Some(found) = &found.subset {
+                let _ = write!(text, "\n```\n{}```\n", subset::text(found.as_ref()));
+            }
             screen.result(&text);
         }
         Format::Text => {
@@ -48,6 +51,9 @@ pub fn show_check(screen: &Screen, found: &CheckOutcome) -> Exit {
                     finding.code,
                     printable(&finding.message)
                 );
+            }
+            if let Some(found) = &found.subset {
+                text.push_str(&subset::text(found.as_ref()));
             }
             let _ = write!(text, "check: {status}");
             screen.result(&text);

@@ -6,7 +6,8 @@ use portenv::progress::Cancel;
 use portenv::requirements::OriginKind;
 use portenv::resolve::targets::Task;
 use portenv::resolve::{
-    LargestSubset, Member, Outcome, ResolveError, SubsetTask, Verdict, find_largest_subset,
+    Conflict, LargestSubset, Member, Outcome, ResolveError, SubsetTask, Verdict,
+    find_largest_subset,
 };
 use proptest::prelude::*;
 
@@ -77,7 +78,7 @@ fn largest(
         groups: true,
         watch,
     };
-    let mut verify = |kept: &[usize]| {
+    let mut verify = |kept: &[usize], _: &[Conflict]| {
         let (numbers, outcome) = outcome_with(world, members, kept);
         Ok::<_, ResolveError>(match outcome {
             Outcome::Resolved(_) => Verdict::Holds,
