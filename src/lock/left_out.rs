@@ -99,21 +99,24 @@ impl Lock {
 
     /// Notes the nodes that waivers leave out.
     pub(super) fn set_left_out(&mut self, waivers: &[Waiver]) {
-        let mut nodes: BTreeMap<&str, (&str, Vec<(&Origin, &str)>)> = BTreeMap::new();
+        let mut reasons: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut lines: BTreeMap<&str, Vec<(&Origin, &str)>> = BTreeMap::new();
         for waiver in waivers {
             if let (WaiverReason::LeftOut, Asker::Line(origin)) = (waiver.reason, &waiver.asker) {
                 let reason = waiver.note.as_deref().unwrap_or("");
-                let (_, lines) = nodes
-                    .entry(origin.name.as_deref().unwrap_or(""))
-                    .or_insert((reason, Vec::new()));
-                lines.push((origin, &waiver.requirement));
+                let node = origin.name.as_deref().unwrap_or("");
+                reasons.insert(node, reason);
+                lines
+                    .entry(node)
+                    .or_default()
+                    .push((origin, &waiver.requirement));
             }
         }
-        self.left_out = nodes
+        self.left_out = lines
             .into_iter()
-            .map(|(node, (reason, lines))| LeftOutNode {
+            .map(|(node, lines)| LeftOutNode {
                 node: node.to_owned(),
-                reason: reason.to_owned(),
+                reason: reasons[node].to_owned(),
                 lines: lines_digest(lines.into_iter()),
             })
             .collect();

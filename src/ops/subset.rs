@@ -3,9 +3,10 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::context::Context;
 use super::error::OpError;
@@ -14,11 +15,12 @@ use super::joint::{Joint, JointAnswer};
 use super::lock::{
     fixed_lines, open_index, preferences, protected, protection_lines, resolve_lines,
 };
-use crate::index::{Index, RemoteIndex};
+use crate::index::page::ColdFile;
+use crate::index::{Direct, Index, IndexError, MetadataError, Page, RemoteIndex, Scout, Want};
 use crate::lock::left_out::leave_out;
 use crate::lock::{LeftOutNode, Lock};
 use crate::nodes::{parse_node, stage};
-use crate::package::Target;
+use crate::package::{Metadata, Name, Target, Version};
 use crate::requirements::set::gather_with;
 use crate::requirements::{Line, OriginKind};
 use crate::resolve::targets::Task;
@@ -152,6 +154,57 @@ impl Ground<'_> {
     }
 }
 
+/// An index where what only a build could tell is taken for nothing at all. What conflicts
+/// even so does whatever the build says.
+struct Unbuilt<'a> {
+    index: &'a RemoteIndex,
+    /// The one that may build: what has an address must be read to be known at all.
+    building: &'a RemoteIndex,
+}
+
+impl Index for Unbuilt<'_> {
+    fn begin(&self, names: &[Name], scout: Arc<dyn Scout>) {
+        self.index.begin(names, scout);
+    }
+
+    fn page(&self, name: &Name) -> Result<Option<Arc<Page>>, IndexError> {
+        self.index.page(name)
+    }
+
+    fn metadata(
+        &self,
+        name: &Name,
+        version: &Version,
+        file: &ColdFile,
+    ) -> Result<Arc<Metadata>, MetadataError> {
+        match self.index.metadata(name, version, file) {
+            Err(error) if error.needs_build() => Ok(Arc::new(Metadata {
+                name: name.to_string(),
+                version: version.to_string(),
+                unverified: true,
+                ..Metadata::default()
+            })),
+            found => found,
+        }
+    }
+
+    fn direct(
+        &self,
+        name: Option<&Name>,
+        place: &str,
+        base: &Utf8Path,
+    ) -> Result<Direct, MetadataError> {
+        match self.index.direct(name, place, base) {
+            Err(error) if error.needs_build() => self.building.direct(name, place, base),
+            found => found,
+        }
+    }
+
+    fn prefetch(&self, wants: Vec<Want>) {
+        self.index.prefetch(wants);
+    }
+}
+
 /// Gathers the lines of each node, by its name.
 fn members(lines: &[Line], settings: &Settings) -> Vec<Member> {
     let mut members: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
@@ -264,6 +317,11 @@ pub fn best_effort(
         joint.targets,
         BuildMode::Static,
     )?;
+    let unbuilt = Unbuilt {
+        index: &index,
+        building: joint.index,
+    };
+    let builds = joint.flags.may_build(settings, BuildMode::Allow);
     let mut preferences = joint.preferences.clone();
     preferences.set_waivers(joint.waivers.clone());
     let waives = settings.resolve.unsupplied.unwrap_or_default() == Unsupplied::Waive;
@@ -274,7 +332,7 @@ pub fn best_effort(
         lines,
         targets: joint.targets,
         preferences: &preferences,
-        index: &index,
+        index: if builds { &unbuilt } else { &index },
         waives_unsupplied: waives && !strict,
         groups: false,
         limit,

@@ -63,6 +63,17 @@ fn weigh(weights: &[u64], members: &[usize]) -> u64 {
     members.iter().map(|&at| weights[at]).sum()
 }
 
+/// Adds a clause, and drops those that are broken whenever it is. Reports whether it says
+/// anything new.
+pub fn add(clauses: &mut Vec<Clause>, clause: Clause) -> bool {
+    if clauses.iter().any(|known| known.covers(&clause)) {
+        return false;
+    }
+    clauses.retain(|known| !clause.covers(known));
+    clauses.push(clause);
+    true
+}
+
 /// What to leave out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cover {

@@ -21,6 +21,7 @@ pub mod cover;
 pub mod explain;
 pub mod families;
 pub mod holds;
+mod involved;
 mod keep;
 pub mod markers;
 pub mod merge;

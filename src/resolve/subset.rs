@@ -13,19 +13,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use pubgrub::{DerivationTree, External};
-
 use super::addresses::same_place;
 use super::alike::ParsedMarkers;
 use super::conflict::{Conflict, core_of, describe};
-use super::cover::{Clause, cover};
+use super::cover::{Clause, add, cover};
+use super::involved::{asks_as_much, involved};
 use super::preferences::Preferences;
 use super::scout::Walker;
-use super::solve::{Proof, Solved, solve};
+use super::solve::{Solved, solve};
 use super::targets::{Task, active_lines, distinct_lines};
-use super::world::{Pkg, World};
+use super::world::World;
 use crate::index::IndexError;
-use crate::package::{Name, Target};
+use crate::package::Target;
 use crate::requirements::Role;
 
 /// Steps after which a solve is given up.
@@ -74,6 +73,10 @@ pub enum Verdict {
     },
 }
 
+/// Resolves just the lines of members by number; it also hears which lines nothing can
+/// supply, a conflict each.
+pub type Verify<'a, E> = dyn FnMut(&[usize], &[Conflict]) -> Result<Verdict, E> + 'a;
+
 /// Why a member is left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
@@ -101,9 +104,8 @@ pub struct LargestSubset {
     pub tried: u64,
 }
 
-/// Finds the members of the greatest weight that can live together. `verify` resolves just
-/// the lines of members by number; it also hears which lines nothing can supply, a conflict
-/// each. Without an answer even for the lines of nobody there
+/// Finds the members of the greatest weight that can live together. `verify` has the
+/// last word on a set. Without an answer even for the lines of nobody there
 /// is none.
 ///
 /// # Errors
@@ -111,7 +113,7 @@ pub struct LargestSubset {
 /// Fails if the world could not be asked, the work was interrupted, or as `verify` does.
 pub fn find_largest_subset<E: From<IndexError>>(
     task: &SubsetTask<'_>,
-    verify: &mut dyn FnMut(&[usize], &[Conflict]) -> Result<Verdict, E>,
+    verify: &mut Verify<'_, E>,
 ) -> Result<Option<LargestSubset>, E> {
     let preferences: Vec<Preferences> = (task.task.targets.iter())
         .map(|target| task.task.preferences.on(target))
@@ -119,10 +121,10 @@ pub fn find_largest_subset<E: From<IndexError>>(
     let mut search = Search::new(task, &preferences);
     search.read_contradictions()?;
     let nobody = vec![false; task.members.len()];
-    let Some((out, bound)) = search.settle(nobody, true, verify)? else {
+    let Some((out, bound)) = search.settle(&nobody, true, verify)? else {
         return Ok(None);
     };
-    let kept = search.without(&out);
+    let kept = without(&out);
     let mut left_out = Vec::new();
     for member in (0..out.len()).filter(|&at| out[at]) {
         let conflicts = search.reasons(&out, member)?;
@@ -131,14 +133,16 @@ pub fn find_largest_subset<E: From<IndexError>>(
     let mut groups = Vec::new();
     let mut placed: Vec<bool> = out.iter().map(|out| !out).collect();
     while task.groups && placed.contains(&false) {
-        let Some((apart, _)) = search.settle(placed.clone(), false, verify)? else {
+        let Some((apart, _)) = search.settle(&placed, false, verify)? else {
             break;
         };
-        let group = search.without(&apart);
+        let group = without(&apart);
         if group.is_empty() {
             break;
         }
-        group.iter().for_each(|&at| placed[at] = true);
+        for &at in &group {
+            placed[at] = true;
+        }
         groups.push(group);
     }
     Ok(Some(LargestSubset {
@@ -225,10 +229,6 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn without(&self, out: &[bool]) -> Vec<usize> {
-        (0..out.len()).filter(|&at| !out[at]).collect()
-    }
-
     fn worth(&self, out: &[bool]) -> u64 {
         let kept = self.weights.iter().zip(out).filter(|(_, out)| !**out);
         kept.map(|(weight, _)| weight).sum()
@@ -238,13 +238,13 @@ impl<'a> Search<'a> {
     /// one round only a good one. Returns who is out and the bound.
     fn settle<E: From<IndexError>>(
         &mut self,
-        never: Vec<bool>,
+        never: &[bool],
         best: bool,
-        verify: &mut dyn FnMut(&[usize], &[Conflict]) -> Result<Verdict, E>,
+        verify: &mut Verify<'_, E>,
     ) -> Result<Option<(Vec<bool>, u64)>, E> {
         let mut held: Option<Vec<bool>> = None;
         loop {
-            let Some(bound) = self.bound(&never) else {
+            let Some(bound) = self.bound(never) else {
                 return Ok(None);
             };
             let worth = held.as_ref().map_or(0, |out| self.worth(out));
@@ -252,10 +252,10 @@ impl<'a> Search<'a> {
             let mut done = !best || !goes_on || worth >= bound;
             if held.is_none() || !done {
                 let known = self.learned;
-                let Some(start) = self.start(&never, best) else {
+                let Some(start) = self.start(never, best) else {
                     return Ok(None);
                 };
-                let Some(out) = self.descend(start, &never, bound, best)? else {
+                let Some(out) = self.descend(start, never, bound, best)? else {
                     return Ok(None);
                 };
                 if held.is_none() || self.worth(&out) > worth {
@@ -264,13 +264,13 @@ impl<'a> Search<'a> {
                 done |= self.learned == known;
             }
             if let (true, Some(out)) = (done, &held) {
-                match verify(&self.without(out), &self.unsupplied)? {
+                match verify(&without(out), &self.unsupplied)? {
                     Verdict::Holds => {
-                        let bound = self.bound(&never).unwrap_or(bound);
+                        let bound = self.bound(never).unwrap_or(bound);
                         return Ok(held.map(|out| (out, bound)));
                     }
                     Verdict::Fails { conflicts, certain } => {
-                        if !self.refuse(out.clone(), &conflicts, certain)? {
+                        if !self.refuse(out, &conflicts, certain) {
                             return Ok(None);
                         }
                         held = None;
@@ -282,32 +282,17 @@ impl<'a> Search<'a> {
 
     /// The most that a set without some members could be worth.
     fn bound(&self, never: &[bool]) -> Option<u64> {
-        let clauses: Vec<Clause> = self.still_open(&self.certain, never);
+        let clauses: Vec<Clause> = still_open(&self.certain, never);
         let cover = cover(&self.weights, &clauses, BRANCHES)?;
         Some(self.worth(never) - cover.bound)
     }
 
     /// Whom to leave out by all that is known.
     fn start(&self, never: &[bool], best: bool) -> Option<Vec<bool>> {
-        let mut clauses = self.still_open(&self.certain, never);
-        clauses.extend(self.still_open(&self.found, never));
+        let mut clauses = still_open(&self.certain, never);
+        clauses.extend(still_open(&self.found, never));
         let cover = cover(&self.weights, &clauses, if best { BRANCHES } else { 1 })?;
         Some(cover.out.iter().zip(never).map(|(a, b)| *a || *b).collect())
-    }
-
-    /// The clauses without the members that are out in any case.
-    fn still_open(&self, clauses: &[Clause], never: &[bool]) -> Vec<Clause> {
-        let left = |part: &Vec<usize>| -> Vec<usize> {
-            part.iter().copied().filter(|&at| !never[at]).collect()
-        };
-        let open = clauses.iter().filter(|clause| clause.is_open(never));
-        open.map(|clause| {
-            Clause::new(
-                clause.parts.iter().map(left).collect(),
-                left(&clause.unless),
-            )
-        })
-        .collect()
     }
 
     /// Leaves members out until there is an answer, then takes back whom it can. Nothing
@@ -327,7 +312,9 @@ impl<'a> Search<'a> {
                     if part.is_empty() {
                         return Ok(None);
                     }
-                    part.iter().for_each(|&at| out[at] = true);
+                    for at in part {
+                        out[at] = true;
+                    }
                 }
                 Try::GaveUp => {
                     // From nothing on it takes many small tries instead of one large one.
@@ -355,12 +342,7 @@ impl<'a> Search<'a> {
 
     /// Takes over conflicts that only came to light when just the lines of a set were
     /// resolved. Reports whether there is anybody left to leave out.
-    fn refuse(
-        &mut self,
-        out: Vec<bool>,
-        conflicts: &[Conflict],
-        certain: bool,
-    ) -> Result<bool, IndexError> {
+    fn refuse(&mut self, out: &[bool], conflicts: &[Conflict], certain: bool) -> bool {
         let mut learned = false;
         for conflict in conflicts {
             let members = conflict
@@ -369,9 +351,9 @@ impl<'a> Search<'a> {
                 .filter_map(|&at| self.owner[at as usize]);
             let clause = Clause::new(members.map(|at| vec![at]).collect(), Vec::new());
             if clause.parts.is_empty() {
-                return Ok(false);
+                return false;
             }
-            learned |= clause.is_open(&out);
+            learned |= clause.is_open(out);
             let list = if certain {
                 &mut self.certain
             } else {
@@ -381,22 +363,42 @@ impl<'a> Search<'a> {
         }
         if !learned {
             // What it is about cannot be told, but it is about this set.
-            let all = self.without(&out).into_iter().map(|at| vec![at]).collect();
+            let all = without(out).into_iter().map(|at| vec![at]).collect();
             let clause = Clause::new(
                 all,
-                self.without(&out.iter().map(|out| !out).collect::<Vec<_>>()),
+                without(&out.iter().map(|out| !out).collect::<Vec<_>>()),
             );
             if clause.parts.is_empty() {
-                return Ok(false);
+                return false;
             }
             self.found.push(clause);
         }
-        Ok(true)
+        true
     }
 }
 
+/// The members that are not out.
+fn without(out: &[bool]) -> Vec<usize> {
+    (0..out.len()).filter(|&at| !out[at]).collect()
+}
+
+/// The clauses without the members that are out in any case.
+fn still_open(clauses: &[Clause], never: &[bool]) -> Vec<Clause> {
+    let left = |part: &Vec<usize>| -> Vec<usize> {
+        part.iter().copied().filter(|&at| !never[at]).collect()
+    };
+    let open = clauses.iter().filter(|clause| clause.is_open(never));
+    open.map(|clause| {
+        Clause::new(
+            clause.parts.iter().map(left).collect(),
+            left(&clause.unless),
+        )
+    })
+    .collect()
+}
+
 /// Where lines meet a world.
-impl<'a> Search<'a> {
+impl Search<'_> {
     /// Tries the members that are not out, with the lines of nobody.
     fn attempt(&mut self, out: &[bool]) -> Result<Try, IndexError> {
         self.tried += 1;
@@ -608,83 +610,4 @@ impl<'a> Search<'a> {
         }
         Ok(Vec::new())
     }
-}
-
-/// Reports whether a line asks for what another one does, or for more.
-fn asks_as_much(world: &World<'_>, line: u32, than: u32) -> bool {
-    let (one, two) = (&world.lines[line as usize], &world.lines[than as usize]);
-    let (wanted, other) = (&one.requirement, &two.requirement);
-    if wanted.name != other.name {
-        return false;
-    }
-    if line == than || distinct_lines(world, &[line, than]).len() == 1 {
-        return true;
-    }
-    let is_plain = |at: u32| {
-        let line = &world.lines[at as usize];
-        line.requirement.url.is_none()
-            && world.scoped_override(line).is_none()
-            && world.waived(at).is_none()
-    };
-    is_plain(line)
-        && is_plain(than)
-        && world.number_of(one) == world.number_of(two)
-        && other
-            .extras
-            .iter()
-            .all(|extra| wanted.extras.contains(extra))
-        && world.line_range(line).subset_of(&world.line_range(than))
-}
-
-/// What a proof speaks of.
-#[derive(Default)]
-struct Involved {
-    names: BTreeSet<Name>,
-    policies: BTreeSet<u32>,
-}
-
-fn involved(world: &World<'_>, proof: &Proof) -> Involved {
-    let mut found = Involved::default();
-    let mut seen = BTreeSet::new();
-    let mut open = vec![proof];
-    while let Some(tree) = open.pop() {
-        let external = match tree {
-            DerivationTree::External(external) => external,
-            DerivationTree::Derived(derived) => {
-                if derived.shared_id.is_none_or(|id| seen.insert(id)) {
-                    open.extend([&*derived.cause1, &*derived.cause2]);
-                }
-                continue;
-            }
-        };
-        let packages = match external {
-            External::NotRoot(package, _)
-            | External::NoVersions(package, _)
-            | External::Custom(package, _, _) => [package, package],
-            External::FromDependencyOf(from, _, to, _) => [from, to],
-        };
-        for package in packages {
-            match *package {
-                Pkg::Name(name) | Pkg::Extra(name, _) => {
-                    found.names.insert(world.name(name));
-                }
-                Pkg::Policy(at) => {
-                    found.policies.insert(at);
-                }
-                Pkg::Root | Pkg::Line(_) | Pkg::Family(_) => {}
-            }
-        }
-    }
-    found
-}
-
-/// Adds a clause, and drops those that are broken whenever it is. Reports whether it says
-/// anything new.
-fn add(clauses: &mut Vec<Clause>, clause: Clause) -> bool {
-    if clauses.iter().any(|known| known.covers(&clause)) {
-        return false;
-    }
-    clauses.retain(|known| !clause.covers(known));
-    clauses.push(clause);
-    true
 }

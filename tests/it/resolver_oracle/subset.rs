@@ -15,6 +15,10 @@ use super::wide::wide;
 use super::{Small, small};
 use crate::worlds::{World, cases};
 
+fn number(at: usize) -> u32 {
+    u32::try_from(at).unwrap()
+}
+
 /// Gives every two lines of nodes one node, and these nodes weights.
 fn regroup(world: &mut World, weights: &[u64]) -> Vec<Member> {
     let mut members: BTreeMap<String, Member> = BTreeMap::new();
@@ -38,7 +42,7 @@ fn lines_with(world: &World, members: &[Member], kept: &[usize]) -> Vec<usize> {
     let owned = |at: usize| {
         members
             .iter()
-            .position(|one| one.lines.contains(&(at as u32)))
+            .position(|one| one.lines.contains(&number(at)))
     };
     let all = 0..world.lines.len();
     all.filter(|&at| owned(at).is_none_or(|member| kept.contains(&member)))
@@ -84,7 +88,7 @@ fn largest(
             Outcome::Resolved(_) => Verdict::Holds,
             Outcome::Conflicts(mut conflicts) => {
                 for line in conflicts.iter_mut().flat_map(|one| &mut one.lines) {
-                    *line = numbers[*line as usize] as u32;
+                    *line = number(numbers[*line as usize]);
                 }
                 Verdict::Fails {
                     conflicts,
@@ -170,7 +174,7 @@ proptest! {
             for conflict in &left.conflicts {
                 let core: Vec<usize> = conflict.lines.iter().map(|&at| at as usize).collect();
                 prop_assert!(!small.is_satisfiable(&core), "{core:?} holds");
-                prop_assert!(core.iter().any(|&at| members[left.member].lines.contains(&(at as u32))));
+                prop_assert!(core.iter().any(|&at| members[left.member].lines.contains(&number(at))));
             }
         }
 
