@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::place::{Place, assert_fields, assert_tree, strings, strings_of, tree};
-use crate::support::Wheel;
+use crate::support::{Sdist, Wheel};
 
 /// Three nodes want a new `delta`, one an old one, one a `beta` that the core forbids, and one
 /// nothing that is contested.
@@ -220,4 +220,21 @@ fn a_line_that_nothing_supplies_is_waived_as_ever_and_its_node_stays() {
     // A check waives nothing.
     let document = place.json(1, &["check", "--subset"]);
     assert!(names(&document["subset"]["left_out"]).contains(&"some-node".to_owned()));
+}
+
+#[test]
+fn what_only_a_build_could_tell_keeps_no_node_out_and_is_built_for_the_answer() {
+    let place = Place::new();
+    let dynamic = Sdist::new("dyn", "1.0")
+        .dynamic("Requires-Dist")
+        .buildable();
+    place.server.add(dynamic.build());
+    place.node("builder", "dyn\ndelta>=2\n");
+    place.node("new-one", "delta>=2\n");
+    place.node("old-one", "delta<2\n");
+    let document = place.json(0, &["lock", "--best-effort"]);
+    assert_eq!(names(&document["left_out"]), ["old-one"]);
+    assert_eq!(document["waivers"], json!([]));
+    assert!(strings(&document["packages"], "name").contains(&"dyn".to_owned()));
+    assert!(place.home().join("built-dyn").exists(), "nothing was built");
 }
