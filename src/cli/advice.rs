@@ -5,8 +5,8 @@ use super::failure::{Failure, Mend};
 use super::line::Line;
 
 /// Commands that take the flags of the resolver.
-const RESOLVING: [&str; 7] = [
-    "resolve", "lock", "preview", "check", "add", "remove", "update",
+const RESOLVING: [&str; 10] = [
+    "resolve", "lock", "preview", "check", "add", "remove", "update", "enable", "disable", "why",
 ];
 
 /// Returns what to run after a failure; never nothing.

@@ -10,7 +10,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
 use super::args::{CacheCommand, Cli, Command, KindArg, PartArg, SnapshotCommand, SwitchArgs};
-use super::failure::{ErrorCode, Exit, Failure};
+use super::failure::{ErrorCode, Exit, Failure, LISTS_COMMANDS};
 use super::line::Line;
 use super::screen::{ColorChoice, Format, Screen};
 use super::{settings, view};
@@ -64,6 +64,12 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         let failure = match &context {
             Ok(context) => relative(failure, context),
             Err(_) => failure,
+        };
+        let lost = cli.command.is_none() && failure.code == ErrorCode::NoInstallation;
+        let failure = if lost {
+            failure.hint("portenv demo shows what portenv does, in a throw-away installation")
+        } else {
+            failure
         };
         view::show_failure(&screen, name, &failure);
         failure.exit()
@@ -141,12 +147,25 @@ fn refuse(args: &[OsString], error: &clap::Error) -> ExitCode {
     }
     let failure = match error.kind() {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            Failure::new(ErrorCode::Usage, "the name of a subcommand is missing")
+            let names = |command: &clap::Command| {
+                let all: Vec<&str> = command
+                    .get_subcommands()
+                    .map(clap::Command::get_name)
+                    .collect();
+                all.join(", ")
+            };
+            let cli = Cli::command();
+            let command = name.and_then(|name| cli.find_subcommand(name));
+            let text = command.map_or(String::new(), |command| format!(": {}", names(command)));
+            Failure::new(
+                ErrorCode::Usage,
+                format!("the name of a subcommand is missing{text}"),
+            )
         }
         _ => usage_failure(&text),
     };
     let help = name.map_or_else(
-        || "portenv --help lists commands and flags".to_owned(),
+        || LISTS_COMMANDS.to_owned(),
         |name| format!("portenv {name} --help lists its arguments and flags"),
     );
     view::show_failure(

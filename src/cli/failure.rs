@@ -141,6 +141,9 @@ impl Failure {
     }
 }
 
+/// For bad usage of the program; a command's own help is named instead where one was typed.
+pub const LISTS_COMMANDS: &str = "portenv --help lists commands and flags";
+
 const GIT: &str = "git must be on PATH, and a git URL may end with @ and a branch, tag or commit";
 
 /// An error with its causes: `cannot read `x`: permission denied`.
@@ -197,7 +200,7 @@ impl From<OpError> for Failure {
                     })
             }
             OpError::Usage(_) => {
-                Self::new(ErrorCode::Usage, message).hint("portenv --help lists commands and flags")
+                Self::new(ErrorCode::Usage, message).hint(LISTS_COMMANDS)
             }
             OpError::Policy(_) => Self::new(ErrorCode::InvalidPolicy, message)
                 .hint("the README lists the keys of portenv.toml"),
@@ -207,9 +210,14 @@ impl From<OpError> for Failure {
                         "portenv init records the first snapshot",
                         Next::new("portenv init", true, "records the first snapshot"),
                     )
+                } else if message.contains("there is no node") {
+                    (
+                        "a node goes by its name or its directory; portenv tree shows those that are loaded",
+                        Next::new("portenv tree", false, "shows the nodes and what they need"),
+                    )
                 } else if message.contains("snapshot") {
                     (
-                        "portenv init records the first snapshot, portenv snapshot list shows all",
+                        "a snapshot goes by how its id begins, its label, @ for the newest, or @~1 for the one before",
                         Next::new("portenv snapshot list", false, "shows all snapshots"),
                     )
                 } else if message.contains("no lock") {

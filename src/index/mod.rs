@@ -7,6 +7,7 @@
 //! Never: prefers a version, or runs foreign code itself (that is a [`Builder`]'s).
 
 pub mod archive;
+mod building;
 pub mod cache;
 mod checkout;
 pub mod client;
@@ -24,6 +25,7 @@ pub mod remote;
 pub mod retention;
 pub mod simple;
 pub mod source;
+mod thrift;
 
 pub use config::{IndexConfig, IndexLocation, Patience};
 pub use memory::MemoryIndex;

@@ -14,15 +14,12 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::cache::Cache;
 use super::config::IndexConfig;
-use super::direct::DIRECTORY;
 use super::fetcher;
 use super::folder;
 use super::page::{ColdFile, Page};
-use super::project::{Members, Stated};
 use super::simple::ListedFile;
-use super::source::{
-    BuildFailure, Builder, Direct, Download, Index, IndexError, MetadataError, Scout, Want,
-};
+use super::source::{Builder, Direct, Download, Index, IndexError, MetadataError, Scout, Want};
+use super::thrift::Thrift;
 use crate::host::digest;
 use crate::package::{DistFile, Metadata, Name, Version, redact};
 use crate::progress::{Cancel, Progress};
@@ -322,11 +319,12 @@ impl Shared {
 
 /// Indexes over the network, with cache and fetcher.
 pub struct RemoteIndex {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     sender: OnceLock<UnboundedSender<Want>>,
-    builder: Option<Arc<dyn Builder>>,
+    pub(super) builder: Option<Arc<dyn Builder>>,
     cancel: Cancel,
-    progress: Arc<dyn Progress>,
+    pub(super) progress: Arc<dyn Progress>,
+    pub(super) thrift: Thrift,
     references: Mutex<References>,
     /// Guesses that wait for the network to be needed.
     held: Mutex<Vec<Want>>,
@@ -364,6 +362,7 @@ impl RemoteIndex {
             builder: None,
             cancel,
             progress,
+            thrift: Thrift::default(),
             references: Mutex::default(),
             held: Mutex::default(),
         }
@@ -438,57 +437,6 @@ impl RemoteIndex {
         }
     }
 
-    fn build(
-        &self,
-        key: &str,
-        what: &str,
-        path: &Utf8Path,
-        subdirectory: Option<&str>,
-    ) -> Result<Metadata, MetadataError> {
-        let builder = self.builder.as_ref();
-        let builder = builder.ok_or_else(|| MetadataError::Unusable(ONLY_A_BUILD.to_owned()))?;
-        let kept = self.shared.second_hand(key);
-        if let Some(metadata) = self.shared.cache.metadata(&kept) {
-            return Ok(metadata);
-        }
-        // Its fingerprint does not tell all that may mend a directory, and it is at hand.
-        let is_kept = !key.starts_with(DIRECTORY);
-        if is_kept && let Some(refusal) = self.shared.kept_refusal(key) {
-            return Err(refusal);
-        }
-        self.shared.stats.builds.fetch_add(1, Ordering::Relaxed);
-        self.progress.at(0, &format!("building {what}"));
-        let metadata = builder.metadata(path, subdirectory).map_err(|failure| {
-            if is_kept && let BuildFailure::Project(reason) = &failure {
-                self.shared.keep_refusal(key, reason);
-            }
-            MetadataError::Unusable(failure.to_string())
-        })?;
-        self.shared.cache.keep_metadata(&kept, &metadata);
-        Ok(metadata)
-    }
-
-    /// Returns the metadata of a project by what its files state, else by a build,
-    /// else by older evidence. `source` is what a build would read.
-    pub(super) fn project(
-        &self,
-        key: &str,
-        members: &Members,
-        source: &Utf8Path,
-        subdirectory: Option<&str>,
-    ) -> Result<Metadata, MetadataError> {
-        match members.stated(None).map_err(MetadataError::Unusable)? {
-            Stated::Whole(metadata) => Ok(*metadata),
-            Stated::NeedsBuild(older) if self.builder.is_none() => older
-                .map(|metadata| *metadata)
-                .ok_or_else(|| MetadataError::Unusable(ONLY_A_BUILD.to_owned())),
-            Stated::NeedsBuild(_) => {
-                let what = source.file_name().unwrap_or("a project");
-                self.build(key, what, source, subdirectory)
-            }
-        }
-    }
-
     /// Keeps metadata for when the solver asks for it by its file's key.
     pub(super) fn keep(&self, key: String, metadata: Metadata) {
         self.shared
@@ -544,6 +492,10 @@ impl Index for RemoteIndex {
                 self.shared.put_page(name.clone(), found.clone());
                 return found;
             }
+            if !self.thrift.may_ask() {
+                self.shared.state().pages.remove(name);
+                return Err(Self::not_worth(name.as_str()));
+            }
             self.send(want);
         }
         self.wait(name.as_str(), |state| state.pages.get(name)?.clone())?
@@ -579,6 +531,10 @@ impl Index for RemoteIndex {
                     .put_metadata(key, MetadataSlot::Failed(error.clone().into()));
                 return Err(error.into());
             }
+            if !self.thrift.may_ask() {
+                self.shared.state().metadata.remove(&key);
+                return Err(Self::not_worth(name.as_str()).into());
+            }
             self.send(want);
         }
         match self.wait(name.as_str(), |state| state.metadata.get(&key)?.clone())? {
@@ -604,6 +560,9 @@ impl Index for RemoteIndex {
                             crate::package::artifact::printable(&found)
                         )))
                     });
+                if matches!(built, Err(MetadataError::Index(_))) {
+                    return built;
+                }
                 let slot = match &built {
                     Ok(metadata) => MetadataSlot::Here(Arc::clone(metadata)),
                     Err(error) => MetadataSlot::Failed(error.clone()),
@@ -671,8 +630,12 @@ impl Index for RemoteIndex {
         }
     }
 
+    fn explain(&self, begins: bool) {
+        self.thrift.set(begins);
+    }
+
     fn prefetch(&self, wants: Vec<Want>) {
-        if self.shared.config.offline {
+        if self.shared.config.offline || self.thrift.is_on() {
             return;
         }
         let missing = wants.into_iter().filter(|want| match want {

@@ -238,6 +238,10 @@ pub trait Index: Sync {
         })
     }
 
+    /// Tells that what is asked from here on serves only to explain a failure, or no more:
+    /// where it would cost much, it fails as if off line.
+    fn explain(&self, _begins: bool) {}
+
     /// Asks for several things at once, without waiting.
     fn prefetch(&self, _wants: Vec<Want>) {}
 }

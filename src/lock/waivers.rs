@@ -6,6 +6,7 @@ use super::emit::{inline, pair};
 use super::model::Lock;
 use super::write::{kind, without_user_info};
 use crate::package::{Name, Range, Requirement, Version};
+use crate::requirements::waiver::may_waive;
 use crate::requirements::{Asker, Line, Origin, OriginKind, Waiver, WaiverReason};
 use crate::resolve::Resolution;
 
@@ -96,7 +97,8 @@ impl Lock {
     ) -> Vec<Waiver> {
         let holds = |waiver: &&Waiver| {
             let asks = match &waiver.asker {
-                Asker::Line(_) => lines.iter().any(|line| waiver.is_of(line)),
+                // The file may have been edited: what may not be waived never is.
+                Asker::Line(_) => (lines.iter()).any(|line| may_waive(line) && waiver.is_of(line)),
                 Asker::Package { name, version } => installed(name).as_ref() == Some(version),
             };
             // What nobody has for the target does not depend on what is installed.

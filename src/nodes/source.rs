@@ -88,6 +88,12 @@ fn is_scp(text: &str) -> bool {
 }
 
 impl NodeSource {
+    /// Reports whether git has to ask another machine for it. An archive is not meant: the
+    /// index answers for it, from its cache if it can.
+    pub fn is_remote_repository(&self) -> bool {
+        matches!(self, Self::Git { url, .. } if !url.starts_with("file:"))
+    }
+
     /// Returns the source as people may see it.
     pub fn shown(&self) -> String {
         match self {

@@ -512,6 +512,29 @@ fn installed_edges(
     }
 }
 
+/// A node that is not here, and which are.
+pub fn no_node(word: &str, nodes: &[Node]) -> OpError {
+    const MOST: usize = 8;
+    let bare = word.trim_end_matches(['/', '\\']);
+    let names: BTreeSet<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
+    let meant = near(bare, names.iter().copied());
+    let rest = if !meant.is_empty() {
+        format!("did you mean `{}`?", meant.join("` or `"))
+    } else if names.is_empty() {
+        "it has none".to_owned()
+    } else {
+        let few: Vec<&str> = names.iter().copied().take(MOST).collect();
+        let more = match names.len().saturating_sub(MOST) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!("it has {}{more}", few.join(", "))
+    };
+    OpError::NotFound(format!(
+        "there is no node `{word}` in this installation; {rest}"
+    ))
+}
+
 /// Finds names that a word may have been meant for.
 pub fn near<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Vec<String> {
     let names: Vec<&str> = names.collect();

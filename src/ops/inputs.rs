@@ -130,6 +130,7 @@ impl ResolveFlags {
             })?,
             exclude,
             families: families(settings)?,
+            trial: false,
         })
     }
 

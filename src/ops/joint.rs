@@ -11,12 +11,15 @@ use super::ways_out::{Search, find_ways_out};
 use crate::environment::Installed;
 use crate::environment::installed::SEEDS;
 use crate::gate::find_violations;
-use crate::index::RemoteIndex;
+use crate::index::{Index, RemoteIndex};
 use crate::lock::Lock;
-use crate::package::{Name, Target, Version};
+use crate::package::{FileKind, Marker, Name, Target, Version};
 use crate::requirements::waiver::may_waive;
 use crate::requirements::{Asker, Line, OriginKind, RequirementSet, Waiver, WaiverReason};
-use crate::resolve::{Conflict, Outcome, Preferences, Warning};
+use crate::resolve::targets::Task;
+use crate::resolve::{
+    Conflict, Options, Outcome, Package, Preferences, RequiredBy, Resolution, Warning, resolve,
+};
 use crate::workspace::Settings;
 use crate::workspace::settings::{Prerelease, Unsupplied};
 
@@ -55,6 +58,9 @@ pub struct Joint<'a> {
     pub waivers: Vec<Waiver>,
     /// What was waived and is to be met if that can be: it is waived again where not.
     pub reserve: Vec<Waiver>,
+    /// What is merely absent and is to come, where nothing is in its way and nothing has to
+    /// be built for it.
+    pub due: Vec<Waiver>,
     /// What is installed.
     pub installed: &'a Installed,
     /// No lock says yet what is waived, and what is asked for is not merely absent.
@@ -105,13 +111,32 @@ pub fn known_waivers(
                 .collect()
         }
     };
-    for waiver in &mut waivers {
-        // The same environment under a newer patch of its Python.
-        if let ([target], true) = (targets, own.is_none_or(|lock| lock.targets.len() == 1)) {
-            waiver.target = target.to_string();
-        }
-    }
+    // What holds for one platform says nothing of another.
+    waivers.retain_mut(|waiver| {
+        let mut same = targets
+            .iter()
+            .filter(|target| is_same(&waiver.target, target));
+        let exact = targets
+            .iter()
+            .find(|target| waiver.target == target.to_string());
+        let Some(target) = exact.or_else(|| same.next()) else {
+            return false;
+        };
+        waiver.target = target.to_string();
+        true
+    });
     Ok(waivers)
+}
+
+/// Reports whether a target is the one of this name, perhaps with a newer patch of its
+/// Python.
+fn is_same(text: &str, target: &Target) -> bool {
+    let minor = |text: &str| {
+        let (triple, python) = text.split_once('@')?;
+        let parts: Vec<&str> = python.splitn(3, '.').take(2).collect();
+        Some((triple.to_owned(), parts.join(".")))
+    };
+    minor(text) == minor(&target.to_string())
 }
 
 /// Finds what an installation violates as it is.
@@ -145,7 +170,12 @@ fn is_core(asker: &Asker) -> bool {
 /// Reports whether an installation was made by others: no lock says yet what is waived, and
 /// most of what ComfyUI asks for is installed.
 pub fn is_lived_in(lines: &[Line], installed: &Installed, lock: Option<&Lock>) -> bool {
-    lock.is_none_or(|lock| lock.input_digest.is_none()) && has_core(lines, installed)
+    !is_locked(lock) && has_core(lines, installed)
+}
+
+/// Reports whether there is a lock of this program, which says what is waived.
+pub fn is_locked(lock: Option<&Lock>) -> bool {
+    lock.is_some_and(|lock| lock.input_digest.is_some())
 }
 
 fn has_core(lines: &[Line], installed: &Installed) -> bool {
@@ -185,6 +215,8 @@ impl Joint<'_> {
     pub fn strictly(mut self, strict: bool, tolerance: Tolerance) -> Self {
         if strict {
             self.waivers.clear();
+            self.reserve.clear();
+            self.due.clear();
             self.tolerance = tolerance;
         }
         self
@@ -233,7 +265,7 @@ impl Joint<'_> {
         let Some(reason) = self.tolerates(conflict) else {
             return;
         };
-        let left_out = self.left_out(lines, conflict, reason);
+        let left_out = self.left_out(lines, conflict, reason, &answer.waivers);
         if left_out.is_empty() {
             return;
         }
@@ -255,17 +287,39 @@ impl Joint<'_> {
 
     fn solve_on(&self, lines: &[Line], mut answer: JointAnswer) -> Result<JointAnswer, OpError> {
         let mut reserve = self.reserve.clone();
+        let mut due = self.due.clone();
+        let mut came: Vec<Waiver> = Vec::new();
         loop {
             let mut preferences = self.preferences.clone();
             preferences.set_waivers(answer.waivers.clone());
             let found = match self.resolve(lines, &preferences)? {
                 Outcome::Conflicts(found) => found,
-                resolved @ Outcome::Resolved(_) => {
-                    answer.outcome = resolved;
+                Outcome::Resolved(resolution) => {
+                    // Each once: what had to be waived again stays so.
+                    let ends = |waiver: &Waiver| comes(waiver, &resolution);
+                    let (ended, stays): (Vec<_>, Vec<_>) = (answer.waivers.into_iter())
+                        .partition(|waiver| !came.contains(waiver) && ends(waiver));
+                    answer.waivers = stays;
+                    if !ended.is_empty() {
+                        came.extend(ended);
+                        continue;
+                    }
+                    let built = led_to_builds(&mut due, &resolution, self.installed);
+                    if !built.is_empty() {
+                        answer.waivers.extend(built);
+                        continue;
+                    }
+                    answer.outcome = Outcome::Resolved(resolution);
                     return Ok(answer);
                 }
             };
-            let again = taken_back(&mut reserve, lines, &found);
+            let mut again = taken_back(&mut due, lines, &found);
+            if again.is_empty() {
+                again = taken_back(&mut reserve, lines, &found);
+            }
+            if again.is_empty() {
+                again = std::mem::take(&mut reserve);
+            }
             if !again.is_empty() {
                 answer.waivers.extend(again);
                 continue;
@@ -311,30 +365,38 @@ impl Joint<'_> {
     ) -> Result<(), OpError> {
         let mut preferences = self.preferences.clone();
         preferences.set_waivers(waivers.to_vec());
-        let allowing = ResolveFlags {
-            prerelease: Some(Prerelease::Allow),
-            ..self.flags.clone()
+        let now = self.context.clock.now();
+        let settings = &self.site.installation.settings;
+        let options = Options {
+            trial: true,
+            ..self.flags.options(settings, &[], now)?
+        };
+        let allowing = Options {
+            prerelease: Prerelease::Allow,
+            ..options.clone()
         };
         let search = Search {
             lines,
             resolve: &|lines, prereleases| {
-                let flags = if prereleases { &allowing } else { self.flags };
-                let settings = &self.site.installation.settings;
-                let (context, targets) = (self.context, self.targets);
-                resolve_lines(
-                    context,
+                Ok(resolve(&Task {
                     lines,
-                    targets,
-                    flags,
-                    settings,
-                    &preferences,
-                    self.index,
-                )
+                    targets: self.targets,
+                    options: if prereleases { &allowing } else { &options },
+                    preferences: &preferences,
+                    index: self.index,
+                    cancel: &self.context.cancel,
+                })?)
             },
             installed: self.installed,
             settled: true,
         };
-        find_ways_out(&search, conflicts)
+        let progress = &self.context.progress;
+        progress.begin("looking for ways out", None);
+        self.index.explain(true);
+        let found = find_ways_out(&search, conflicts);
+        self.index.explain(false);
+        progress.end();
+        found
     }
 
     /// Says why a conflict does not stand in the way, if it does not.
@@ -354,22 +416,71 @@ impl Joint<'_> {
         old.then_some(WaiverReason::Conflict)
     }
 
-    /// The lines that are left out for a conflict: nodes' lines, never ComfyUI's.
-    fn left_out(&self, lines: &[Line], conflict: &Conflict, reason: WaiverReason) -> Vec<Waiver> {
-        let bad = conflict.lines.iter().filter_map(|&at| {
+    /// What is waived for a conflict: nodes' lines, never ComfyUI's, are left out; where
+    /// all are met as things are, it is what a package asks for that is not.
+    fn left_out(
+        &self,
+        lines: &[Line],
+        conflict: &Conflict,
+        reason: WaiverReason,
+        known: &[Waiver],
+    ) -> Vec<Waiver> {
+        let asking = conflict.lines.iter().filter_map(|&at| {
             let line = lines.get(usize::try_from(at).ok()?)?;
-            let asks = may_waive(line) && !self.is_new(line);
-            asks.then(|| Waiver {
-                asker: Asker::Line(line.origin.clone()),
-                requirement: line.text.clone(),
-                name: line.requirement.name.clone(),
-                reason,
-                installed: self.version(&line.requirement.name),
-                target: conflict.target.clone(),
-                note: None,
-            })
+            (may_waive(line) && !self.is_new(line)).then_some(line)
         });
-        bad.collect()
+        let (met, unmet): (Vec<&Line>, Vec<&Line>) =
+            asking.partition(|line| self.is_met(line, &conflict.target));
+        if unmet.is_empty() && !met.is_empty() && reason == WaiverReason::Conflict {
+            let unmet = self.unmet_by_packages(lines, conflict, known);
+            if !unmet.is_empty() {
+                return unmet;
+            }
+        }
+        // What works today goes on working, if leaving out the others will do.
+        let out = if unmet.is_empty() { met } else { unmet };
+        let waiver = |line: &Line| Waiver {
+            asker: Asker::Line(line.origin.clone()),
+            requirement: line.text.clone(),
+            name: line.requirement.name.clone(),
+            reason,
+            installed: self.version(&line.requirement.name),
+            target: conflict.target.clone(),
+            note: None,
+        };
+        out.into_iter().map(waiver).collect()
+    }
+
+    /// What packages on the ways of a conflict ask for and do not have.
+    fn unmet_by_packages(
+        &self,
+        lines: &[Line],
+        conflict: &Conflict,
+        known: &[Waiver],
+    ) -> Vec<Waiver> {
+        let exclude = excluded(&self.site.installation.settings);
+        let asks = |name: &Name| {
+            let mut steps = conflict.requirements.iter().flat_map(|line| &line.via);
+            steps.any(|step| step.package == *name)
+        };
+        find_violations(lines, self.installed, &self.site.target, &exclude)
+            .into_iter()
+            .filter(|waiver| matches!(&waiver.asker, Asker::Package { name, .. } if asks(name)))
+            .map(|waiver| Waiver {
+                target: conflict.target.clone(),
+                ..waiver
+            })
+            .filter(|waiver| !known.contains(waiver))
+            .collect()
+    }
+
+    /// Reports whether what is installed is what a line asks for.
+    fn is_met(&self, line: &Line, target: &str) -> bool {
+        let wanted = &line.requirement;
+        is_same(target, &self.site.target)
+            && self.version(&wanted.name).is_some_and(|version| {
+                wanted.url.is_some() || wanted.specifiers.range().contains(&version)
+            })
     }
 
     fn version(&self, name: &Name) -> Option<Version> {
@@ -382,7 +493,81 @@ impl Joint<'_> {
     }
 }
 
-/// Takes out of the reserve what takes part in conflicts; all of it if nothing does.
+/// Reports whether an answer brings what a waiver lets be absent: then its line counts.
+fn comes(waiver: &Waiver, answer: &Resolution) -> bool {
+    let mut targets = answer.targets.iter();
+    let Some(target) = targets.find(|target| target.to_string() == waiver.target) else {
+        return false;
+    };
+    let counts = |marker: &Option<String>| {
+        let marker = marker.as_deref().map(Marker::parse);
+        marker.is_none_or(|marker| marker.is_ok_and(|one| one.holds(target.environment())))
+    };
+    let picked = |name: &Name, version: Option<&Version>| {
+        answer.packages.iter().any(|one| {
+            one.name == *name && version.is_none_or(|is| *is == one.version) && counts(&one.marker)
+        })
+    };
+    let asks = match &waiver.asker {
+        Asker::Line(_) => true,
+        Asker::Package { name, version } => picked(name, Some(version)),
+    };
+    let absent = waiver.reason == WaiverReason::Violated && waiver.installed.is_none();
+    absent && asks && picked(&waiver.name, None)
+}
+
+/// Takes out of what is due what leads to packages that would have to be built: a build
+/// that fails would be in the way of everything else.
+fn led_to_builds(due: &mut Vec<Waiver>, answer: &Resolution, installed: &Installed) -> Vec<Waiver> {
+    let is_new = |package: &Package| {
+        let there = installed.get(&package.name);
+        there.is_none_or(|there| there.version != package.version)
+    };
+    let is_built = |package: &&Package| {
+        let file = package.files.first();
+        is_new(package) && file.is_some_and(|file| file.kind == FileKind::Sdist)
+    };
+    let mut reached: BTreeSet<&Name> = BTreeSet::new();
+    let mut open: Vec<&Package> = answer.packages.iter().filter(is_built).collect();
+    let mut asks: Vec<(&Name, &RequiredBy)> = Vec::new();
+    while let Some(package) = open.pop() {
+        if !reached.insert(&package.name) {
+            continue;
+        }
+        for by in &package.required_by {
+            asks.push((&package.name, by));
+            if let RequiredBy::Package { package, .. } = by {
+                let asking = answer.packages.iter().filter(|one| one.name == *package);
+                // What is there stays there, whatever it asks for.
+                open.extend(asking.filter(|one| is_new(one)));
+            }
+        }
+    }
+    let leads = |waiver: &Waiver| {
+        asks.iter().any(|(name, by)| match (&waiver.asker, by) {
+            (
+                Asker::Line(origin),
+                RequiredBy::Line {
+                    origin: other,
+                    requirement,
+                },
+            ) => {
+                origin.file == other.file
+                    && origin.name == other.name
+                    && waiver.requirement == *requirement
+            }
+            (Asker::Package { name: asking, .. }, RequiredBy::Package { package, .. }) => {
+                asking == package && waiver.name == **name
+            }
+            _ => false,
+        })
+    };
+    let (led, rest): (Vec<Waiver>, Vec<Waiver>) = std::mem::take(due).into_iter().partition(leads);
+    *due = rest;
+    led
+}
+
+/// Takes out of the reserve what takes part in conflicts.
 fn taken_back(reserve: &mut Vec<Waiver>, lines: &[Line], found: &[Conflict]) -> Vec<Waiver> {
     let takes_part = |waiver: &Waiver| match &waiver.asker {
         Asker::Line(_) => found.iter().flat_map(|one| &one.lines).any(|&at| {
@@ -397,9 +582,6 @@ fn taken_back(reserve: &mut Vec<Waiver>, lines: &[Line], found: &[Conflict]) -> 
     };
     let (taken, left): (Vec<Waiver>, Vec<Waiver>) =
         std::mem::take(reserve).into_iter().partition(takes_part);
-    if taken.is_empty() {
-        return left;
-    }
     *reserve = left;
     taken
 }

@@ -8,7 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
-use super::joint::{Joint, Tolerance, is_lived_in, known_waivers};
+use super::joint::{Joint, Tolerance, is_lived_in, is_locked, known_waivers};
 use super::rebuild::refuse_lock;
 use super::subset::{NodeLeftOut, Subset, best_effort};
 use super::transaction::start;
@@ -249,7 +249,8 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
     let settings = &site.installation.settings;
     let mut lines = inputs.set.lines.clone();
     let is_elsewhere = |target: &Target| target.platform != site.target.platform;
-    if !inputs.targets.iter().all(is_elsewhere) {
+    let is_for_here = !inputs.targets.iter().all(is_elsewhere);
+    if is_for_here {
         lines.extend(protection_lines(
             &protected(settings, &installed, &request.allow_change),
             &installed,
@@ -270,11 +271,14 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
     let anew: Vec<Name> = (request.upgrade_packages.iter())
         .filter_map(|text| Name::parse(text))
         .collect();
-    let (reserve, waivers) = waivers.into_iter().partition(|waiver| {
+    let (reserve, waivers): (Vec<_>, Vec<_>) = waivers.into_iter().partition(|waiver| {
         let is_anew = request.upgrade || anew.contains(&waiver.name);
         // A node is left out as a whole or not at all.
         is_anew && waiver.reason != WaiverReason::LeftOut
     });
+    // The first lock brings what is merely absent; later ones keep to what it waived.
+    let is_due = |waiver: &Waiver| waiver.installed.is_none() && !is_locked(old_lock);
+    let (due, waivers) = waivers.into_iter().partition(is_due);
     let joint = Joint {
         context,
         site: &site,
@@ -286,6 +290,7 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
         new: BTreeSet::new(),
         waivers,
         reserve,
+        due,
         installed: &installed,
         lived_in: is_lived_in(&inputs.set.lines, &installed, old_lock),
     }
@@ -304,7 +309,9 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
         Outcome::Resolved(mut resolution) => {
             let mut lock = make_lock(&site, &mut resolution, &inputs.set, &[], &index)?;
             lock.set_waivers(&found.waivers, &resolution);
-            refuse_lock(&site, &installed, &lock, old_lock, &request.allow_change)?;
+            if is_for_here {
+                refuse_lock(&site, &installed, &lock, old_lock, &request.allow_change)?;
+            }
             written = lock.write(&path)?;
             left_out = match &subset {
                 Some(subset) => subset.left_out.clone(),

@@ -18,7 +18,7 @@ use super::packages::PackageGoal;
 use super::rebuild;
 use crate::environment::Installed;
 use crate::host::{digest, fs};
-use crate::index::RemoteIndex;
+use crate::index::{IndexError, RemoteIndex};
 use crate::lock::{ChangeKind, Lock};
 use crate::nodes::{Staged, parse_node, stage};
 use crate::package::{Name, Target};
@@ -120,6 +120,11 @@ pub fn preview_in(
                 .progress
                 .begin(&format!("reading {}", crate::package::redact(text)), None);
             let source = parse_node(text, &context.dir);
+            if context.offline && source.is_remote_repository() {
+                context.progress.end();
+                let what = crate::package::redact(text);
+                return Err(OpError::Index(IndexError::Offline { what }));
+            }
             let found = stage(
                 &source,
                 scratch,
@@ -191,7 +196,7 @@ impl<'a> World<'a> {
             .collect();
         let mut with: Vec<(Node, Utf8PathBuf)> = here
             .iter()
-            .filter(|(node, _)| !staged.iter().any(|new| new.node.name == node.name))
+            .filter(|(node, _)| !staged.iter().any(|new| new.node.dir == node.dir))
             .filter(|(node, _)| !going.contains(&node.dir))
             .cloned()
             .collect();
@@ -248,6 +253,7 @@ impl<'a> World<'a> {
             new,
             waivers,
             reserve: Vec::new(),
+            due: Vec::new(),
             installed,
             lived_in: is_lived_in(&self.base.lines, installed, lock),
         }
@@ -277,9 +283,17 @@ impl<'a> World<'a> {
         let lines = with_protection(&self.set.lines);
         let mut found = joint.solve(&lines)?;
         let mut conflicts = std::mem::take(&mut found.old);
+        if self.request.strict {
+            // Each is looked at alone, so nothing is waived here.
+            joint.find_ways_out(&lines, &[], &mut conflicts)?;
+        }
         if let Outcome::Conflicts(open) = &found.outcome {
-            let (new, rest): (Vec<_>, Vec<_>) =
+            let (new, mut rest): (Vec<_>, Vec<_>) =
                 (open.iter().cloned()).partition(|conflict| is_of(conflict, &names));
+            // Only ComfyUI's own lines and the policy's are left: they stand without the nodes.
+            for conflict in &mut rest {
+                conflict.new = false;
+            }
             let mut new = if new.is_empty() { rest } else { new };
             joint.find_ways_out(&lines, &found.waivers, &mut new)?;
             conflicts.extend(new);
@@ -312,8 +326,17 @@ impl<'a> World<'a> {
         };
         if let Outcome::Resolved(mut resolution) = found.outcome {
             // What stands in the way of the whole does so of a part.
-            joint.waivers.clone_from(&found.waivers);
-            let pending = pending(&joint, &with_protection(&self.base.lines))?;
+            for waiver in &found.waivers {
+                if !joint.waivers.contains(waiver) {
+                    joint.waivers.push(waiver.clone());
+                }
+            }
+            // Without a node at hand everything is due anyway.
+            let pending = if self.base.lines == self.set.lines {
+                picked(&resolution)
+            } else {
+                pending(&joint, &with_protection(&self.base.lines))?
+            };
             let all_protected =
                 super::lock::protected(&self.site.installation.settings, &self.installed, &[]);
             self.fill(&mut preview, &resolution, &names, &all_protected, &pending)?;
@@ -420,13 +443,16 @@ impl<'a> World<'a> {
 /// What is due even without the nodes: (name, version) pairs.
 fn pending(joint: &Joint<'_>, base: &[Line]) -> Result<BTreeSet<(Name, String)>, OpError> {
     Ok(match joint.solve(base)?.outcome {
-        Outcome::Resolved(resolution) => resolution
-            .packages
-            .iter()
-            .map(|package| (package.name.clone(), package.version.to_string()))
-            .collect(),
+        Outcome::Resolved(resolution) => picked(&resolution),
         Outcome::Conflicts(_) => BTreeSet::new(),
     })
+}
+
+fn picked(resolution: &Resolution) -> BTreeSet<(Name, String)> {
+    let packages = resolution.packages.iter();
+    packages
+        .map(|package| (package.name.clone(), package.version.to_string()))
+        .collect()
 }
 
 /// Returns the digest of a directory's files and names.

@@ -8,6 +8,7 @@ use camino::Utf8PathBuf;
 use super::changes::{ChangeInfo, NodeChange, NodeChangeKind};
 use super::context::Context;
 use super::error::OpError;
+use super::graph::no_node;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::joint::{Joint, Tolerance, is_lived_in, known_waivers};
 use super::lock::{fixed_lines, make_lock, open_index, preferences, protected, protection_lines};
@@ -17,6 +18,7 @@ use super::preview::brought;
 use super::rebuild::mark_for_lock;
 use super::transaction::{Transaction, start};
 use crate::lock::Lock;
+use crate::nodes::select::{Selected, select};
 use crate::nodes::trash::free_place;
 use crate::requirements::Line;
 use crate::requirements::set::gather_with;
@@ -50,13 +52,21 @@ pub fn run(
     let here = site.installation.nodes()?;
     let mut going: Vec<Node> = Vec::new();
     for name in names {
-        let bare = name.trim_end_matches(['/', '\\']);
-        let found = here.iter().find(|node| {
-            node.name == bare || node.dir == bare || node.dir.ends_with(&format!("/{bare}"))
-        });
-        let node = found.ok_or_else(|| {
-            OpError::NotFound(format!("there is no node `{name}` in this installation"))
-        })?;
+        // What is loaded is meant before what is not.
+        let found = match select(&here, name, |node| node.enabled) {
+            Selected::None => select(&here, name, |node| !node.enabled),
+            found => found,
+        };
+        let node = match found {
+            Selected::One(node) => node,
+            Selected::Several(ids) => {
+                return Err(OpError::Ambiguous {
+                    name: name.clone(),
+                    ids,
+                });
+            }
+            Selected::None => return Err(no_node(name, &here)),
+        };
         if node.dirty {
             return Err(OpError::Dirty(node.dir.clone()));
         }
@@ -103,6 +113,7 @@ pub fn run(
         new: BTreeSet::new(),
         waivers: known_waivers(&site, &set, &installed, old, &targets)?,
         reserve: Vec::new(),
+        due: Vec::new(),
         installed: &installed,
         lived_in: is_lived_in(&set.lines, &installed, old),
     }

@@ -10,6 +10,7 @@ use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::ways_out::{Search, find_ways_out};
 use crate::environment::{Installed, ask};
 use crate::host::fs;
+use crate::index::Index;
 use crate::package::Target;
 use crate::requirements::file::{Reading, parse_requirements};
 use crate::requirements::pyproject::{read_project, read_pyproject};
@@ -77,29 +78,37 @@ pub fn run(context: &Context, request: &ResolveRequest) -> Result<ResolveOutcome
     let index = flags.open_index(context, &settings, &set.options, builder)?;
     context.progress.count("resolving", None, "pages");
     name_lines(&mut set, &targets, &index, flags.skip_invalid)?;
-    let allowing = Options {
-        prerelease: Prerelease::Allow,
+    let trial = Options {
+        trial: true,
         ..options.clone()
     };
-    let answer = |lines: &[Line], prereleases: bool| {
+    let allowing = Options {
+        prerelease: Prerelease::Allow,
+        ..trial.clone()
+    };
+    let answer = |lines: &[Line], options: &Options| {
         Ok(resolve(&Task {
             lines,
             targets: &targets,
-            options: if prereleases { &allowing } else { &options },
+            options,
             preferences: &Preferences::default(),
             index: &index,
             cancel: &context.cancel,
         })?)
     };
-    let mut outcome = answer(&set.lines, false);
+    let mut outcome = answer(&set.lines, &options);
     if let Ok(Outcome::Conflicts(conflicts)) = &mut outcome {
         let search = Search {
             lines: &set.lines,
-            resolve: &answer,
+            resolve: &|lines, prereleases| {
+                answer(lines, if prereleases { &allowing } else { &trial })
+            },
             installed: &Installed::default(),
             settled: false,
         };
+        index.explain(true);
         find_ways_out(&search, conflicts)?;
+        index.explain(false);
     }
     context.progress.end();
     let stats = index.stats().counts();

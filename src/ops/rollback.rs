@@ -77,7 +77,7 @@ pub fn run(
     if request.dry_run {
         let mut aim = aim(context, &site, request)?;
         mark_broken(&site, &aim.wanted, &mut aim.difference.changes)?;
-        let status = if aim.difference.is_of_base() {
+        let status = if aim.difference.is_of_base() && aim.wanted.lock == aim.now.lock {
             AppliedStatus::Nothing
         } else {
             AppliedStatus::DryRun

@@ -1,14 +1,18 @@
 //! `status`: what differs from what was recorded. Changes nothing.
 
 use super::capture::{Knowledge, capture};
-use super::changes::Difference;
+use super::changes::{ChangeInfo, Difference};
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::ResolveFlags;
 use super::joint::violations;
 use super::lock::inputs;
+use super::packages::PackageGoal;
+use super::preview::brought;
+use super::sync::check_target;
 use crate::host::DirLock;
 use crate::lock::{LeftOutNode, StaleReason, check_freshness};
+use crate::requirements::origin::show_path;
 use crate::requirements::{Waiver, WaiverReason};
 use crate::snapshot::{BaseState, Db, Operation, State};
 use crate::workspace::Layout;
@@ -44,6 +48,8 @@ pub struct Status {
     pub left_out: Vec<LeftOutNode>,
     /// There is a lock.
     pub locked: bool,
+    /// What a sync would change, where the lock answers the requirements.
+    pub unsynced: Vec<ChangeInfo>,
     /// An operation that was cut short.
     pub interrupted: Option<Operation>,
     /// What Manager will do at the next start.
@@ -112,6 +118,17 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
         Some(lock) => check_freshness(Some(lock), &inputs.set, &inputs.targets),
         None => Vec::new(),
     };
+    // A stale lock has to be made anew before it is worth a sync.
+    let unsynced = match inputs.lock.as_ref().filter(|_| stale.is_empty()) {
+        Some(lock) if check_target(lock, &site.target).is_ok() => {
+            let removal = brought(&site, Some(lock))?;
+            let root = &site.installation.root;
+            let steps = PackageGoal::of_lock(lock, &site.target, root, removal).plan(&installed);
+            let changes = steps.steps.iter();
+            changes.map(|step| ChangeInfo::new(&step.change)).collect()
+        }
+        _ => Vec::new(),
+    };
     let mut waivers = match inputs
         .lock
         .as_ref()
@@ -171,6 +188,8 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
         hints.push("portenv lock resolves core and nodes together".to_owned());
     } else if !stale.is_empty() {
         hints.push("portenv lock brings the lock up to date".to_owned());
+    } else if drift.is_empty() && !unsynced.is_empty() {
+        hints.push("portenv sync makes the packages what the lock says".to_owned());
     }
     if !startup_scripts.is_empty() {
         hints.push(
@@ -186,13 +205,14 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
         python_version: now.python.clone(),
         python_reason: site.choice.why(),
         base: now.base,
-        python: site.interpreter.path.to_string(),
+        python: show_path(&site.installation.root, &site.interpreter.path),
         snapshot: head.map(|head| head.id),
         drift,
         stale,
         waivers,
         left_out: left_out.unwrap_or_default(),
         locked: inputs.lock.is_some(),
+        unsynced,
         interrupted,
         startup_scripts,
         counts: (now.packages.len(), now.nodes.len()),

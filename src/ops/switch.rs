@@ -4,6 +4,7 @@
 use super::changes::{NodeChange, NodeChangeKind};
 use super::context::{Context, Site};
 use super::error::OpError;
+use super::graph::no_node;
 use super::inputs::ResolveFlags;
 use super::outcome::{Applied, AppliedStatus, Consent, plan_digest};
 use super::packages::PackageGoal;
@@ -203,9 +204,7 @@ fn moves(site: &Site, request: &SwitchRequest) -> Result<(Vec<Move>, Notes), OpE
             }
             Selected::None => match select(&nodes, text, |node| node.enabled == enables) {
                 Selected::None => {
-                    return Err(OpError::NotFound(format!(
-                        "there is no node `{text}` in this installation"
-                    )));
+                    return Err(no_node(text, &nodes));
                 }
                 _ => {
                     let message = format!("`{text}` is {}d already", request.switch.as_str());

@@ -1,14 +1,16 @@
 //! `sync`: make the environment equal the lock.
 
 use super::changes::ChangeInfo;
-use super::context::Context;
+use super::context::{Context, Site};
 use super::error::OpError;
+use super::inputs::ResolveFlags;
+use super::lock::inputs;
 use super::outcome::{Applied, AppliedStatus, Consent, ground, plan_digest};
 use super::packages::{PackageGoal, check_managed};
 use super::preview::brought;
 use super::rebuild;
 use super::transaction::{Transaction, start};
-use crate::lock::Lock;
+use crate::lock::{Lock, check_freshness};
 use crate::plan::Removal;
 
 /// How to sync.
@@ -61,6 +63,13 @@ pub fn run(
         .map(|distribution| format!("{} {}", distribution.name, distribution.version))
         .collect();
     let mut warnings = rebuild::warnings(&changes);
+    if is_stale(context, &site, &lock) {
+        warnings.push((
+            "stale",
+            "the lock is stale, and this goes by it as it is; portenv lock brings it up to date"
+                .to_owned(),
+        ));
+    }
     if !extra.is_empty() {
         warnings.push((
             "extra",
@@ -108,6 +117,20 @@ pub fn run(
         warnings,
         ..Applied::done(finished)
     })
+}
+
+/// Reports whether requirements are others by now than those that the lock answers. One
+/// that cannot be read is no reason not to install what is locked.
+fn is_stale(context: &Context, site: &Site, lock: &Lock) -> bool {
+    let flags = ResolveFlags {
+        skip_invalid: true,
+        ..ResolveFlags::default()
+    };
+    // Without the core's lines every lock would look stale.
+    let inputs = site
+        .needs_core()
+        .and_then(|()| inputs(context, site, &flags));
+    inputs.is_ok_and(|inputs| !check_freshness(Some(lock), &inputs.set, &inputs.targets).is_empty())
 }
 
 /// A lock for other machines must not be installed here.

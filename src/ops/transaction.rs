@@ -252,7 +252,7 @@ impl<'a> Transaction<'a> {
             &Step::Advance {
                 dir: dir.to_owned(),
                 from: now.commit.unwrap_or_default(),
-                attached: now.branch.as_deref() == Some(branch),
+                was: now.branch,
                 branch: branch.to_owned(),
                 tip: tip.clone(),
                 to: to.to_owned(),
@@ -276,6 +276,12 @@ impl<'a> Transaction<'a> {
                         dir: at,
                         from,
                         branch: Some(branch),
+                        ..
+                    }
+                    | Step::Advance {
+                        dir: at,
+                        from,
+                        was: Some(branch),
                         ..
                     } if at == dir && from == commit => return Ok(Some(branch)),
                     _ => {}
@@ -471,7 +477,7 @@ fn undo(
             Step::Advance {
                 dir,
                 from,
-                attached,
+                was,
                 branch,
                 tip,
                 to,
@@ -482,8 +488,8 @@ fn undo(
                     if tip != to && upstream::tip(&path, branch).as_deref() == Some(to) {
                         upstream::move_branch(&path, branch, to, tip)?;
                     }
-                    if *attached {
-                        git::change::attach(&path, branch);
+                    if let Some(was) = was {
+                        git::change::attach(&path, was);
                     }
                     Ok(())
                 };

@@ -8,6 +8,7 @@ use camino::Utf8PathBuf;
 use super::changes::{NodeChange, NodeChangeKind};
 use super::context::{Context, Site};
 use super::error::OpError;
+use super::graph::no_node;
 use super::inputs::ResolveFlags;
 use super::outcome::{Applied, AppliedStatus, Consent, plan_digest};
 use super::packages::PackageGoal;
@@ -18,6 +19,7 @@ use crate::git::GitError;
 use crate::git::upstream::{note_seen, take_over};
 use crate::index::IndexError;
 use crate::lock::Lock;
+use crate::nodes::NodeError;
 use crate::nodes::Staged;
 use crate::nodes::select::{Selected, select};
 use crate::nodes::upstream::{Ask, Offer, Standing, look};
@@ -227,9 +229,7 @@ fn named<'a>(nodes: &'a [Node], text: &'a str) -> Result<(&'a Node, Option<&'a s
                 .to_owned(),
         ));
     }
-    Err(OpError::NotFound(format!(
-        "there is no node `{text}` in this installation"
-    )))
+    Err(no_node(text, nodes))
 }
 
 /// What there is upstream.
@@ -309,12 +309,13 @@ impl Found {
                 let what = format!("the repository of {}", node.name);
                 return OpError::Index(IndexError::Offline { what });
             }
-            OpError::Git(GitError {
+            // A revision that is not there is a name that was given, not a change that failed.
+            OpError::Node(NodeError::Git(GitError {
                 detail: format!("{}: {}", node.name, error.detail),
                 action: error.action.clone(),
                 remote: error.remote,
                 source: None,
-            })
+            }))
         };
         let mut answered = false;
         let mut silent = None;

@@ -126,7 +126,7 @@ impl Waiver {
 }
 
 /// Written text may differ in spaces; compare what it means.
-fn means(text: &str) -> String {
+pub fn means(text: &str) -> String {
     Requirement::parse(text).map_or_else(|_| text.to_owned(), |parsed| parsed.to_string())
 }
 

@@ -178,6 +178,18 @@ pub fn find_conflicts(
     proof: Proof,
     cancel: &Cancel,
 ) -> Result<Vec<Conflict>, IndexError> {
+    world.explain(true);
+    let found = find(world, active, proof, cancel);
+    world.explain(false);
+    found
+}
+
+fn find(
+    world: &World<'_>,
+    active: &[u32],
+    proof: Proof,
+    cancel: &Cancel,
+) -> Result<Vec<Conflict>, IndexError> {
     let mut conflicts = Vec::new();
     let mut remaining = active.to_vec();
     let mut proof = Some(proof);
@@ -189,7 +201,7 @@ pub fn find_conflicts(
     while conflicts.len() < MOST {
         let found = match proof.take() {
             Some(proof) => proof,
-            None => match solve(world, &remaining, cancel, None)? {
+            None => match trial(world, &remaining, cancel, None)? {
                 Solved::Proof(proof) => *proof,
                 Solved::Picks(_) | Solved::GaveUp => break,
             },
@@ -203,6 +215,25 @@ pub fn find_conflicts(
         remaining.retain(|line| !out.contains(line));
     }
     Ok(conflicts)
+}
+
+/// Solves once more. What could only be known at some cost is not known: the trial is
+/// given up, and proves nothing.
+fn trial(
+    world: &World<'_>,
+    lines: &[u32],
+    cancel: &Cancel,
+    limit: Option<u64>,
+) -> Result<Solved, IndexError> {
+    Ok(if_known(solve(world, lines, cancel, limit))?.unwrap_or(Solved::GaveUp))
+}
+
+/// Nothing, where something could only be known at some cost.
+fn if_known<T>(found: Result<T, IndexError>) -> Result<Option<T>, IndexError> {
+    match found {
+        Err(IndexError::Offline { .. }) => Ok(None),
+        found => found.map(Some),
+    }
 }
 
 /// The lines that may be left out to go on: ComfyUI's own stay while a node's
@@ -336,7 +367,7 @@ fn minimise(world: &World<'_>, lines: &[u32], cancel: &Cancel) -> Result<Vec<u32
             break;
         }
         if matches!(
-            solve(world, &trial, cancel, Some(TRIAL_STEPS))?,
+            self::trial(world, &trial, cancel, Some(TRIAL_STEPS))?,
             Solved::Proof(_)
         ) {
             core = trial;
@@ -373,7 +404,7 @@ pub(super) fn describe(
     let mut missing = BTreeSet::new();
     let mut rivals: BTreeSet<Name> = BTreeSet::new();
     let mut gone = None;
-    if let Solved::Proof(proof) = solve(world, core, cancel, Some(TRIAL_STEPS))? {
+    if let Solved::Proof(proof) = trial(world, core, cancel, Some(TRIAL_STEPS))? {
         visit(&proof, &mut |external| match external {
             External::FromDependencyOf(from, versions, to, asked) => {
                 edges.entry(*from).or_default().push(Edge {
@@ -435,14 +466,21 @@ pub(super) fn describe(
     requirements.sort_by(|a, b| a.origin.cmp(&b.origin));
     let mut packages: Vec<Name> = contested.into_iter().collect();
     let unsupplied = match core {
-        [line] if requirements.len() == 1 => explain::is_unsupplied(world, *line)?,
+        [line] if requirements.len() == 1 => {
+            let asked = edges.values().flatten().filter_map(|edge| match edge.to {
+                Pkg::Name(name) if missing.contains(&name) => Some((name, &edge.asked)),
+                _ => None,
+            });
+            if_known(explain::is_unsupplied(world, *line, asked))?.unwrap_or(false)
+        }
         _ => false,
     };
     let explanation = if rivals.len() > 1 {
         packages = rivals.into_iter().collect();
         explain::rivalry(&packages, &requirements)
     } else {
-        explain::explain(world, core, &packages, &requirements)?
+        if_known(explain::explain(world, core, &packages, &requirements))?
+            .unwrap_or_else(|| explain::contradiction(&packages, &requirements))
     };
     Ok(Conflict {
         packages,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::candidates::Unfit;
+use super::candidates::{Candidates, Unfit};
 use super::conflict::{CoreLine, Edge, Step};
 use super::world::{Pkg, World};
 use crate::index::IndexError;
@@ -76,21 +76,24 @@ pub fn explain(
     packages: &[Name],
     requirements: &[CoreLine],
 ) -> Result<String, IndexError> {
-    let mut text = String::new();
     if let [line] = core
         && requirements.len() == 1
         && let Some(supply) = missing_supply(world, *line)?
     {
         return Ok(supply);
     }
+    Ok(contradiction(packages, requirements))
+}
+
+/// Says that nothing satisfies all of some lines.
+pub(super) fn contradiction(packages: &[Name], requirements: &[CoreLine]) -> String {
     let contested: Vec<&str> = packages.iter().map(Name::as_str).collect();
-    let _ = write!(
-        text,
+    let mut text = format!(
         "no version of {} satisfies all of these",
         contested.join(", ")
     );
     tell_lines(&mut text, requirements);
-    Ok(text)
+    text
 }
 
 /// Says that members of a family of which only one may be there are wanted together.
@@ -124,28 +127,43 @@ fn tell_lines(text: &mut String, requirements: &[CoreLine]) {
 }
 
 /// Reports whether nobody has a file for what a line leads to, on this target and under
-/// any policy. A version that never was is the line's own mistake.
+/// any policy. A version that never was is the line's own mistake. `asked` is what the way
+/// asks for and cannot have.
 ///
 /// # Errors
 ///
 /// Fails if the world could not be asked.
-pub(super) fn is_unsupplied(world: &World<'_>, at: u32) -> Result<bool, IndexError> {
+pub(super) fn is_unsupplied<'e>(
+    world: &World<'_>,
+    at: u32,
+    asked: impl Iterator<Item = (u32, &'e Range)>,
+) -> Result<bool, IndexError> {
     let name = &world.lines[at as usize].requirement.name;
     let Some(candidates) = world.candidates(world.number(name))? else {
         return Ok(true);
     };
+    let by_policy = |candidates: &Candidates, range: &Range| {
+        let of_policy = [
+            Unfit::NoTime,
+            Unfit::TooNew,
+            Unfit::OnlySdist,
+            Unfit::Prerelease,
+        ];
+        let reasons = candidates.reasons(range);
+        of_policy.iter().any(|reason| reasons.contains_key(reason))
+    };
     let range = world.line_range(at);
     if candidates.in_order(&range).next().is_some() {
+        for (name, range) in asked {
+            if let Some(candidates) = world.candidates(name)?
+                && by_policy(&candidates, range)
+            {
+                return Ok(false);
+            }
+        }
         return Ok(true);
     }
-    let of_policy = [
-        Unfit::NoTime,
-        Unfit::TooNew,
-        Unfit::OnlySdist,
-        Unfit::Prerelease,
-    ];
-    let reasons = candidates.reasons(&range);
-    Ok(!reasons.is_empty() && !of_policy.iter().any(|reason| reasons.contains_key(reason)))
+    Ok(!candidates.reasons(&range).is_empty() && !by_policy(&candidates, &range))
 }
 
 /// Says why nothing can serve a line that is in conflict with nobody.

@@ -64,4 +64,7 @@ pub struct Options {
     pub exclude: BTreeSet<Name>,
     /// Distributions that own the same modules.
     pub families: Vec<Family>,
+    /// Only whether there is an answer is asked: neither why there is none is looked for,
+    /// nor which answer changes least.
+    pub trial: bool,
 }

@@ -96,7 +96,9 @@ pub fn resolve(task: &Task<'_>) -> Result<Outcome, ResolveError> {
         let active = active_lines(&world);
         let distinct = distinct_lines(&world, &active);
         let picks = match solve_unified(&mut world, &distinct, task.cancel)? {
+            Solved::Picks(picks) if task.options.trial => picks,
             Solved::Picks(picks) => keep_more(&world, &distinct, picks, task.cancel)?,
+            Solved::Proof(_) if task.options.trial => return Ok(Outcome::Conflicts(Vec::new())),
             Solved::Proof(proof) => {
                 let mut conflicts = find_conflicts(&world, &active, *proof, task.cancel)?;
                 if task.targets.len() > 1 {

@@ -3,6 +3,7 @@
 
 use super::world::World;
 use crate::package::{Range, Version};
+use crate::requirements::waiver::means;
 use crate::requirements::{Asker, WaiverReason};
 
 /// What becomes of a line that need not be met.
@@ -16,6 +17,10 @@ pub(super) enum WaivedLine {
     LeftOut,
 }
 
+/// The name that a package asks for, how, and its installed version; nothing where it is
+/// not installed.
+pub(super) type Waived = Vec<(u32, String, Option<Version>)>;
+
 impl World<'_> {
     /// Learns what need not be met.
     pub(super) fn waive(&mut self) {
@@ -23,7 +28,8 @@ impl World<'_> {
             if let Asker::Package { name, version } = &waiver.asker {
                 let key = (self.number(name), version.clone());
                 let asked = self.number(&waiver.name);
-                let instead = (asked, waiver.installed.clone());
+                let text = means(&waiver.requirement);
+                let instead = (asked, text, waiver.installed.clone());
                 self.waived_deps.entry(key).or_default().push(instead);
                 continue;
             }

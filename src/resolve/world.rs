@@ -16,11 +16,12 @@ use super::alike::ParsedMarkers;
 use super::candidates::{Candidates, Choice, Wishes};
 use super::options::Options;
 use super::preferences::Preferences;
-use super::waived::WaivedLine;
+use super::waived::{Waived, WaivedLine};
 use crate::index::{Direct, Index, IndexError, MetadataError, Page, Want};
 use crate::package::marker::{may_want, mentions_extra};
 use crate::package::requirement::{Parts, split};
 use crate::package::{Extra, Metadata, Name, Range, Requirement, Target, Version};
+use crate::requirements::waiver::means;
 use crate::requirements::{Line, Role};
 
 /// A package as the solver knows it: small numbers, cheap to copy.
@@ -75,8 +76,6 @@ pub struct Deps {
 /// Why a version cannot be used although its file fits.
 pub type Broken = String;
 type DepsResult = Result<Rc<Deps>, Broken>;
-/// Installed versions by the name that is asked for; nothing where it is not installed.
-pub(super) type Waived = Vec<(u32, Option<Version>)>;
 
 #[derive(Debug, Default)]
 struct Interner {
@@ -230,6 +229,11 @@ impl<'a> World<'a> {
             };
         }
         world
+    }
+
+    /// Tells the index that what is asked now serves only to explain a failure, or no more.
+    pub(super) fn explain(&self, begins: bool) {
+        self.index.explain(begins);
     }
 
     /// Returns the number of a name.
@@ -610,7 +614,13 @@ impl<'a> World<'a> {
         let bare = Requirement::parse(parts.without_marker(text))
             .map_err(|error| format!("its requirement `{text}` cannot be read: {error}"))?;
         let mut dep = self.dep(&bare, text);
-        for (_, instead) in waived.iter().filter(|(name, _)| *name == dep.name) {
+        let mut here = waived
+            .iter()
+            .filter(|(name, ..)| *name == dep.name)
+            .peekable();
+        // The same package may ask for the same name otherwise too, for an extra.
+        let asked = here.peek().map(|_| means(text));
+        for (.., instead) in here.filter(|(_, wanted, _)| Some(wanted) == asked.as_ref()) {
             let Some(version) = instead else {
                 return Ok(None);
             };

@@ -55,6 +55,8 @@ pub struct Db {
     connection: Connection,
     path: Utf8PathBuf,
     writes: bool,
+    /// The schema of the file as it is.
+    schema: i64,
 }
 
 impl Drop for Db {
@@ -155,6 +157,7 @@ impl Db {
             connection,
             path,
             writes: true,
+            schema: schema::CURRENT,
         })
     }
 
@@ -184,6 +187,7 @@ impl Db {
             connection,
             path,
             writes: false,
+            schema: found,
         }))
     }
 
@@ -271,9 +275,15 @@ impl Db {
             Option<Vec<u8>>,
             Option<(String, Vec<u8>)>,
         );
+        // Who only reads brings no older file up to date.
+        let base = if self.schema < 2 {
+            "NULL, NULL"
+        } else {
+            "base_prefix, base"
+        };
         let row: Option<Columns> = self
             .connection
-            .query_row("SELECT dists, nodes, core, python, python_path, platform, lock, base_prefix, base FROM state WHERE digest = ?1", [digest], |row| {
+            .query_row(&format!("SELECT dists, nodes, core, python, python_path, platform, lock, {base} FROM state WHERE digest = ?1"), [digest], |row| {
                 let base = match (row.get(7)?, row.get(8)?) {
                     (Some(prefix), Some(ids)) => Some((prefix, ids)),
                     _ => None,

@@ -313,8 +313,9 @@ pub enum Step {
         dir: String,
         /// The commit before.
         from: String,
-        /// The branch was checked out before.
-        attached: bool,
+        /// The branch that was checked out before, if one was.
+        #[serde(default)]
+        was: Option<String>,
         /// The branch that is checked out after.
         branch: String,
         /// The commit that it was at before.

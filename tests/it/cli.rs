@@ -1,6 +1,7 @@
 //! The commands as a person or a script runs them: the real binary, uv, git and Python.
 
 mod add;
+mod anew;
 mod cache;
 mod check;
 #[cfg(unix)]
@@ -33,4 +34,5 @@ mod torch;
 mod tree;
 mod update;
 mod waivers;
+mod ways_out;
 mod why;

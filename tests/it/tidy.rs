@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::support::Sandbox;
+use crate::support::{Sandbox, commands_of_help};
 
 /// What a top-level module may import besides itself. Rows are ordered: a module only uses those
 /// above it, but for the exceptions, which say why.
@@ -383,21 +383,10 @@ fn every_test_file_is_reached_from_main() {
     assert!(forgotten.is_empty(), "no `mod` line leads to {forgotten:?}");
 }
 
-/// Returns the first words of the list under `Commands:`.
-fn commands_of_help(help: &str) -> BTreeSet<String> {
-    let (_, rest) = help
-        .split_once("Commands:\n")
-        .expect("--help lists commands");
-    let list = rest.lines().take_while(|line| line.starts_with("  "));
-    let names = list.filter(|line| !line.starts_with("   "));
-    let first = names.filter_map(|line| line.split_whitespace().next());
-    first.map(str::to_owned).collect()
-}
-
 fn real_commands() -> BTreeSet<String> {
     let sandbox = Sandbox::new();
     let help = sandbox.portenv(&["--help"]).success();
-    let commands = commands_of_help(help.stdout());
+    let commands: BTreeSet<String> = commands_of_help(help.stdout()).into_iter().collect();
     assert!(commands.contains("resolve"), "{commands:?}");
     commands
 }

@@ -10,7 +10,7 @@ pub struct WhyArgs {
     /// A package: its name, or NAME@VERSION to ask about a particular version.
     #[arg(value_name = "PKG")]
     pub package: String,
-    /// The target to look at; this machine by default.
+    /// The platform of the lock to look at, TRIPLE or TRIPLE@PYTHON [default: this machine].
     #[arg(long, value_name = "TARGET")]
     pub target: Option<String>,
     /// What decides the answer.
@@ -21,19 +21,19 @@ pub struct WhyArgs {
 /// `portenv tree`.
 #[derive(Debug, Args)]
 pub struct TreeArgs {
-    /// Nodes or packages to begin at; `core` is ComfyUI; everything by default.
+    /// Nodes or packages to begin at; `core` is ComfyUI [default: everything].
     #[arg(value_name = "NODE|PKG")]
     pub names: Vec<String>,
-    /// From a package up to everyone who needs it.
+    /// Go from a package up to everyone who needs it.
     #[arg(long, requires = "names")]
     pub invert: bool,
-    /// Only what nobody else asks for: what would be orphaned without these nodes.
+    /// Show only what nobody else needs: what would be left over without these nodes.
     #[arg(long, requires = "names", conflicts_with = "invert")]
     pub orphans: bool,
-    /// How many levels to show.
+    /// How many levels to show [default: all].
     #[arg(long, value_name = "N")]
     pub depth: Option<usize>,
-    /// The target to look at; this machine by default.
+    /// The platform of the lock to look at, TRIPLE or TRIPLE@PYTHON [default: this machine].
     #[arg(long, value_name = "TARGET")]
     pub target: Option<String>,
 }

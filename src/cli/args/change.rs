@@ -7,10 +7,10 @@ use super::resolve::ResolveOptions;
 /// `portenv preview`.
 #[derive(Debug, Args)]
 pub struct PreviewArgs {
-    /// A directory, an archive, or a git URL with an optional @rev.
+    /// A directory, an archive, or a git URL with an optional @ and a branch, tag or commit.
     #[arg(required = true, value_name = "NODE")]
     pub nodes: Vec<String>,
-    /// Let a protected package change.
+    /// Let this protected package (such as torch) change; may be given several times.
     #[arg(long, value_name = "NAME")]
     pub allow_change: Vec<String>,
     /// What decides the answer.
@@ -21,7 +21,8 @@ pub struct PreviewArgs {
 /// `portenv check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Nodes to check as if they were added.
+    /// Nodes to check as if they were added: directories, archives or git URLs
+    /// [default: none, check what is here].
     #[arg(value_name = "NODE")]
     pub nodes: Vec<String>,
     /// Also name the most nodes that can live together, and what keeps the others out.
@@ -43,13 +44,14 @@ pub struct CheckArgs {
 /// `portenv add`.
 #[derive(Debug, Args)]
 pub struct AddArgs {
-    /// A directory, an archive, or a git URL with an optional @rev.
+    /// A directory, an archive, or a git URL with an optional @ and a branch, tag or commit.
     #[arg(required = true, value_name = "NODE")]
     pub nodes: Vec<String>,
-    /// Let a protected package change.
+    /// Let this protected package (such as torch) change; may be given several times.
     #[arg(long, value_name = "NAME")]
     pub allow_change: Vec<String>,
-    /// Apply exactly the plan that a preview named.
+    /// Do not ask, but apply exactly the plan that was shown under this ID, or stop if
+    /// anything has changed since.
     #[arg(long, value_name = "ID")]
     pub plan: Option<String>,
     /// What decides the answer.
@@ -60,10 +62,11 @@ pub struct AddArgs {
 /// `portenv remove`.
 #[derive(Debug, Args)]
 pub struct RemoveArgs {
-    /// The name or directory of an installed node.
+    /// A node's name or directory; portenv tree lists them.
     #[arg(required = true, value_name = "NODE")]
     pub nodes: Vec<String>,
-    /// Apply exactly the plan that was shown.
+    /// Do not ask, but apply exactly the plan that was shown under this ID, or stop if
+    /// anything has changed since.
     #[arg(long, value_name = "ID")]
     pub plan: Option<String>,
     /// What decides the answer.
@@ -74,13 +77,14 @@ pub struct RemoveArgs {
 /// `portenv sync`.
 #[derive(Debug, Args)]
 pub struct SyncArgs {
-    /// Also remove what the lock does not name.
+    /// Also remove packages that portenv did not bring and the lock does not name.
     #[arg(long)]
     pub prune: bool,
-    /// Only show the plan.
+    /// Only show what would be done.
     #[arg(long)]
     pub dry_run: bool,
-    /// Apply exactly the plan that was shown.
+    /// Do not ask, but apply exactly the plan that was shown under this ID, or stop if
+    /// anything has changed since.
     #[arg(long, value_name = "ID")]
     pub plan: Option<String>,
 }
@@ -88,16 +92,18 @@ pub struct SyncArgs {
 /// `portenv rollback`.
 #[derive(Debug, Args)]
 pub struct RollbackArgs {
-    /// An id, a label, @ or @~N; over the newest change by default.
+    /// An id or its first 4 digits or more, a label, @ for the newest, @~1 for the one
+    /// before [default: over the newest change, whoever made it].
     #[arg(value_name = "SNAPSHOT")]
     pub snapshot: Option<String>,
-    /// Take back only this part.
+    /// Take back only this part [default: everything].
     #[arg(long, value_enum, value_name = "PART")]
     pub only: Option<PartArg>,
-    /// Only show the plan.
+    /// Only show what would be done.
     #[arg(long)]
     pub dry_run: bool,
-    /// Apply exactly the plan that was shown.
+    /// Do not ask, but apply exactly the plan that was shown under this ID, or stop if
+    /// anything has changed since.
     #[arg(long, value_name = "ID")]
     pub plan: Option<String>,
 }
@@ -105,7 +111,7 @@ pub struct RollbackArgs {
 /// A part of an installation.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 pub enum PartArg {
-    /// Distributions.
+    /// Python packages.
     Packages,
     /// Custom nodes.
     Nodes,
@@ -116,10 +122,10 @@ pub enum PartArg {
 /// `portenv status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// Exit with 1 if anything differs.
+    /// Exit with 1 if something changed, the lock is stale or an operation was cut short.
     #[arg(long)]
     pub exit_code: bool,
-    /// List what the installation violates already.
+    /// List the requirements that were not met before portenv came and are let be.
     #[arg(long)]
     pub waivers: bool,
 }
@@ -127,13 +133,14 @@ pub struct StatusArgs {
 /// `portenv diff`.
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// A snapshot id, label, @, @~N, lock file, `lock` or `env`; @ by default.
+    /// From: a snapshot (id, label, @ for the newest, @~1 for the one before), a lock file,
+    /// `lock` for the lock, or `env` for what is installed [default: @].
     #[arg(value_name = "A")]
     pub from: Option<String>,
-    /// The same; `env` by default.
+    /// To: the same [default: env].
     #[arg(value_name = "B")]
     pub to: Option<String>,
-    /// Exit with 1 if anything differs.
+    /// Exit with 1 if there is a difference.
     #[arg(long)]
     pub exit_code: bool,
 }
@@ -141,23 +148,25 @@ pub struct DiffArgs {
 /// `portenv snapshot`.
 #[derive(Debug, Subcommand)]
 pub enum SnapshotCommand {
-    /// Record the present state.
+    /// Record the present state: packages, nodes and ComfyUI's commit.
     Create {
-        /// A name for it.
+        /// A name for it, to go back to.
         #[arg(long, value_name = "NAME")]
         label: Option<String>,
     },
     /// List the snapshots, newest first.
     List,
-    /// Show one in full.
+    /// Show a snapshot in full: packages, nodes, and what could not be brought back.
     Show {
-        /// An id, a label, @ or @~N.
+        /// An id or its first 4 digits or more, a label, @ for the newest, @~1 for the one
+        /// before.
         #[arg(default_value = "@", value_name = "SNAPSHOT")]
         snapshot: String,
     },
-    /// Give one a name.
+    /// Give a snapshot a name, to go back to.
     Label {
-        /// An id, a label, @ or @~N.
+        /// An id or its first 4 digits or more, a label, @ for the newest, @~1 for the one
+        /// before.
         #[arg(value_name = "SNAPSHOT")]
         snapshot: String,
         /// The name.
@@ -169,7 +178,7 @@ pub enum SnapshotCommand {
 /// `portenv demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Where the throw-away installation is made; a temporary directory by default.
+    /// Make the installation here and keep it [default: a temporary directory].
     #[arg(long, value_name = "DIR")]
     pub dir: Option<camino::Utf8PathBuf>,
 }

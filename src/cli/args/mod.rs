@@ -10,6 +10,7 @@ pub mod ask;
 pub mod cache;
 pub mod change;
 pub mod export;
+pub mod guide;
 pub mod resolve;
 pub mod switch;
 pub mod update;
@@ -26,18 +27,20 @@ pub use resolve::{LockArgs, ResolveArgs, ResolveOptions};
 pub use switch::SwitchArgs;
 pub use update::UpdateArgs;
 
-const EXIT_CODES: &str = "Exit codes:
-  0    done; for check, lock --check, diff --exit-code: nothing to complain about
-  1    the answer is no: no resolution exists, the check failed, a policy or the user refuses
-  2    bad usage or bad input: flag, file, lock, policy, Python, database of a newer version
-  3    an index, git remote or the network could not be reached or answered wrongly
-  4    could not be applied; the previous state stands, or was put back and verified
-  5    applying failed and the previous state could not be put back whole
-  130  interrupted; state as for 4";
-
 /// Dependency resolver and lockfile snapshot manager for ComfyUI installations.
+///
+/// Finds one set of packages that suits ComfyUI and all custom nodes together, shows every
+/// change before it happens, records it, and goes back.
 #[derive(Debug, Parser)]
-#[command(name = "portenv", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+#[command(
+    name = "portenv",
+    version,
+    max_term_width = 100,
+    help_template = guide::page(),
+    after_help = guide::MORE,
+    after_long_help = guide::WORDS,
+    disable_help_subcommand = true
+)]
 pub struct Cli {
     /// Flags of every command.
     #[command(flatten)]
@@ -49,34 +52,75 @@ pub struct Cli {
 
 /// Flags of every command, before or after its name.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Global options")]
+#[command(next_help_heading = "Options of every command")]
 pub struct GlobalArgs {
-    /// The installation; found upwards from the working directory by default.
-    #[arg(long, global = true, env = "PORTENV_ROOT", value_name = "DIR")]
+    /// The installation [default: found at or above the working directory].
+    #[arg(
+        long,
+        global = true,
+        env = "PORTENV_ROOT",
+        hide_env = true,
+        value_name = "DIR"
+    )]
     pub root: Option<Utf8PathBuf>,
-    /// The ComfyUI checkout, where the root is a base directory without one.
-    #[arg(long, global = true, env = "PORTENV_CORE", value_name = "DIR")]
+    /// The ComfyUI checkout, where it does not lie in the installation's folder.
+    #[arg(
+        long,
+        global = true,
+        env = "PORTENV_CORE",
+        hide_env = true,
+        hide_short_help = true,
+        value_name = "DIR"
+    )]
     pub core: Option<Utf8PathBuf>,
-    /// The installation's Python.
-    #[arg(long, global = true, env = "PORTENV_PYTHON", value_name = "PATH")]
+    /// ComfyUI's Python [default: python_embeded, .venv or venv in the installation].
+    #[arg(
+        long,
+        global = true,
+        env = "PORTENV_PYTHON",
+        hide_env = true,
+        value_name = "PATH"
+    )]
     pub python: Option<Utf8PathBuf>,
-    /// The uv to use; found on PATH or fetched by default.
-    #[arg(long, global = true, env = "PORTENV_UV", value_name = "PATH")]
+    /// The uv that installs packages [default: the one on PATH, else it is fetched].
+    #[arg(
+        long,
+        global = true,
+        env = "PORTENV_UV",
+        hide_env = true,
+        hide_short_help = true,
+        value_name = "PATH"
+    )]
     pub uv: Option<Utf8PathBuf>,
-    /// Make no request; use what is in the cache, whatever its age.
-    #[arg(long, global = true, env = "PORTENV_OFFLINE", value_parser = Boolish::new())]
+    /// Use no network, only what is in the cache, whatever its age.
+    #[arg(long, global = true, env = "PORTENV_OFFLINE", hide_env = true, value_parser = Boolish::new())]
     pub offline: bool,
-    /// Where answers of indexes are kept.
-    #[arg(long, global = true, env = "PORTENV_CACHE_DIR", value_name = "DIR")]
+    /// Where fetched things are kept for all installations; portenv cache dir prints it.
+    #[arg(
+        long,
+        global = true,
+        env = "PORTENV_CACHE_DIR",
+        hide_env = true,
+        hide_short_help = true,
+        value_name = "DIR"
+    )]
     pub cache_dir: Option<Utf8PathBuf>,
-    /// Neither read nor keep answers of indexes.
-    #[arg(long, global = true, env = "PORTENV_NO_CACHE", value_parser = Boolish::new())]
+    /// Neither read nor fill the cache.
+    #[arg(
+        long,
+        global = true,
+        env = "PORTENV_NO_CACHE",
+        hide_env = true,
+        hide_short_help = true,
+        value_parser = Boolish::new()
+    )]
     pub no_cache: bool,
     /// The form of the result.
     #[arg(
         long,
         global = true,
         env = "PORTENV_FORMAT",
+        hide_env = true,
         value_enum,
         default_value_t,
         value_name = "FORMAT"
@@ -87,28 +131,39 @@ pub struct GlobalArgs {
         long,
         global = true,
         env = "PORTENV_COLOR",
+        hide_env = true,
+        hide_short_help = true,
         value_enum,
         default_value_t,
         value_name = "WHEN"
     )]
     pub color: ColorChoice,
     /// Show only the result and errors.
-    #[arg(long, short, global = true, env = "PORTENV_QUIET", value_parser = Boolish::new())]
+    #[arg(long, short, global = true, env = "PORTENV_QUIET", hide_env = true, value_parser = Boolish::new())]
     pub quiet: bool,
-    /// Show more: counters, requests, reasons.
+    /// Show more: all warnings, counters, requests.
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// Answer yes to every question.
-    #[arg(long, short, global = true, env = "PORTENV_YES", value_parser = Boolish::new())]
+    /// Do not ask: take every question as answered with yes.
+    #[arg(long, short, global = true, env = "PORTENV_YES", hide_env = true, value_parser = Boolish::new())]
     pub yes: bool,
-    /// Take the lock away from a process on another machine that is gone for good.
-    #[arg(long, global = true, env = "PORTENV_BREAK_LOCK", value_parser = Boolish::new())]
+    /// Take the lock of a shared directory away from another machine that is gone for good.
+    #[arg(
+        long,
+        global = true,
+        env = "PORTENV_BREAK_LOCK",
+        hide_env = true,
+        hide_short_help = true,
+        value_parser = Boolish::new()
+    )]
     pub break_lock: bool,
     /// The form of progress on stderr.
     #[arg(
         long,
         global = true,
         env = "PORTENV_PROGRESS",
+        hide_env = true,
+        hide_short_help = true,
         value_enum,
         default_value_t,
         value_name = "FORM"
@@ -129,71 +184,124 @@ pub enum ProgressForm {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Take a tour in a throw-away installation.
+    /// Take a tour in a throw-away installation; leaves nothing behind.
+    #[command(after_long_help = guide::DEMO)]
     Demo(DemoArgs),
-    /// Find core, nodes and Python; write portenv.toml; record the first snapshot.
+    /// Look at the installation and record it as the first snapshot.
+    ///
+    /// Finds ComfyUI, its custom nodes, its Python and the torch in it, and says why these.
+    #[command(after_long_help = guide::INIT)]
     Init,
-    /// Resolve requirement files; needs no installation.
+    /// Find the versions that requirement files lead to.
+    ///
+    /// Needs no ComfyUI: takes files or directories as they are.
+    #[command(after_long_help = guide::RESOLVE)]
     Resolve(ResolveArgs),
-    /// Resolve the core and all nodes together and write the lock.
+    /// Find versions that suit ComfyUI and all nodes; write pylock.toml.
+    ///
+    /// All requirements are looked at together, and as little as possible is changed: what is
+    /// locked stays, then what is installed, then the newest version is taken. If no versions
+    /// suit all, it names the lines that exclude each other, and ways out.
+    #[command(after_long_help = guide::LOCK)]
     Lock(LockArgs),
-    /// Show what adding nodes would change.
+    /// Show what adding nodes would change; changes nothing.
+    ///
+    /// Shows each package that would come, go or change version, and names the lines that
+    /// exclude each other if the node does not fit. A node that is here already is looked at
+    /// as if it were replaced by the one named.
+    #[command(after_long_help = guide::PREVIEW)]
     Preview(PreviewArgs),
-    /// The gate for CI: does everything resolve, is the lock fresh, does the environment match?
+    /// Test everything, for CI: exits with 1 if anything is wrong.
+    ///
+    /// Do all requirements fit together, is the lock up to date, is installed what is locked,
+    /// and does nothing break the policy of portenv.toml? With nodes: would they fit?
+    #[command(after_long_help = guide::CHECK)]
     Check(CheckArgs),
-    /// Add nodes: preview, confirm, then one operation.
+    /// Add nodes with the packages they need; asks first.
+    ///
+    /// Does what preview shows, as one step: the nodes, the lock and the packages.
+    #[command(after_long_help = guide::ADD)]
     Add(AddArgs),
-    /// Remove nodes and what only they asked for.
+    /// Take nodes out, and what only they needed; asks first.
+    ///
+    /// A package stays as long as ComfyUI or another node needs it.
+    #[command(after_long_help = guide::REMOVE)]
     Remove(RemoveArgs),
-    /// Bring nodes to what is new upstream: show it, confirm, then one operation.
-    #[command(long_about = update::ABOUT)]
+    /// Fetch newer versions of nodes; asks first.
+    #[command(long_about = update::ABOUT, after_long_help = guide::UPDATE)]
     Update(UpdateArgs),
-    /// Load disabled nodes again, with what they ask for.
-    #[command(long_about = switch::ENABLE)]
+    /// Turn disabled nodes on again; asks first.
+    #[command(long_about = switch::ENABLE, after_long_help = guide::ENABLE)]
     Enable(SwitchArgs),
-    /// Stop loading nodes, and take out what only they asked for.
-    #[command(long_about = switch::DISABLE)]
+    /// Turn nodes off without deleting them; asks first.
+    #[command(long_about = switch::DISABLE, after_long_help = guide::DISABLE)]
     Disable(SwitchArgs),
-    /// Make the environment equal the lock.
+    /// Install and remove packages as the lock says; asks first.
+    ///
+    /// Afterwards ComfyUI's Python has what pylock.toml says. uv does the work: it is found,
+    /// or fetched once.
+    #[command(after_long_help = guide::SYNC)]
     Sync(SyncArgs),
-    /// Show drift, a stale lock, an interrupted operation.
+    /// Show what is here, what changed, and what to do next.
+    ///
+    /// Looks for packages and nodes that changed since the newest snapshot, a lock that does
+    /// not suit the requirements any more, packages that differ from the lock, a command that
+    /// was cut short, and start-up scripts that ComfyUI-Manager has left.
+    #[command(after_long_help = guide::STATUS)]
     Status(StatusArgs),
-    /// Put back what an interrupted operation left.
+    /// Undo a command that was cut short.
+    ///
+    /// Every command that changes something does this first, so it is seldom needed.
+    #[command(after_long_help = guide::RECOVER)]
     Recover,
-    /// The history.
-    #[command(subcommand)]
+    /// List, show, record and name snapshots.
+    ///
+    /// A snapshot is a record of everything a rollback needs: the packages with their
+    /// sources, the nodes and ComfyUI with their commits, the lock.
+    #[command(subcommand, after_long_help = guide::SNAPSHOT)]
     Snapshot(SnapshotCommand),
-    /// Compare snapshots, locks and the environment.
+    /// Compare any two of: snapshots, locks, what is installed.
+    ///
+    /// Shows what would have to happen to come from the first to the second.
+    #[command(after_long_help = guide::DIFF)]
     Diff(DiffArgs),
-    /// Go back to a snapshot: packages, nodes and core.
+    /// Go back to a snapshot: packages, nodes and ComfyUI; asks first.
+    ///
+    /// Without a snapshot it goes back over the newest change: what was changed without
+    /// portenv, if anything was, else the last thing that portenv did.
+    #[command(after_long_help = guide::ROLLBACK)]
     Rollback(RollbackArgs),
-    /// Tell who asked for a package, through whom, and what holds its version down.
+    /// Tell who needs a package, and what keeps newer versions out.
     ///
     /// Names every line of ComfyUI and of nodes that leads to the package, which version is
-    /// locked and installed, and tries newer versions in the solver: for each that does not
-    /// fit it names the lines in the way. Changes nothing. Without a lock it goes by what is
-    /// installed. With --offline other versions are tried as far as the cache knows them.
+    /// locked and installed, and tries newer versions: for each that does not fit it names the
+    /// lines in the way. Without a lock it goes by what is installed. With
+    /// --offline other versions are tried as far as the cache knows them.
+    #[command(after_long_help = guide::WHY)]
     Why(WhyArgs),
-    /// Show ComfyUI, the nodes and the packages that they lead to as a tree.
+    /// Show ComfyUI, the nodes and the packages they need as a tree.
     ///
     /// Goes by the lock, without the network; without a lock by what is installed. A package
-    /// that is marked (*) was unfolded further up. Changes nothing.
+    /// that is marked (*) was unfolded further up.
+    #[command(after_long_help = guide::TREE)]
     Tree(TreeArgs),
-    /// Write the lock in the words of other installers.
-    #[command(long_about = export::ABOUT)]
+    /// Write the lock in the words of pip and other installers.
+    #[command(long_about = export::ABOUT, after_long_help = guide::EXPORT)]
     Export(ExportArgs),
     /// Show and tidy the cache that all installations share.
-    #[command(subcommand, long_about = cache::ABOUT)]
+    #[command(subcommand, long_about = cache::ABOUT, after_long_help = guide::CACHE)]
     Cache(CacheCommand),
-    /// Tell what this program is, which uv it would run, and which installation it sees.
-    #[command(name = "self")]
+    /// Tell what portenv works with: its version, uv, installation.
+    #[command(name = "self", after_long_help = guide::SELF)]
     SelfInfo,
     /// Print a script that completes commands in a shell.
+    #[command(after_long_help = guide::COMPLETIONS)]
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
     },
     /// Print the manual page.
+    #[command(after_long_help = guide::MAN)]
     Man,
 }
 

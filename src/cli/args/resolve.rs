@@ -13,9 +13,9 @@ pub enum PrereleaseArg {
     Disallow,
     /// Like any other version.
     Allow,
-    /// Finals first, pre-releases only when no final fits.
+    /// Only when no final version fits.
     IfNecessary,
-    /// Only where a requirement names one.
+    /// Only where a requirement names such a version.
     Explicit,
     /// The same as if-necessary.
     IfNecessaryOrExplicit,
@@ -39,7 +39,7 @@ pub enum ResolutionArg {
     Highest,
     /// The lowest that fit.
     Lowest,
-    /// The lowest of what is asked for directly.
+    /// The lowest of what files name, the highest of what these need.
     LowestDirect,
 }
 
@@ -56,112 +56,76 @@ impl From<ResolutionArg> for Resolution {
 /// Whether metadata may be had by running a build.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 pub enum BuildArg {
-    /// A build may run.
+    /// It may run, isolated by uv.
     Allow,
-    /// Nothing runs; older evidence is taken.
+    /// Nothing runs; what a wheel of an older version says is taken instead.
     Static,
 }
 
+/// Headings of the flags: there are too many for one list.
+const SOURCES: &str = "Where packages come from";
+const VERSIONS: &str = "Which versions are taken";
+const BUILDS: &str = "Wheels and source archives";
+
 /// Flags that decide an answer.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Resolver options")]
 pub struct ResolveOptions {
-    /// The index that replaces PyPI.
-    #[arg(
-        long,
-        short = 'i',
-        env = "PORTENV_INDEX_URL",
-        alias = "default-index",
-        value_name = "URL",
-        hide_env_values = true
-    )]
+    /// The index to take packages from [default: https://pypi.org/simple].
+    #[arg(long, short = 'i', env = "PORTENV_INDEX_URL", alias = "default-index", value_name = "URL", hide_env_values = true, help_heading = SOURCES, hide_env = true)]
     pub index_url: Option<String>,
-    /// An index asked before the default one.
-    #[arg(
-        long,
-        env = "PORTENV_EXTRA_INDEX_URL",
-        value_delimiter = ' ',
-        value_name = "URL",
-        hide_env_values = true
-    )]
+    /// A further index, asked before --index-url.
+    #[arg(long, env = "PORTENV_EXTRA_INDEX_URL", value_delimiter = ' ', value_name = "URL", hide_env_values = true, help_heading = SOURCES, hide_env = true)]
     pub extra_index_url: Vec<String>,
-    /// A folder or page of links with more files.
-    #[arg(
-        long,
-        short,
-        env = "PORTENV_FIND_LINKS",
-        value_delimiter = ' ',
-        value_name = "PLACE"
-    )]
+    /// A folder of wheels, or a page of links to them.
+    #[arg(long, short, env = "PORTENV_FIND_LINKS", value_delimiter = ' ', value_name = "PLACE", help_heading = SOURCES, hide_env = true, hide_short_help = true)]
     pub find_links: Vec<String>,
     /// Ask no index, only --find-links.
-    #[arg(long, env = "PORTENV_NO_INDEX", value_parser = Boolish::new())]
+    #[arg(long, env = "PORTENV_NO_INDEX", value_parser = Boolish::new(), help_heading = SOURCES, hide_env = true, hide_short_help = true)]
     pub no_index: bool,
-    /// The Python to resolve for.
-    #[arg(long, env = "PORTENV_PYTHON_VERSION", value_name = "X.Y[.Z]")]
+    /// Ask the index again, even if the cache has a fresh answer.
+    #[arg(long, env = "PORTENV_REFRESH", value_parser = Boolish::new(), help_heading = SOURCES, hide_env = true, hide_short_help = true)]
+    pub refresh: bool,
+    /// Find versions for this Python [default: the Python of the
+    /// installation, else the one on PATH].
+    #[arg(long, env = "PORTENV_PYTHON_VERSION", value_name = "X.Y[.Z]", help_heading = VERSIONS, hide_env = true, hide_short_help = true)]
     pub python_version: Option<String>,
-    /// The platform to resolve for.
-    #[arg(
-        long,
-        env = "PORTENV_PLATFORM",
-        alias = "python-platform",
-        value_name = "TRIPLE"
-    )]
+    /// Find versions for this platform, such as x86_64-pc-windows-msvc [default: this
+    /// machine].
+    #[arg(long, env = "PORTENV_PLATFORM", alias = "python-platform", value_name = "TRIPLE", help_heading = VERSIONS, hide_env = true, hide_short_help = true)]
     pub platform: Option<String>,
-    /// Whether pre-releases may be taken.
-    #[arg(long, env = "PORTENV_PRERELEASE", value_enum, value_name = "MODE")]
+    /// Whether alpha, beta and rc versions may be taken [default: if-necessary].
+    #[arg(long, env = "PORTENV_PRERELEASE", value_enum, value_name = "MODE", help_heading = VERSIONS, hide_env = true, hide_short_help = true)]
     pub prerelease: Option<PrereleaseArg>,
-    /// Highest or lowest versions.
-    #[arg(long, env = "PORTENV_RESOLUTION", value_enum, value_name = "MODE")]
+    /// Highest or lowest versions [default: highest].
+    #[arg(long, env = "PORTENV_RESOLUTION", value_enum, value_name = "MODE", help_heading = VERSIONS, hide_env = true, hide_short_help = true)]
     pub resolution: Option<ResolutionArg>,
-    /// Leave out what was uploaded later: a date, a timestamp or a duration.
-    #[arg(long, env = "PORTENV_EXCLUDE_NEWER", value_name = "WHEN")]
+    /// Take nothing that was uploaded after a date such as 2026-11-01, a time, or within
+    /// a duration such as "7 days".
+    #[arg(long, env = "PORTENV_EXCLUDE_NEWER", value_name = "WHEN", help_heading = VERSIONS, hide_env = true, hide_short_help = true)]
     pub exclude_newer: Option<String>,
-    /// A file that restricts versions of what is wanted anyway.
-    #[arg(
-        long = "constraint",
-        short = 'c',
-        env = "PORTENV_CONSTRAINT",
-        value_delimiter = ' ',
-        value_name = "FILE"
-    )]
+    /// A requirements file that limits versions, but asks for no package by itself.
+    #[arg(long = "constraint", short = 'c', env = "PORTENV_CONSTRAINT", value_delimiter = ' ', value_name = "FILE", help_heading = VERSIONS, hide_env = true, hide_short_help = true)]
     pub constraints: Vec<Utf8PathBuf>,
-    /// A file whose lines replace all requirements on their names.
-    #[arg(
-        long = "override",
-        env = "PORTENV_OVERRIDE",
-        value_delimiter = ' ',
-        value_name = "FILE"
-    )]
+    /// A requirements file whose lines replace what anyone else says of these packages.
+    #[arg(long = "override", env = "PORTENV_OVERRIDE", value_delimiter = ' ', value_name = "FILE", help_heading = VERSIONS, hide_env = true, hide_short_help = true)]
     pub overrides: Vec<Utf8PathBuf>,
-    /// Use no wheels of a package, or of :all:.
-    #[arg(
-        long,
-        env = "PORTENV_NO_BINARY",
-        value_delimiter = ' ',
-        value_name = "NAME"
-    )]
+    /// Use no ready-made wheels of a package; :all: for every package.
+    #[arg(long, env = "PORTENV_NO_BINARY", value_delimiter = ' ', value_name = "NAME", help_heading = BUILDS, hide_env = true, hide_short_help = true)]
     pub no_binary: Vec<String>,
-    /// Use no sdists of a package, or of :all:.
-    #[arg(
-        long,
-        env = "PORTENV_ONLY_BINARY",
-        value_delimiter = ' ',
-        value_name = "NAME"
-    )]
+    /// Use only ready-made wheels of a package, no source archives; :all: for every
+    /// package.
+    #[arg(long, env = "PORTENV_ONLY_BINARY", value_delimiter = ' ', value_name = "NAME", help_heading = BUILDS, hide_env = true, hide_short_help = true)]
     pub only_binary: Vec<String>,
-    /// Use no sdists at all.
-    #[arg(long, env = "PORTENV_NO_BUILD", value_parser = Boolish::new())]
+    /// Use only ready-made wheels: the same as --only-binary :all:.
+    #[arg(long, env = "PORTENV_NO_BUILD", value_parser = Boolish::new(), help_heading = BUILDS, hide_env = true, hide_short_help = true)]
     pub no_build: bool,
-    /// Whether metadata may be had by running a build.
-    #[arg(long, env = "PORTENV_BUILD", value_enum, value_name = "MODE")]
+    /// Whether code of a source archive may run to learn what it needs [default: allow;
+    /// static for preview and check].
+    #[arg(long, env = "PORTENV_BUILD", value_enum, value_name = "MODE", help_heading = BUILDS, hide_env = true, hide_short_help = true)]
     pub build: Option<BuildArg>,
     /// Pass over requirement lines that cannot be read, with a warning each.
-    #[arg(long, env = "PORTENV_SKIP_INVALID", value_parser = Boolish::new())]
+    #[arg(long, env = "PORTENV_SKIP_INVALID", hide_env = true, hide_short_help = true, value_parser = Boolish::new())]
     pub skip_invalid: bool,
-    /// Ask indexes again even if their answers are fresh.
-    #[arg(long, env = "PORTENV_REFRESH", value_parser = Boolish::new())]
-    pub refresh: bool,
 }
 
 impl ResolveOptions {
@@ -199,11 +163,12 @@ impl ResolveOptions {
 /// `portenv resolve`.
 #[derive(Debug, Args)]
 pub struct ResolveArgs {
-    /// requirements.txt, pyproject.toml, setup.cfg, a directory, or - for standard input.
+    /// A requirements.txt, pyproject.toml or setup.cfg, a directory with one, or - for
+    /// standard input.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<Utf8PathBuf>,
-    /// Resolve for every CPython from --python-version (else 3.10) to 3.14 on Linux,
-    /// Windows and macOS, and for PyPy on Linux.
+    /// Find versions for every Python from --python-version [default: 3.10] to 3.14, on
+    /// Linux, Windows and macOS at once.
     #[arg(long, env = "PORTENV_UNIVERSAL", value_parser = Boolish::new())]
     pub universal: bool,
     /// What decides the answer.
@@ -214,13 +179,13 @@ pub struct ResolveArgs {
 /// `portenv lock`.
 #[derive(Debug, Args)]
 pub struct LockArgs {
-    /// Only say whether the lock is stale, and why; write nothing.
+    /// Write nothing; only say whether the lock is stale, and why (then exit with 1).
     #[arg(long)]
     pub check: bool,
-    /// Choose every version anew.
+    /// Take the newest versions that fit of all packages, not those of the old lock.
     #[arg(long)]
     pub upgrade: bool,
-    /// Choose this package's version anew.
+    /// Take the newest version that fits of this package; may be given several times.
     #[arg(long, value_name = "NAME")]
     pub upgrade_package: Vec<String>,
     /// Where not everything can be met, leave out as few nodes as it takes.
@@ -234,10 +199,10 @@ pub struct LockArgs {
         requires = "best_effort"
     )]
     pub time_limit: u64,
-    /// Waive nothing: what the installation violates already must be met too.
+    /// Meet every requirement, also those that the installation does not meet as it is.
     #[arg(long)]
     pub strict: bool,
-    /// Let a protected package change.
+    /// Let this protected package (such as torch) change; may be given several times.
     #[arg(long, value_name = "NAME")]
     pub allow_change: Vec<String>,
     /// What decides the answer.

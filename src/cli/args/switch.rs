@@ -6,7 +6,7 @@ use super::resolve::ResolveOptions;
 
 /// What `portenv disable --help` says.
 pub const DISABLE: &str = "\
-Stop loading nodes, and take out what only they asked for.
+Turn nodes off without deleting them; asks first.
 
 Shows first what goes. After a yes each node moves to custom_nodes/.disabled/, where ComfyUI and \
 ComfyUI-Manager leave it alone; the lock is written, and packages that no other node and not the \
@@ -16,7 +16,7 @@ rollback puts back exactly what was there.";
 
 /// What `portenv enable --help` says.
 pub const ENABLE: &str = "\
-Load disabled nodes again, with what they ask for.
+Turn disabled nodes on again; asks first.
 
 Shows first what their requirements would change. After a yes each node moves back into \
 custom_nodes/, the lock is written and packages are synced, all as one operation that is undone \
@@ -27,13 +27,14 @@ several versions lie there, foo@1.4.0 or the directory says which.";
 /// `portenv enable` and `portenv disable`.
 #[derive(Debug, Args)]
 pub struct SwitchArgs {
-    /// A node's name or directory; name@version where several versions are disabled.
+    /// A node's name or directory; NAME@VERSION where several versions are disabled.
     #[arg(required = true, value_name = "NODE")]
     pub nodes: Vec<String>,
-    /// Let a protected package change.
+    /// Let this protected package (such as torch) change; may be given several times.
     #[arg(long, value_name = "NAME")]
     pub allow_change: Vec<String>,
-    /// Apply exactly the plan that was shown.
+    /// Do not ask, but apply exactly the plan that was shown under this ID, or stop if
+    /// anything has changed since.
     #[arg(long, value_name = "ID")]
     pub plan: Option<String>,
     /// What decides the answer.

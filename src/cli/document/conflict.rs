@@ -2,13 +2,14 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, value};
 
 use crate::lock::compare;
 use crate::lock::compare::{Side, Sides};
 use crate::ops::changes::{ChangeInfo, StepInfo};
 use crate::package::Name;
 use crate::requirements::Origin;
-use crate::resolve::Conflict;
+use crate::resolve::{Conflict, Edit};
 
 /// Requirements that cannot hold together, or one that nothing can meet.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -46,6 +47,9 @@ pub struct Suggestion {
     pub text: String,
     /// What it would change against the environment.
     pub changes: Vec<ChangeInfo>,
+    /// What to add to `portenv.toml` (TOML); null where flags do it, or where there is no
+    /// installation.
+    pub settings: Option<String>,
     /// Flags that do it when they are added to the command; empty where settings do.
     pub flags: Vec<String>,
     /// It was tried and has an answer.
@@ -84,10 +88,46 @@ impl From<&crate::resolve::Suggestion> for Suggestion {
             kind: found.kind.as_str().to_owned(),
             text: found.text.clone(),
             changes: changes.iter().map(ChangeInfo::new).collect(),
+            settings: found.edit.as_ref().and_then(settings),
             flags: found.flags.clone(),
             verified: true,
         }
     }
+}
+
+/// Returns an edit as the part of `portenv.toml` that it adds; what it takes away has none.
+fn settings(edit: &Edit) -> Option<String> {
+    let mut document = DocumentMut::new();
+    let (header, key, value) = match edit {
+        Edit::Override {
+            name,
+            specifier,
+            nodes,
+        } => {
+            let mut inner = InlineTable::new();
+            inner.insert("specifier", specifier.as_str().into());
+            inner.insert("for", nodes.iter().collect::<Array>().into());
+            (vec!["overrides"], name.as_str(), value(inner))
+        }
+        Edit::Sources { node } => (vec!["nodes", node], "sources", value("requirements")),
+        Edit::Ignore { node } => (vec!["nodes", node], "ignore", value(true)),
+        Edit::Exclude { name } => {
+            let names: Array = [name.as_str()].into_iter().collect();
+            (vec!["policy"], "exclude", value(names))
+        }
+        Edit::Prerelease => (vec!["resolve"], "prerelease", value("allow")),
+        Edit::Unconstrain { .. } => return None,
+    };
+    let mut table = document.as_table_mut();
+    for part in header {
+        let mut inner = Table::new();
+        // Only the last of `[nodes.NAME]` has a line of its own.
+        inner.set_implicit(true);
+        let item = table.entry(part).or_insert(Item::Table(inner));
+        table = item.as_table_mut()?;
+    }
+    table.insert(key, value);
+    Some(document.to_string())
 }
 
 impl ConflictDocument {

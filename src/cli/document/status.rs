@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::resolution::StaleDocument;
 use super::snapshot::BaseDocument;
 use super::{DiffDocument, LeftOutDocument, WaiverDocument};
+use crate::ops::changes::ChangeInfo;
 use crate::ops::status::Status;
 use crate::snapshot::Operation;
 use crate::workspace::Layout;
@@ -22,7 +23,7 @@ pub struct StatusDocument {
     pub core: Option<String>,
     /// Why this core, in words.
     pub core_reason: String,
-    /// The Python's path.
+    /// The Python's path, relative to the root where it lies in it.
     pub python: String,
     /// Its version.
     pub python_version: String,
@@ -36,6 +37,8 @@ pub struct StatusDocument {
     pub drift: DiffDocument,
     /// Why the lock is stale; empty if it is fresh, or if there is none.
     pub stale: Vec<StaleDocument>,
+    /// What `portenv sync` would change, by name; empty if the lock is stale or there is none.
+    pub unsynced: Vec<ChangeInfo>,
     /// An operation that was cut short and has to be undone; null if there is none.
     pub interrupted: Option<InterruptedDocument>,
     /// Files that make ComfyUI-Manager change things at the next start.
@@ -87,6 +90,7 @@ impl From<&Status> for StatusDocument {
             snapshot: status.snapshot.clone(),
             drift: DiffDocument::new("@", "env", &status.drift),
             stale: StaleDocument::all(&status.stale),
+            unsynced: status.unsynced.clone(),
             interrupted: status.interrupted.as_ref().map(Into::into),
             startup_scripts: status.startup_scripts.clone(),
             hints: status.hints.clone(),

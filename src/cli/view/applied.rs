@@ -5,6 +5,7 @@ use super::{conflict, show_document, show_warnings, waivers};
 use crate::cli::document::AppliedDocument;
 use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
+use crate::ops::changes::NodeChangeKind;
 use crate::ops::outcome::{Applied, AppliedStatus};
 use crate::resolve::Conflict;
 
@@ -20,6 +21,10 @@ pub fn show_applied(screen: &Screen, command: &str, applied: &Applied) -> Exit {
     match applied.status {
         AppliedStatus::Done => {
             screen.note(&format!("done: {}", summary(&applied.changes)));
+            let mut nodes = applied.nodes.iter();
+            if nodes.any(|node| node.kind == NodeChangeKind::Remove) {
+                screen.note("what was removed of nodes lies in `.portenv/trash`");
+            }
             if let Some(counted) = waivers::counted(&applied.waivers) {
                 screen.note(&counted);
             }

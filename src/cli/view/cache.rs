@@ -1,5 +1,6 @@
 //! What lies in the cache, and what went.
 
+use super::changes::counted;
 use super::show_document;
 use crate::cli::document::CacheDocument;
 use crate::cli::failure::Exit;
@@ -20,7 +21,8 @@ pub fn show_cache(screen: &Screen, request: &CacheRequest, outcome: &CacheOutcom
         screen.result(outcome.dir.as_str());
         for (part, weight) in outcome.parts.iter().filter(|(_, weight)| weight.files > 0) {
             let (name, size) = (part.as_str(), show_bytes(weight.bytes));
-            screen.note(&format!("  {name:<13}{size:>10}  {} files", weight.files));
+            let files = counted(weight.files, "file");
+            screen.note(&format!("  {name:<13}{size:>10}  {files}"));
         }
         screen.note(&format!("  {:<13}{:>10}", "all", show_bytes(bytes)));
     } else {

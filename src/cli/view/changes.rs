@@ -55,10 +55,9 @@ pub fn to_text(changes: &[ChangeInfo], nodes: &[NodeChange]) -> String {
             (from, to) if to.is_empty() => from,
             (from, to) => format!("{from} → {to}"),
         };
-        text.push_str(&format!(
-            "  {sign} node {} {word} {arrow}\n",
-            printable(&node.dir)
-        ));
+        let line = format!("  {sign} node {} {word} {arrow}", printable(&node.dir));
+        text.push_str(line.trim_end());
+        text.push('\n');
     }
     if changes.is_empty() {
         return text;
@@ -120,6 +119,13 @@ pub fn version_of(node: &Node) -> String {
         (None, Some(version)) => printable(version),
         (None, None) => String::new(),
     }
+}
+
+/// Counts things: `1 file`, `2 files`.
+pub fn counted(count: impl TryInto<u64>, thing: &str) -> String {
+    let count = count.try_into().unwrap_or(u64::MAX);
+    let more = if count == 1 { "" } else { "s" };
+    format!("{count} {thing}{more}")
 }
 
 /// Counts changes in words: `2 added, 1 removed`.

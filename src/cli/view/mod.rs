@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::advice::after_failure;
 use super::document::{FailureDocument, TextDocument, WarningDocument, document};
-use super::failure::{Exit, Failure, Next};
+use super::failure::{Exit, Failure, LISTS_COMMANDS, Next};
 use super::screen::{Format, Screen};
 
 pub mod applied;
@@ -85,7 +85,12 @@ pub fn show_text(screen: &Screen, command: &str, text: &str) -> Exit {
 pub fn show_failure(screen: &Screen, command: &str, failure: &Failure) {
     screen.error(&failure.message);
     for hint in &failure.hints {
-        screen.hint(hint);
+        match screen.line().named() {
+            Some(name) if hint == LISTS_COMMANDS => screen.hint(&format!(
+                "portenv {name} --help lists its arguments and flags"
+            )),
+            _ => screen.hint(hint),
+        }
     }
     if screen.format == Format::Json {
         let body = FailureDocument::from(failure);

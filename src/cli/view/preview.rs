@@ -29,9 +29,11 @@ pub fn show_stopped(
     verbose: u8,
 ) -> Exit {
     let body = StoppedDocument::new(preview, nodes);
-    show(screen, preview, verbose, |next| {
+    let exit = show(screen, preview, verbose, |next| {
         show_document(screen, command, &body, next);
-    })
+    });
+    screen.note("nothing was changed");
+    exit
 }
 
 fn show(screen: &Screen, preview: &Preview, verbose: u8, write: impl FnOnce(&[Next])) -> Exit {
@@ -60,7 +62,10 @@ fn show(screen: &Screen, preview: &Preview, verbose: u8, write: impl FnOnce(&[Ne
         screen.note(&counted);
     }
     match preview.status {
-        PreviewStatus::Ok => {}
+        PreviewStatus::Ok if screen.format == Format::Json => {}
+        PreviewStatus::Ok => {
+            screen.hint("portenv add with the same words does this, and asks first");
+        }
         PreviewStatus::Blocked => {
             screen.error("this would change protected packages, so it is blocked");
             screen.note(conflict::to_text(&preview.conflicts).trim_end());

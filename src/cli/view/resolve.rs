@@ -132,6 +132,9 @@ pub fn show_lock(screen: &Screen, dir: &Utf8Path, found: &LockOutcome, verbose: 
         screen.note(&counted);
     }
     show_stats(screen, verbose, outcome, &found.stats);
+    if found.written && screen.format != Format::Json {
+        screen.hint("portenv sync --dry-run shows what this changes, portenv sync does it");
+    }
     finish(screen, outcome)
 }
 

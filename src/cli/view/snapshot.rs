@@ -25,18 +25,22 @@ pub fn show_list(screen: &Screen, list: &[Shown]) -> Exit {
     let mut rows = table();
     for shown in list {
         let state = &shown.state;
+        let command = &shown.snapshot.operation.command;
         let label = shown
             .snapshot
             .label()
+            .filter(|label| label != command)
             .map_or(String::new(), |label| format!(" ({})", printable(label)));
         rows.add_row(vec![
             shown.snapshot.id.clone(),
             local_time(shown.snapshot.operation.ended.as_deref()),
             format!("{}p {}n", state.packages.len(), state.nodes.len()),
-            format!("{}{label}", printable(&shown.snapshot.operation.command)),
+            format!("{}{label}", printable(command)),
         ]);
     }
     screen.result(trimmed(&rows).trim_end());
+    screen
+        .hint("p counts packages, n nodes; portenv rollback ID goes back to one, the newest is @");
     Exit::Done
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use super::changes::{counted, to_text};
 use super::diff;
 use super::{show_document, show_warnings, waivers};
 use crate::cli::document::{InitDocument, StatusDocument, WarningDocument};
@@ -50,8 +51,9 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool, list: bool
     }
     let _ = writeln!(
         text,
-        "content       {} packages, {} nodes",
-        status.counts.0, status.counts.1
+        "content       {}, {}",
+        counted(status.counts.0, "package"),
+        counted(status.counts.1, "node")
     );
     let _ = writeln!(
         text,
@@ -59,11 +61,16 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool, list: bool
         status.snapshot.as_deref().unwrap_or("none yet")
     );
     let lock = match (status.locked, status.stale.len()) {
-        (false, _) => "none yet".to_owned(),
-        (true, 0) => "fresh".to_owned(),
-        (true, _) => "stale".to_owned(),
+        (false, _) => "none yet",
+        (true, 0) if status.unsynced.is_empty() => "fresh, and installed",
+        (true, 0) if status.drift.is_empty() => "fresh; a sync would change:",
+        (true, 0) => "fresh, but something else is installed",
+        (true, _) => "stale",
     };
     let _ = writeln!(text, "lock          {lock}");
+    if status.drift.is_empty() {
+        text.push_str(&to_text(&status.unsynced, &[]));
+    }
     for reason in status.stale.iter().take(10) {
         let _ = writeln!(text, "              {}", printable(&reason.shown()));
     }
@@ -72,7 +79,10 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool, list: bool
         let _ = writeln!(text, "left out      {}", printable(&shown));
     }
     if !status.waivers.is_empty() {
-        let _ = writeln!(text, "violated      {} requirements", status.waivers.len());
+        let unmet = counted(status.waivers.len(), "requirement");
+        // Without a lock it is open yet which of these will be met.
+        let fate = if status.locked { ", and let be" } else { "" };
+        let _ = writeln!(text, "violated      {unmet}{fate}");
     }
     if list {
         text.push_str(&waivers::text(&status.waivers));
@@ -102,11 +112,16 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool, list: bool
         }
     }
     screen.result(text.trim_end());
-    if !list && !status.waivers.is_empty() {
-        screen.hint("portenv status --waivers lists what is violated already");
-    }
     for hint in &status.hints {
         screen.hint(hint);
+    }
+    if status.hints.is_empty() {
+        screen.hint("nothing is amiss; portenv preview NODE shows what a node would change");
+    }
+    if list && !status.waivers.is_empty() {
+        screen.hint("portenv lock --strict finds versions that meet these too");
+    } else if status.locked && !status.waivers.is_empty() {
+        screen.hint("portenv status --waivers lists the violated requirements");
     }
     exit
 }
@@ -122,11 +137,13 @@ pub fn show_init(screen: &Screen, found: &InitOutcome) -> Exit {
     let mut text = format!("installation  {} ({})\n", found.root, found.layout.name());
     match &found.core {
         Some(core) => {
+            let commit = core.commit.as_ref().map_or(String::new(), |_| {
+                format!(" {}", super::changes::version_of(core))
+            });
             let _ = writeln!(
                 text,
-                "ComfyUI       {} {} at {} ({})",
+                "ComfyUI       {}{commit} at {} ({})",
                 core.version.as_deref().unwrap_or("of unknown version"),
-                super::changes::version_of(core),
                 core.dir,
                 found.core_reason
             );
@@ -162,8 +179,9 @@ pub fn show_init(screen: &Screen, found: &InitOutcome) -> Exit {
     let enabled = found.nodes.iter().filter(|node| node.enabled).count();
     let _ = writeln!(
         text,
-        "content       {} packages, {enabled} nodes ({} disabled)",
-        found.packages,
+        "content       {}, {} ({} disabled)",
+        counted(found.packages, "package"),
+        counted(enabled, "node"),
         found.nodes.len() - enabled
     );
     let _ = writeln!(
@@ -235,6 +253,12 @@ fn next(status: &Status) -> Vec<Next> {
             "portenv lock",
             true,
             "brings the lock up to date",
+        ));
+    } else if status.drift.is_empty() && !status.unsynced.is_empty() {
+        next.push(Next::new(
+            "portenv sync",
+            true,
+            "makes the packages what the lock says, and asks",
         ));
     }
     next

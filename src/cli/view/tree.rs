@@ -83,7 +83,9 @@ pub fn show_tree(screen: &Screen, tree: &Tree, verbose: u8) -> Exit {
             "node or package"
         };
         screen.error(&format!("there is no {what} `{}` here", unknown.name));
-        if !unknown.near.is_empty() {
+        if unknown.near.is_empty() {
+            screen.hint("portenv tree shows all nodes and packages");
+        } else {
             screen.hint(&format!("did you mean `{}`?", unknown.near.join("` or `")));
         }
     }

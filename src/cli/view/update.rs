@@ -1,6 +1,6 @@
 //! What is new upstream, and what `update` came to.
 
-use super::changes::{summary, to_text};
+use super::changes::{counted, summary, to_text};
 use super::{conflict, show_document, show_warnings, waivers};
 use crate::cli::document::{Next, UpdateDocument, UpdateWord};
 use crate::cli::failure::Exit;
@@ -127,7 +127,8 @@ fn due(update: &NodeUpdate) -> String {
         } else {
             format!("{oldest} to {newest}")
         };
-        text.push_str(&format!("      {} new commits, {when}\n", update.commits));
+        let commits = counted(update.commits, "new commit");
+        text.push_str(&format!("      {commits}, {when}\n"));
         for subject in &update.subjects {
             text.push_str(&format!("        {}\n", printable(subject)));
         }
@@ -136,12 +137,13 @@ fn due(update: &NodeUpdate) -> String {
         }
     }
     if update.commits_removed > 0 {
-        text.push_str(&format!("      {} commits back\n", update.commits_removed));
+        let commits = counted(update.commits_removed, "commit");
+        text.push_str(&format!("      {commits} back\n"));
     }
     let sign = if update.growth_bytes < 0 { "-" } else { "+" };
     text.push_str(&format!(
-        "      {} files, +{} -{} lines, {sign}{}\n",
-        update.files_changed,
+        "      {}, +{} -{} lines, {sign}{}\n",
+        counted(update.files_changed, "file"),
         update.lines_added,
         update.lines_removed,
         show_bytes(update.growth_bytes.unsigned_abs())

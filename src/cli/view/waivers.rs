@@ -5,13 +5,13 @@ use crate::requirements::Waiver;
 
 /// Counts waivers in a sentence; nothing for none.
 pub fn counted(waivers: &[Waiver]) -> Option<String> {
-    let count = match waivers.len() {
+    let (count, them) = match waivers.len() {
         0 => return None,
-        1 => "1 requirement is".to_owned(),
-        count => format!("{count} requirements are"),
+        1 => ("1 requirement is".to_owned(), "it"),
+        count => (format!("{count} requirements are"), "them"),
     };
     Some(format!(
-        "{count} violated already and not touched by this; portenv status --waivers lists them"
+        "{count} violated already and not touched by this; portenv status --waivers lists {them}"
     ))
 }
 

@@ -32,6 +32,15 @@ pub fn show_why(screen: &Screen, why: Why, verbose: u8) -> Exit {
     if screen.format != Format::Json && !is_unknown {
         screen.result(text(&why, verbose > 0).trim_end());
     }
+    if let Standing::Unknown(near) = &why.standing {
+        screen.error(&format!(
+            "nobody asks for `{}`, and it is not installed",
+            why.name
+        ));
+        if !near.is_empty() {
+            screen.hint(&format!("did you mean `{}`?", near.join("` or `")));
+        }
+    }
     let mut next = Vec::new();
     for (line, changes, what) in ways_on(&why) {
         if screen.format != Format::Json {
@@ -42,14 +51,7 @@ pub fn show_why(screen: &Screen, why: Why, verbose: u8) -> Exit {
     if screen.format == Format::Json {
         show_document(screen, "why", &document(&why, warnings), &next);
     }
-    if let Standing::Unknown(near) = &why.standing {
-        screen.error(&format!(
-            "nobody asks for `{}`, and it is not installed",
-            why.name
-        ));
-        if !near.is_empty() {
-            screen.hint(&format!("did you mean `{}`?", near.join("` or `")));
-        }
+    if is_unknown {
         return Exit::No;
     }
     match why.held {

@@ -1,6 +1,6 @@
 //! What is printed about the program itself.
 
-use crate::support::Sandbox;
+use crate::support::{Sandbox, commands_of_help, examples_of_help};
 
 /// The commands of the README's table.
 fn commands() -> Vec<String> {
@@ -16,26 +16,90 @@ fn commands() -> Vec<String> {
 }
 
 #[test]
-fn help_lists_the_commands_of_the_readme_and_no_others() {
+fn help_lists_the_commands_of_the_readme_and_no_others_each_once() {
+    for page in ["--help", "-h"] {
+        let run = Sandbox::new().portenv(&[page]).success();
+        let mut listed = commands_of_help(run.stdout());
+        let mut all = commands();
+        assert_eq!(listed[..2], ["demo", "init"], "what to try first is first");
+        listed.sort();
+        all.sort();
+        assert_eq!(listed, all, "{page}");
+    }
+}
+
+#[test]
+fn the_long_help_has_all_exit_codes() {
     let run = Sandbox::new().portenv(&["--help"]).success();
-    let (_, rest) = run.stdout().split_once("Commands:\n").unwrap();
-    let listed: Vec<&str> = rest
-        .lines()
-        .take_while(|line| !line.is_empty())
-        .filter_map(|line| {
-            line.strip_prefix("  ")?
-                .split(' ')
-                .next()
-                .filter(|word| !word.is_empty())
-        })
-        .collect();
-    assert_eq!(listed, commands());
+    let (_, codes) = run.stdout().split_once("Exit codes:\n").unwrap();
     for code in ["0 ", "1 ", "2 ", "3 ", "4 ", "5 ", "130 "] {
+        let mut lines = codes.lines();
         assert!(
-            rest.lines()
-                .any(|line| line.starts_with(&format!("  {code}"))),
+            lines.any(|line| line.starts_with(&format!("  {code}"))),
             "{code} {run}"
         );
+    }
+}
+
+#[test]
+fn the_long_help_of_a_command_says_what_it_changes_and_how_to_go_back() {
+    let sandbox = Sandbox::new();
+    for name in commands() {
+        let run = sandbox.portenv(&[&name, "--help"]).success();
+        let says = run.stdout().to_lowercase();
+        assert!(says.contains("\nchanges: "), "{name}: {run}");
+        let changes = "init lock sync add update enable disable remove rollback snapshot";
+        if changes.split(' ').any(|one| one == name) {
+            assert!(says.contains("\ngoing back: "), "{name}: {run}");
+        }
+    }
+}
+
+#[test]
+fn every_example_of_help_is_a_command_that_the_parser_takes() {
+    let sandbox = Sandbox::new();
+    let mut without = Vec::new();
+    for name in commands() {
+        let run = sandbox.portenv(&[&name, "--help"]).success();
+        let examples = examples_of_help(run.stdout());
+        if examples.is_empty() {
+            without.push(name);
+        }
+        for example in examples {
+            let mut words = example.split(' ');
+            assert_eq!(words.next(), Some("portenv"), "{example}");
+            // The parser reads one word after another, and shows help if all is well.
+            let words: Vec<&str> = words.chain(["--help"]).collect();
+            let parsed = sandbox.portenv(&words).success();
+            assert!(parsed.stdout().contains("Usage: portenv"), "{example}");
+        }
+    }
+    assert_eq!(without, ["self"], "the others have examples");
+}
+
+#[test]
+fn help_fits_eighty_columns_and_its_examples_are_never_wrapped() {
+    let pages = |width: &str| {
+        let sandbox = Sandbox::new().with_env("COLUMNS", width);
+        let names = commands().into_iter().map(Some).chain([None]);
+        let page = |name: Option<String>, flag: &str| {
+            let words = name.iter().map(String::as_str).chain([flag]);
+            let words: Vec<&str> = words.collect();
+            sandbox.portenv(&words).success().stdout().to_owned()
+        };
+        let both = names.flat_map(|name| [page(name.clone(), "-h"), page(name, "--help")]);
+        both.collect::<Vec<_>>()
+    };
+    let below = |page: &str| {
+        let starts = ["\nChanges:", "\nExample", "\nportenv alone"];
+        let start = starts.iter().filter_map(|start| page.find(start)).min();
+        start.map(|start| page[start..].to_owned())
+    };
+    for (narrow, wide) in pages("80").iter().zip(pages("100")) {
+        for line in narrow.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        assert_eq!(below(narrow), below(&wide));
     }
 }
 

@@ -313,3 +313,14 @@ fn a_name_that_is_no_node_is_not_found() {
         "not-found"
     );
 }
+
+#[test]
+fn off_line_no_repository_of_another_machine_is_asked_for() {
+    let place = Place::synced();
+    for node in ["https://h.example/x.git", "git@h.example:x/y.git@v1"] {
+        let document = place.json(3, &["preview", node, "--offline"]);
+        assert_eq!(document["error"]["code"], "offline", "{document}");
+    }
+    let here = place.offered("off-line", "");
+    let _ = place.portenv(&["preview", &here, "--offline"]).success();
+}

@@ -172,3 +172,17 @@ fn going_back_to_the_torch_that_a_package_was_built_for_is_no_break() {
     let forth = place.json(0, &["rollback", "@~2", "--dry-run"]);
     assert_eq!(broken(&forth), ["flash-attn", "sageattention", "xformers"]);
 }
+
+#[test]
+fn a_lock_for_another_platform_breaks_nothing_here() {
+    let place = with_bound();
+    place.write("requirements.txt", "torch==2.10.0\n");
+    let other = if cfg!(windows) {
+        "x86_64-unknown-linux-gnu"
+    } else {
+        "x86_64-pc-windows-msvc"
+    };
+    place.settings(&format!("[resolve]\ntargets = [\"{other}\"]\n"));
+    let document = place.json(0, &["lock"]);
+    assert_eq!(document["status"], "resolved");
+}

@@ -98,3 +98,18 @@ fn what_contradicted_before_does_not_keep_a_node() {
         .success();
     let _ = place.portenv(&["lock", "--check"]).success();
 }
+
+#[test]
+fn a_node_that_is_not_here_is_told_with_the_names_of_those_that_are() {
+    let place = Place::synced();
+    place.node("some-node", "");
+    for command in ["remove", "disable", "enable", "update"] {
+        let told = |word: &str| {
+            let document = place.json(2, &[command, word]);
+            assert_eq!(document["error"]["code"], "not-found");
+            document["error"]["message"].as_str().unwrap().to_owned()
+        };
+        assert!(told("some-nod").ends_with("did you mean `some-node`?"));
+        assert!(told("zzz").ends_with("it has some-node"));
+    }
+}

@@ -7,7 +7,7 @@ use portenv::cli::document::{ErrorCode, schemas};
 use serde_json::{Value, json};
 
 use super::place::Place;
-use crate::support::{Sandbox, faults_of};
+use crate::support::{Sandbox, commands_of_help, faults_of};
 
 /// Set to anything, it makes the test write what it would compare.
 const REWRITE: &str = "PORTENV_REWRITE_SCHEMAS";
@@ -110,11 +110,8 @@ fn every_stored_schema_obeys_the_draft_that_it_names() {
 #[test]
 fn every_command_of_help_has_a_schema() {
     let help = Sandbox::new().portenv(&["--help"]).success();
-    let (_, list) = help.stdout().split_once("Commands:\n").unwrap();
-    let lines = list.lines().take_while(|line| line.starts_with("  "));
-    let commands: BTreeSet<String> = lines
-        .filter(|line| !line.starts_with("   "))
-        .filter_map(|line| line.split_whitespace().next())
+    let commands: BTreeSet<String> = commands_of_help(help.stdout())
+        .into_iter()
         .map(|word| format!("portenv.{word}.1.json"))
         .collect();
     let stored: BTreeSet<String> = stored().into_keys().collect();

@@ -154,3 +154,29 @@ fn sources_are_looked_for_on_the_index_that_the_environment_names() {
         (&"index".into(), &"http://[INDEX]/simple".into())
     );
 }
+
+#[test]
+fn a_history_of_the_first_schema_is_read_as_it_is_and_goes_on() {
+    let place = Place::synced();
+    let path = place.root().join(".portenv/portenv.db");
+    let db = rusqlite::Connection::open(&path).unwrap();
+    db.execute_batch(
+        "ALTER TABLE state DROP COLUMN base_prefix; ALTER TABLE state DROP COLUMN base; PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    drop(db);
+    let before = std::fs::read(&path).unwrap();
+    for command in [
+        &["status"][..],
+        &["snapshot", "list"],
+        &["diff"],
+        &["rollback", "@", "--dry-run"],
+    ] {
+        let _ = place.portenv(command).success();
+    }
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    let node = place.offered("some-node", "gamma\n");
+    let _ = place.portenv(&["add", &node, "--yes"]).success();
+    let _ = place.portenv(&["rollback", "--yes"]).success();
+    assert_eq!(place.shown(), "alpha 1.1, beta 1.0");
+}

@@ -1,7 +1,7 @@
 //! `status`, `recover` without anything to do, and `portenv` alone.
 
 use super::place::{Place, assert_fields, assert_tree, changes, strings, tree};
-use crate::support::Wheel;
+use crate::support::{Sandbox, Wheel};
 
 #[test]
 fn an_install_behind_the_back_is_drift_in_text_and_json() {
@@ -62,4 +62,46 @@ fn recover_has_nothing_to_do_where_nothing_was_interrupted() {
         "schema operation before after changes nodes conflicts warnings",
     );
     assert_tree(place.root(), &before);
+}
+
+#[test]
+fn in_each_state_it_names_the_command_that_comes_next() {
+    let place = Place::new();
+    let next = |place: &Place| {
+        let run = place.portenv(&[]).success();
+        let hints = run.stderr().lines();
+        let hints = hints.filter_map(|line| line.strip_prefix("hint: portenv "));
+        let words = hints.filter_map(|hint| hint.split(' ').next());
+        words.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(next(&place), ["init", "lock"], "nothing is recorded yet");
+    let _ = place.portenv(&["init"]).success();
+    assert_eq!(next(&place), ["lock"]);
+    let _ = place.portenv(&["lock"]).success();
+    assert_eq!(next(&place), ["sync"], "locked, and not installed");
+    let unsynced = &place.json(0, &["status"])["unsynced"];
+    assert_eq!(strings(unsynced, "kind"), ["add", "add"]);
+    let _ = place.portenv(&["sync", "--yes"]).success();
+    assert_eq!(next(&place), Vec::<String>::new());
+    let fine = place.portenv(&[]).success();
+    assert!(fine.stderr().contains("nothing is amiss"), "{fine}");
+    assert_eq!(
+        place.json(0, &["status"])["unsynced"],
+        serde_json::json!([])
+    );
+    place.install_behind_its_back(&Wheel::new("beta", "1.7").build());
+    assert_eq!(next(&place), ["rollback"], "drift is settled first");
+    let _ = place.portenv(&["snapshot", "create"]).success();
+    assert_eq!(next(&place), ["sync"], "it is kept, and not what is locked");
+    place.comfyui("alpha\nbeta<2\ngamma\n");
+    assert_eq!(next(&place).last().unwrap(), "lock", "the lock is stale");
+}
+
+#[test]
+fn portenv_alone_where_there_is_no_comfyui_names_the_tour() {
+    let empty = Sandbox::new();
+    let run = empty.portenv(&[]).expect_code(2);
+    assert!(run.stderr().contains("portenv demo"), "{run}");
+    let run = empty.portenv(&["status"]).expect_code(2);
+    assert!(!run.stderr().contains("portenv demo"), "{run}");
 }

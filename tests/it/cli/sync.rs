@@ -132,3 +132,13 @@ fn without_a_lock_there_is_nothing_to_sync_to() {
         "not-found"
     );
 }
+
+#[test]
+fn a_stale_lock_is_gone_by_with_a_warning() {
+    let place = Place::synced();
+    let fresh = place.json(0, &["sync", "--dry-run"]);
+    assert_eq!(fresh["warnings"], serde_json::json!([]));
+    place.write("requirements.txt", "alpha\nbeta<2\ngamma\n");
+    let stale = place.json(0, &["sync", "--dry-run"]);
+    assert_eq!(stale["warnings"][0]["code"], "stale", "{stale}");
+}

@@ -163,7 +163,7 @@ fn a_word_that_names_nothing_is_1_with_names_like_it() {
     );
     assert_eq!(
         strings_of(&document["next"][0]["argv"]),
-        ["portenv", "tree"]
+        ["portenv", "tree", "--format", "json"]
     );
     assert_eq!(strings(&document["packages"], "name"), ["delta"]);
     // Nobody needs a node.

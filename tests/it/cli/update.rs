@@ -4,6 +4,8 @@ use camino::Utf8PathBuf;
 use serde_json::{Value, json};
 
 use super::place::{Place, assert_error, assert_fields, changes, strings};
+#[cfg(unix)]
+use crate::support::{FaultyUv, Mode};
 
 /// A place with `some-node` of a remote, asking for `gamma`.
 struct Followed {
@@ -162,7 +164,7 @@ fn a_dry_run_and_a_run_without_a_yes_show_it_and_touch_nothing() {
     super::place::assert_tree(here.place.root(), &before);
     let text = here.place.portenv(&["update", "--dry-run"]).success();
     for part in [
-        "1 new commits",
+        "1 new commit,",
         "Write requirements.txt",
         "+ requires delta<2",
         "↓ delta",
@@ -279,7 +281,7 @@ fn a_revision_that_is_named_is_gone_to_forwards_and_backwards() {
             "{rev}"
         );
     }
-    let told = here.refused(2, &["some-node@no-such-rev", "--yes"], "git");
+    let told = here.refused(2, &["some-node@no-such-rev", "--yes"], "not-found");
     assert!(told.contains("no-such-rev"), "{told}");
 }
 
@@ -464,4 +466,54 @@ fn a_power_cut_between_checkout_and_branch_is_undone_whole() {
     assert_eq!((here.place.state(), here.place.history()), before);
     let _ = here.place.portenv(&["update", "--yes"]).success();
     assert_eq!(here.branch(), "main");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_failed_update_to_another_branch_leaves_the_old_one_attached() {
+    let mut here = Followed::new();
+    let first = here.head();
+    here.place
+        .git(&here.remote, &["switch", "--quiet", "-c", "next"]);
+    let next = here.upstream("requirements.txt", "delta<2\n");
+    here.place.git(&here.dir, &["branch", "--quiet", "next"]);
+    let uv = FaultyUv::install(&mut here.place.sandbox);
+    uv.set(Mode::FailBefore, 1..=1);
+    let before = (here.place.state(), here.place.history());
+    let _ = here
+        .place
+        .portenv(&["update", "some-node@next", "--yes"])
+        .expect_code(4);
+    assert_eq!((here.place.state(), here.place.history()), before);
+    assert_eq!(
+        (here.head(), here.branch().as_str()),
+        (first.clone(), "main")
+    );
+    uv.set(Mode::Pass, 1..=1);
+    let _ = here.json(0, &["some-node@next", "--yes"]);
+    assert_eq!((here.head(), here.branch().as_str()), (next, "next"));
+    let _ = here.place.portenv(&["rollback", "--yes"]).success();
+    assert_eq!((here.head(), here.branch().as_str()), (first, "main"));
+}
+
+#[test]
+fn a_second_node_that_cannot_be_moved_takes_the_first_one_back() {
+    let here = Followed::new();
+    let place = &here.place;
+    let url = place.git_remote("the-other", "delta\n");
+    let _ = place.portenv(&["add", &url, "--yes"]).success();
+    here.upstream("requirements.txt", "delta<2\n");
+    let remote = place.remote_dir("the-other");
+    std::fs::write(remote.join("README.md"), "new\n").unwrap();
+    place.commit_all(&remote, "Write a README");
+    let other = place.root().join("custom_nodes/the-other");
+    // As a git that was killed leaves it.
+    std::fs::write(other.join(".git/index.lock"), "").unwrap();
+    let before = (place.state(), place.history());
+    let _ = place.portenv(&["update", "--yes"]).expect_code(4);
+    assert_eq!((place.state(), place.history()), before);
+    assert_eq!(here.branch(), "main");
+    std::fs::remove_file(other.join(".git/index.lock")).unwrap();
+    let document = here.json(0, &["--yes"]);
+    assert_eq!(document["nodes"].as_array().unwrap().len(), 2);
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::place::{Place, changes, strings};
-use crate::support::Wheel;
+use crate::support::{Sdist, Wheel};
 
 /// Makes an installation as the tools of today leave it: each node's requirements installed
 /// after the others'. `old-one` is violated by what `old-two` brought, and so is `zeta`, whose
@@ -207,8 +207,13 @@ fn a_waiver_ends_where_the_answer_meets_its_line() {
 #[test]
 fn what_a_node_lacks_since_its_install_failed_is_waived_until_it_is_chosen() {
     let place = lived_in();
-    place.server.add(Wheel::new("kappa", "1.0").build());
-    place.server.add(Wheel::new("kappa", "2.0").build());
+    // What would have to be built may have failed to.
+    place
+        .server
+        .add(Sdist::new("kappa", "1.0").buildable().build());
+    place
+        .server
+        .add(Sdist::new("kappa", "2.0").buildable().build());
     place.node("half-there", "gamma\nkappa<2\n");
     // One that was only put there was never installed: what it asks for is due.
     place.server.add(Wheel::new("iota", "1.0").build());
@@ -232,6 +237,22 @@ fn what_a_node_lacks_since_its_install_failed_is_waived_until_it_is_chosen() {
     assert!(!waived(&document).contains(&lacks), "{document}");
     let plan = place.json(0, &["sync", "--dry-run"]);
     assert_eq!(changes(&plan), ["add iota - 1.0", "add kappa - 1.0"]);
+}
+
+#[test]
+fn the_first_lock_brings_what_is_merely_absent_and_an_added_node_does_not() {
+    let place = lived_in();
+    place.server.add(Wheel::new("kappa", "1.0").build());
+    place.node("half-there", "gamma\nkappa\n");
+    let node = place.offered("some-node", "alpha\n");
+    let document = place.json(0, &["preview", &node]);
+    assert_eq!(changes(&document), Vec::<String>::new());
+    let lacks = "half-there kappa - violated".to_owned();
+    assert!(waived(&document).contains(&lacks), "{document}");
+    let document = place.json(0, &["lock"]);
+    assert_eq!(waived(&document), WAIVED);
+    let plan = place.json(0, &["sync", "--dry-run"]);
+    assert_eq!(changes(&plan), ["add kappa - 1.0"]);
 }
 
 #[test]

@@ -382,7 +382,7 @@ fn an_unknown_package_is_1_and_a_word_that_is_none_2() {
     );
     assert_eq!(
         strings_of(&document["next"][0]["argv"]),
-        ["portenv", "tree"]
+        ["portenv", "tree", "--format", "json"]
     );
     for word in ["", "two words", "alpha@x", "=="] {
         let document = place.json(2, &["why", word]);

@@ -7,6 +7,7 @@
 
 mod artifact;
 mod faulty_uv;
+mod help;
 mod sandbox;
 mod schema;
 mod sdist;
@@ -15,6 +16,7 @@ mod wheel;
 
 pub(crate) use artifact::{Artifact, normalised, sha256};
 pub(crate) use faulty_uv::{Call, FaultyUv, Mode};
+pub(crate) use help::{commands_of_help, examples_of_help};
 pub(crate) use sandbox::{Run, Sandbox, base_python, uv};
 pub(crate) use schema::faults_of;
 pub(crate) use sdist::Sdist;

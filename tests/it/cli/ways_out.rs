@@ -1,0 +1,197 @@
+//! Ways out of a conflict: each that is offered is one.
+
+use serde_json::Value;
+
+use super::place::{Place, strings};
+use crate::support::{Sdist, Wheel};
+
+/// Returns the ways out of the one conflict of a document.
+#[track_caller]
+fn ways(document: &Value) -> Vec<Value> {
+    let conflicts = document["conflicts"].as_array().unwrap();
+    assert_eq!(conflicts.len(), 1, "{document}");
+    conflicts[0]["suggestions"].as_array().unwrap().clone()
+}
+
+/// Takes each way out as a user would, and demands that it leads somewhere.
+#[track_caller]
+fn assert_true(place: &Place, more: &str, ways: &[Value]) {
+    for way in ways {
+        assert_eq!(way["verified"], true);
+        let mut arguments = vec!["lock".to_owned()];
+        match way["settings"].as_str() {
+            Some(settings) => place.settings(&format!("{more}\n{settings}")),
+            None => {
+                place.settings(more);
+                arguments.extend(strings_of(&way["flags"]));
+            }
+        }
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let _ = place.portenv(&arguments).success();
+        std::fs::remove_file(place.root().join("pylock.toml")).unwrap();
+    }
+    place.settings(more);
+}
+
+fn strings_of(list: &Value) -> Vec<String> {
+    let texts = list.as_array().unwrap().iter();
+    texts
+        .map(|text| text.as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn two_nodes_that_contradict_are_told_which_line_to_relax_or_which_node_to_leave_out() {
+    let place = Place::new();
+    place.node("one", "gamma\ndelta>=1,<2\n");
+    place.node("two", "delta>=2\n");
+    let document = place.json(1, &["lock"]);
+    let ways = ways(&document);
+    let kinds: Vec<&str> = ways
+        .iter()
+        .map(|way| way["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!(kinds, ["relax", "relax", "leave-out", "leave-out"]);
+    let texts: Vec<&str> = ways
+        .iter()
+        .map(|way| way["text"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        texts,
+        [
+            "relax delta>=1,<2 (custom_nodes/one/requirements.txt:2) to delta>=1 → delta 2.0",
+            "relax delta>=2 (custom_nodes/two/requirements.txt:1) to any version → delta 1.0",
+            "leave one out → delta 2.0",
+            "leave two out → delta 1.0",
+        ]
+    );
+    assert_true(&place, "", &ways);
+    let run = place.portenv(&["lock"]).expect_code(1);
+    assert!(
+        run.stderr()
+            .contains("ways out (each was tried)\n    1. relax delta>=1,<2"),
+        "{run}"
+    );
+}
+
+#[test]
+fn a_way_out_of_one_conflict_does_not_wait_for_the_others() {
+    let place = Place::new();
+    place.server.add(Wheel::new("eta", "1.0").build());
+    place.server.add(Wheel::new("eta", "2.0").build());
+    place.node("one", "delta<2\neta<2\n");
+    place.node("two", "delta>=2\neta>=2\n");
+    let document = place.json(1, &["lock"]);
+    let conflicts = document["conflicts"].as_array().unwrap();
+    assert_eq!(conflicts.len(), 2, "{document}");
+    for conflict in conflicts {
+        let kinds = strings(&conflict["suggestions"], "kind");
+        assert_eq!(
+            kinds,
+            ["relax", "relax", "leave-out", "leave-out"],
+            "{conflict}"
+        );
+    }
+}
+
+#[test]
+fn a_stale_pyproject_beside_requirements_can_be_passed_over() {
+    let place = Place::new();
+    place.node("one", "delta>=2\n");
+    place.write(
+        "custom_nodes/two/pyproject.toml",
+        "[project]\nname = \"two\"\nversion = \"1\"\ndependencies = [\"delta<2\"]\n",
+    );
+    place.node("two", "gamma\n");
+    let ways = ways(&place.json(1, &["lock"]));
+    let sources = ways.iter().find(|way| way["kind"] == "sources");
+    let text = sources.unwrap()["text"].as_str().unwrap();
+    assert!(
+        text.starts_with("read only requirements.txt of two"),
+        "{text}"
+    );
+    assert_true(&place, "", &ways);
+}
+
+#[test]
+fn what_nobody_has_can_be_gone_without() {
+    let place = Place::new();
+    place.settings("[resolve]\nunsupplied = \"error\"\n");
+    place.node("one", "there-is-no-such-package\n");
+    let ways = ways(&place.json(1, &["lock"]));
+    assert_eq!(ways[0]["kind"], "exclude");
+    for way in &ways {
+        let settings = way["settings"].as_str().unwrap();
+        place.settings(&format!("[resolve]\nunsupplied = \"error\"\n{settings}"));
+        let _ = place.portenv(&["lock"]).success();
+    }
+}
+
+#[test]
+fn a_pre_release_is_offered_where_only_that_would_do() {
+    let place = Place::new();
+    place.settings("[resolve]\nprerelease = \"disallow\"\n");
+    place.server.add(Wheel::new("eta", "2.0rc1").build());
+    place.node("one", "eta>=2.0rc1\n");
+    let ways = ways(&place.json(1, &["lock"]));
+    let way = ways.iter().find(|way| way["kind"] == "prerelease").unwrap();
+    assert_eq!(strings_of(&way["flags"]), ["--prerelease", "allow"]);
+    place.settings("[resolve]\nprerelease = \"disallow\"\n");
+    let _ = place.portenv(&["lock", "--prerelease", "allow"]).success();
+}
+
+#[test]
+fn a_protected_package_may_be_let_go() {
+    let place = Place::synced();
+    place.settings("[policy]\nprotect = [\"alpha\"]\n");
+    let node = place.offered("some-node", "alpha<1.1\n");
+    let document = place.json(1, &["preview", &node]);
+    assert_eq!(document["status"], "blocked");
+    let ways = ways(&document);
+    let way = ways
+        .iter()
+        .find(|way| way["kind"] == "allow-change")
+        .unwrap();
+    assert_eq!(strings_of(&way["flags"]), ["--allow-change", "alpha"]);
+    let arguments = ["preview", &node, "--allow-change", "alpha"];
+    assert_eq!(place.json(0, &arguments)["status"], "ok");
+}
+
+#[test]
+fn files_without_an_installation_are_offered_lines_to_relax() {
+    let place = Place::new();
+    place.write("wanted.in", "delta<2\ndelta>=2\n");
+    let url = place.server.url();
+    let file = place.root().join("wanted.in");
+    let document = place.json(1, &["resolve", file.as_str(), "--index-url", &url]);
+    let ways = ways(&document);
+    assert_eq!(
+        strings(&Value::Array(ways.clone()), "kind"),
+        ["relax", "relax"]
+    );
+    assert!(
+        ways.iter().all(|way| way["settings"].is_null()),
+        "{document}"
+    );
+}
+
+#[test]
+fn explaining_builds_nothing_and_still_names_the_lines() {
+    let place = Place::new();
+    for version in ["1.0", "2.0"] {
+        place.server.add(
+            Sdist::new("eta", version)
+                .requires("delta<2")
+                .dynamic("Requires-Dist")
+                .buildable()
+                .build(),
+        );
+    }
+    place.node("one", "delta<2\n");
+    place.node("two", "delta>=2\n");
+    place.node("three", "eta\n");
+    let document = place.json(1, &["lock"]);
+    assert_eq!(document["stats"]["builds"], 0, "{document}");
+    let lines = &document["conflicts"][0]["requirements"];
+    assert_eq!(strings(lines, "requirement"), ["delta<2", "delta>=2"]);
+}
