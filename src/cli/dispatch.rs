@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::Read;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use camino::Utf8Path;
 use clap::error::ErrorKind;
@@ -282,6 +283,7 @@ impl Run<'_> {
                     upgrade_packages: args.upgrade_package.clone(),
                     allow_change: args.allow_change.clone(),
                     strict: args.strict,
+                    best_effort: (args.best_effort).then_some(Duration::from_secs(args.time_limit)),
                     flags: args.options.flags(),
                 };
                 view::resolve::show_lock(
@@ -307,7 +309,14 @@ impl Run<'_> {
                 )
             }
             Command::Check(args) => {
-                view::check::show_check(screen, &ops::check::run(context, &args.request())?)
+                let request = args.request();
+                let mut found = ops::check::run(context, &request)?;
+                if args.subset {
+                    let limit = Duration::from_secs(args.time_limit);
+                    let subset = ops::subset::run(context, &args.nodes, &request.flags, limit)?;
+                    found.subset = Some(subset);
+                }
+                view::check::show_check(screen, &found)
             }
             Command::Explain(args) => {
                 view::explain::show_explanation(screen, &ops::explain::run(args.code.as_deref())?)

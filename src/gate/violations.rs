@@ -47,6 +47,7 @@ pub fn find_violations(
             reason: WaiverReason::Violated,
             installed: there.map(|found| found.version.clone()),
             target: target.to_string(),
+            note: None,
         })
     };
     let mut found = Vec::new();

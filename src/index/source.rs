@@ -74,6 +74,13 @@ pub enum MetadataError {
     Index(#[from] IndexError),
 }
 
+impl MetadataError {
+    /// Reports whether a build could tell what is missing.
+    pub fn needs_build(&self) -> bool {
+        matches!(self, Self::Unusable(reason) if reason == super::remote::ONLY_A_BUILD)
+    }
+}
+
 /// Something worth asking for ahead of time.
 #[derive(Debug, Clone)]
 pub enum Want {

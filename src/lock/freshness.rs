@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::left_out::{is_of, lines_digest};
 use super::model::{Lock, input_digest};
 use crate::package::{Marker, Requirement, Target};
 use crate::requirements::{Asker, Origin, OriginKind, RequirementSet, Role, Wanted};
@@ -35,6 +36,11 @@ pub enum StaleReason {
         /// What is wanted.
         wanted: Vec<String>,
     },
+    /// A node that was left out asks for something else, or is gone.
+    LeftOut {
+        /// The node.
+        node: String,
+    },
     /// Overrides, constraints or lines for other platforms changed.
     Policy,
 }
@@ -61,6 +67,9 @@ impl StaleReason {
                 locked.join(", "),
                 wanted.join(", ")
             ),
+            Self::LeftOut { node } => {
+                format!("what {node} asks for changed since it was left out")
+            }
             Self::Policy => "the policy or lines for other platforms changed".to_owned(),
         }
     }
@@ -157,7 +166,27 @@ pub fn check_freshness(
             locked.insert(line_key(origin, text), (origin.clone(), text.clone()));
         }
     }
-    for (origin, text, name) in named.chain(unnamed) {
+    let all: Vec<_> = named.chain(unnamed).collect();
+    for left in &lock.left_out {
+        let lines = set
+            .lines
+            .iter()
+            .map(|line| (&line.origin, line.text.as_str()));
+        let unnamed = all.iter().filter(|(_, _, name)| name.is_none());
+        let unnamed = unnamed.map(|(origin, text, _)| (*origin, text.as_str()));
+        let own = lines.chain(unnamed);
+        let own = own.filter(|(origin, _)| is_of(origin, &left.node));
+        if lines_digest(own) == left.lines {
+            continue;
+        }
+        let node = left.node.clone();
+        reasons.push(StaleReason::LeftOut { node });
+    }
+    for (origin, text, name) in all {
+        let mut left_out = lock.left_out.iter();
+        if left_out.any(|left| is_of(origin, &left.node)) {
+            continue;
+        }
         // A file may say the same twice.
         let key = line_key(origin, text);
         let known = locked.contains_key(&key);

@@ -16,6 +16,7 @@ pub mod compare;
 pub mod emit;
 pub mod export;
 pub mod freshness;
+pub mod left_out;
 pub mod model;
 pub mod read;
 pub mod selection;
@@ -24,5 +25,6 @@ pub mod write;
 
 pub use compare::{Change, ChangeKind, compare};
 pub use freshness::{StaleReason, check_freshness, line_key};
+pub use left_out::LeftOutNode;
 pub use model::{Lock, LockedPackage};
 pub use read::LockError;

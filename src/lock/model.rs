@@ -1,5 +1,6 @@
 //! The lock as values.
 
+use super::left_out::LeftOutNode;
 use crate::host::digest;
 use crate::package::target::markers;
 use crate::package::{DistFile, Extra, FileKind, Marker, Name, Source, Target, Version};
@@ -103,6 +104,8 @@ pub struct Lock {
     pub kept: Vec<(Name, Version)>,
     /// Requirements that are not met and did not stand in the way.
     pub waivers: Vec<Waiver>,
+    /// Nodes that it was made without.
+    pub left_out: Vec<LeftOutNode>,
 }
 
 impl Lock {

@@ -79,6 +79,8 @@ struct RawTool {
     kept: Vec<RawKept>,
     #[serde(default)]
     waivers: Vec<super::waivers::RawWaiver>,
+    #[serde(default)]
+    left_out: Vec<super::left_out::RawLeftOut>,
 }
 
 #[derive(Deserialize)]
@@ -286,6 +288,7 @@ impl Lock {
                     .map_err(|_| invalid(0, &format!("`{}` is not a version", kept.version)))?;
                 lock.kept.push((kept.name, version));
             }
+            lock.left_out = tool.left_out.into_iter().map(Into::into).collect();
             for raw in tool.waivers {
                 let waiver = raw
                     .try_into()

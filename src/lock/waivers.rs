@@ -57,6 +57,7 @@ impl TryFrom<RawWaiver> for Waiver {
             reason: reason.ok_or_else(|| format!("`{}` is no reason of a waiver", raw.reason))?,
             installed: raw.installed.map(version).transpose()?,
             target: raw.target,
+            note: None,
         })
     }
 }
@@ -88,7 +89,7 @@ pub(super) fn emit(waiver: &Waiver) -> String {
 
 impl Lock {
     /// Returns its waivers that still hold: the line is there as it was, and so is the
-    /// installed version.
+    /// installed version. The lines of nodes that were left out are among them.
     pub fn standing_waivers(
         &self,
         lines: &[Line],
@@ -105,7 +106,9 @@ impl Lock {
                 || installed(&waiver.name) == waiver.installed;
             asks && same
         };
-        self.waivers.iter().filter(holds).cloned().collect()
+        let mut standing: Vec<Waiver> = self.waivers.iter().filter(holds).cloned().collect();
+        standing.extend(self.left_out_waivers(lines));
+        standing
     }
 
     /// Takes over the waivers that an answer made use of.
@@ -129,7 +132,11 @@ impl Lock {
             };
             asks && unmet
         };
-        self.waivers = waivers.iter().filter(used).cloned().collect();
+        self.set_left_out(waivers);
+        let by_line = waivers
+            .iter()
+            .filter(|waiver| waiver.reason != WaiverReason::LeftOut);
+        self.waivers = by_line.filter(used).cloned().collect();
         for waiver in &mut self.waivers {
             if let Asker::Line(origin) = &mut waiver.asker {
                 origin.column = None;

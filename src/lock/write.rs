@@ -21,6 +21,13 @@ impl Lock {
                 "# {count} requirements are waived: see waivers at the end.\n"
             )),
         }
+        match self.left_out.len() {
+            0 => {}
+            1 => out.push_str("# 1 node is left out: see left-out at the end.\n"),
+            count => out.push_str(&format!(
+                "# {count} nodes are left out: see left-out at the end.\n"
+            )),
+        }
         text(&mut out, "lock-version", "1.0");
         let environments: Vec<String> = self
             .environments
@@ -101,6 +108,8 @@ impl Lock {
         list(out, "kept", &kept);
         let waivers: Vec<String> = self.waivers.iter().map(super::waivers::emit).collect();
         list(out, "waivers", &waivers);
+        let left_out: Vec<String> = self.left_out.iter().map(super::left_out::emit).collect();
+        list(out, "left-out", &left_out);
     }
 
     /// Writes the lock if it differs from what is there; `true` if it did.

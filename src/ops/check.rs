@@ -13,6 +13,7 @@ use super::inputs::ResolveFlags;
 use super::lock::{Inputs, inputs};
 use super::packages::PackageGoal;
 use super::preview::{Preview, PreviewRequest, brought};
+use super::subset::Subset;
 use crate::environment::Installed;
 use crate::gate::codes::Findings;
 use crate::gate::{Advisory, Code, Finding, parse_advisories};
@@ -63,6 +64,9 @@ pub struct CheckOutcome {
     pub against: Option<String>,
     /// Where files lie for those who stand in the working directory.
     pub places: Places,
+    /// The most nodes that can live together, if that was asked; the inner is nothing where
+    /// not even the core has an answer.
+    pub subset: Option<Option<Subset>>,
 }
 
 impl CheckOutcome {
@@ -308,6 +312,7 @@ pub(super) fn outcome(
         has_candidates: !request.nodes.is_empty(),
         against: None,
         places,
+        subset: None,
     };
     outcome.pass = !outcome.findings.iter().any(|it| outcome.fails(it));
     outcome
@@ -340,7 +345,9 @@ fn judge_installation(
         };
         let code = match waiver.reason {
             WaiverReason::Unsupplied => Code::Unsupplied,
-            WaiverReason::Violated | WaiverReason::Conflict => Code::Conflict,
+            WaiverReason::Violated | WaiverReason::Conflict | WaiverReason::LeftOut => {
+                Code::Conflict
+            }
         };
         let finding = Finding::new(code, waiver.shown())
             .at(origin)

@@ -231,12 +231,63 @@ impl Joint<'_> {
     ///
     /// Fails if the network could not be asked.
     pub fn solve(&self, lines: &[Line]) -> Result<JointAnswer, OpError> {
-        let mut answer = JointAnswer {
+        self.solve_on(lines, self.empty())
+    }
+
+    /// Returns the answer to begin with.
+    fn empty(&self) -> JointAnswer {
+        JointAnswer {
             outcome: Outcome::Conflicts(Vec::new()),
             old: Vec::new(),
             waivers: self.waivers.clone(),
             warnings: Vec::new(),
+        }
+    }
+
+    /// Resolves some of all lines, where conflicts of all lines are known that are waived.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the network could not be asked.
+    pub fn solve_knowing(
+        &self,
+        lines: &[Line],
+        all: &[Line],
+        known: &[Conflict],
+    ) -> Result<JointAnswer, OpError> {
+        let mut answer = self.empty();
+        for conflict in known {
+            self.pass_over(&mut answer, all, conflict);
+        }
+        self.solve_on(lines, answer)
+    }
+
+    /// Waives a conflict if it may be.
+    fn pass_over(&self, answer: &mut JointAnswer, lines: &[Line], conflict: &Conflict) {
+        let Some(reason) = self.tolerates(conflict) else {
+            return;
         };
+        let left_out = self.left_out(lines, conflict, reason, &answer.waivers);
+        if left_out.is_empty() {
+            return;
+        }
+        if reason == WaiverReason::Unsupplied {
+            let origin = conflict.requirements.first();
+            let message = format!("{}; it is left out", conflict.explanation);
+            answer.warnings.push(Warning {
+                origin: origin.map(|line| line.origin.clone()),
+                ..Warning::new("unsupplied", message)
+            });
+        } else {
+            answer.old.push(Conflict {
+                new: false,
+                ..conflict.clone()
+            });
+        }
+        answer.waivers.extend(left_out);
+    }
+
+    fn solve_on(&self, lines: &[Line], mut answer: JointAnswer) -> Result<JointAnswer, OpError> {
         let mut reserve = self.reserve.clone();
         let mut due = self.due.clone();
         let mut came: Vec<Waiver> = Vec::new();
@@ -277,27 +328,7 @@ impl Joint<'_> {
             }
             let before = answer.waivers.len();
             for conflict in &found {
-                let Some(reason) = self.tolerates(conflict) else {
-                    continue;
-                };
-                let left_out = self.left_out(lines, conflict, reason, &answer.waivers);
-                if left_out.is_empty() {
-                    continue;
-                }
-                if reason == WaiverReason::Unsupplied {
-                    let origin = conflict.requirements.first();
-                    let message = format!("{}; it is left out", conflict.explanation);
-                    answer.warnings.push(Warning {
-                        origin: origin.map(|line| line.origin.clone()),
-                        ..Warning::new("unsupplied", message)
-                    });
-                } else {
-                    answer.old.push(Conflict {
-                        new: false,
-                        ..conflict.clone()
-                    });
-                }
-                answer.waivers.extend(left_out);
+                self.pass_over(&mut answer, lines, conflict);
             }
             if answer.waivers.len() == before {
                 answer.outcome = Outcome::Conflicts(found);
@@ -416,6 +447,7 @@ impl Joint<'_> {
             reason,
             installed: self.version(&line.requirement.name),
             target: conflict.target.clone(),
+            note: None,
         };
         out.into_iter().map(waiver).collect()
     }

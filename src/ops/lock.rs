@@ -1,6 +1,7 @@
 //! `lock`: everything asked for → one answer → `pylock.toml`.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -9,6 +10,7 @@ use super::error::OpError;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::joint::{Joint, Tolerance, is_lived_in, is_locked, known_waivers};
 use super::rebuild::refuse_lock;
+use super::subset::{NodeLeftOut, Subset, best_effort};
 use super::transaction::start;
 use crate::environment::{Distribution, Installed};
 use crate::index::{Index, RemoteIndex};
@@ -17,7 +19,7 @@ use crate::nodes::Staged;
 use crate::package::target::markers;
 use crate::package::{Marker, Name, Requirement, Source, Specifiers, Target};
 use crate::requirements::set::gather;
-use crate::requirements::{Line, Origin, Problem, RequirementSet, Role, Waiver};
+use crate::requirements::{Line, Origin, Problem, RequirementSet, Role, Waiver, WaiverReason};
 use crate::resolve::targets::Task;
 use crate::resolve::{Conflict, Kept, Outcome, Preferences, Resolution, Warning, resolve};
 use crate::workspace::Settings;
@@ -36,6 +38,8 @@ pub struct LockRequest {
     pub allow_change: Vec<String>,
     /// Waive nothing.
     pub strict: bool,
+    /// Leave out as few nodes as it takes, and look for these as long at most.
+    pub best_effort: Option<Duration>,
     /// What decides the answer.
     pub flags: ResolveFlags,
 }
@@ -58,6 +62,10 @@ pub struct LockOutcome {
     pub old: Vec<Conflict>,
     /// What is not met and did not stand in the way.
     pub waivers: Vec<Waiver>,
+    /// Nodes that the lock is made without.
+    pub left_out: Vec<NodeLeftOut>,
+    /// What was searched for them, if it was.
+    pub subset: Option<Subset>,
     /// The targets.
     pub targets: Vec<Target>,
     /// Counters of the network.
@@ -226,6 +234,8 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
             problems: inputs.set.problems,
             warnings: Vec::new(),
             old: Vec::new(),
+            left_out: left_out_of(inputs.lock.as_ref()),
+            subset: None,
             waivers: inputs.lock.map(|lock| lock.waivers).unwrap_or_default(),
             targets: inputs.targets,
             stats: Vec::new(),
@@ -253,14 +263,19 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
         ));
     }
     let old_lock = inputs.lock.as_ref();
-    let waivers = known_waivers(&site, &inputs.set, &installed, old_lock, &inputs.targets)?;
+    let mut waivers = known_waivers(&site, &inputs.set, &installed, old_lock, &inputs.targets)?;
+    if request.best_effort.is_some() {
+        waivers.retain(|waiver| waiver.reason != WaiverReason::LeftOut);
+    }
     // What is chosen anew may be chosen so that it is met.
     let anew: Vec<Name> = (request.upgrade_packages.iter())
         .filter_map(|text| Name::parse(text))
         .collect();
-    let (reserve, waivers): (Vec<_>, Vec<_>) = waivers
-        .into_iter()
-        .partition(|waiver| request.upgrade || anew.contains(&waiver.name));
+    let (reserve, waivers): (Vec<_>, Vec<_>) = waivers.into_iter().partition(|waiver| {
+        let is_anew = request.upgrade || anew.contains(&waiver.name);
+        // A node is left out as a whole or not at all.
+        is_anew && waiver.reason != WaiverReason::LeftOut
+    });
     // The first lock brings what is merely absent; later ones keep to what it waived.
     let is_due = |waiver: &Waiver| waiver.installed.is_none() && !is_locked(old_lock);
     let (due, waivers) = waivers.into_iter().partition(is_due);
@@ -281,12 +296,16 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
         lived_in: is_lived_in(&inputs.set.lines, &installed, old_lock),
     }
     .strictly(request.strict, Tolerance::Nothing);
-    let mut found = joint.solve(&lines)?;
+    let (mut found, subset) = match request.best_effort {
+        Some(limit) => best_effort(&joint, &lines, limit, request.strict)?,
+        None => (joint.solve(&lines)?, None),
+    };
     if let Outcome::Conflicts(conflicts) = &mut found.outcome {
         joint.find_ways_out(&lines, &found.waivers, conflicts)?;
     }
     let mut written = false;
     let mut waivers = Vec::new();
+    let mut left_out = Vec::new();
     let outcome = match found.outcome {
         Outcome::Resolved(mut resolution) => {
             let mut lock = make_lock(&site, &mut resolution, &inputs.set, &[], &index)?;
@@ -295,6 +314,10 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
                 refuse_lock(&site, &installed, &lock, old_lock, &request.allow_change)?;
             }
             written = lock.write(&path)?;
+            left_out = match &subset {
+                Some(subset) => subset.left_out.clone(),
+                None => left_out_of(Some(&lock)),
+            };
             waivers = lock.waivers;
             Outcome::Resolved(resolution)
         }
@@ -309,10 +332,17 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
         problems: inputs.set.problems,
         warnings: found.warnings,
         old: found.old,
+        left_out,
+        subset,
         waivers,
         targets: inputs.targets,
         stats,
     })
+}
+
+fn left_out_of(lock: Option<&Lock>) -> Vec<NodeLeftOut> {
+    let left = lock.iter().flat_map(|lock| &lock.left_out);
+    left.map(Into::into).collect()
 }
 
 /// Forgets preferences for what is to be chosen anew.

@@ -33,6 +33,7 @@ pub mod rollback;
 pub mod self_info;
 pub mod snapshot;
 pub mod status;
+pub mod subset;
 pub mod switch;
 pub mod sync;
 pub mod transaction;

@@ -241,6 +241,9 @@ impl<'a> World<'a> {
     ) -> Result<Joint<'j>, OpError> {
         let lock = self.lock.as_ref();
         let (installed, targets) = (&self.installed, self.targets.as_slice());
+        let mut waivers = known_waivers(self.site, &self.base, installed, lock, targets)?;
+        // A node at hand counts, though it was left out as it was before.
+        waivers.retain(|waiver| !waiver.leaves_out(&new));
         Ok(Joint {
             context: self.context,
             settings: &self.site.installation.settings,
@@ -251,7 +254,7 @@ impl<'a> World<'a> {
             preferences: preferences(lock, installed),
             tolerance: Tolerance::Old,
             new,
-            waivers: known_waivers(self.site, &self.base, installed, lock, targets)?,
+            waivers,
             reserve: Vec::new(),
             due: Vec::new(),
             installed,

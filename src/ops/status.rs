@@ -11,10 +11,9 @@ use super::packages::PackageGoal;
 use super::preview::brought;
 use super::sync::check_target;
 use crate::host::DirLock;
-use crate::lock::StaleReason;
-use crate::lock::check_freshness;
-use crate::requirements::Waiver;
+use crate::lock::{LeftOutNode, StaleReason, check_freshness};
 use crate::requirements::origin::show_path;
+use crate::requirements::{Waiver, WaiverReason};
 use crate::snapshot::{BaseState, Db, Operation, State};
 use crate::workspace::Layout;
 
@@ -45,6 +44,8 @@ pub struct Status {
     pub stale: Vec<StaleReason>,
     /// What is violated and does not stand in the way: by the lock, else as things are.
     pub waivers: Vec<Waiver>,
+    /// Nodes that the lock was made without.
+    pub left_out: Vec<LeftOutNode>,
     /// There is a lock.
     pub locked: bool,
     /// What a sync would change, where the lock answers the requirements.
@@ -128,7 +129,7 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
         }
         _ => Vec::new(),
     };
-    let waivers = match inputs
+    let mut waivers = match inputs
         .lock
         .as_ref()
         .filter(|lock| lock.input_digest.is_some())
@@ -138,6 +139,8 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
         }),
         None => violations(&site, &inputs.set, &installed)?,
     };
+    waivers.retain(|waiver| waiver.reason != WaiverReason::LeftOut);
+    let left_out = inputs.lock.as_ref().map(|lock| lock.left_out.clone());
     let busy = DirLock::holder(
         &site.installation.own_dir().join("lock"),
         &context.locks.machine,
@@ -207,6 +210,7 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
         drift,
         stale,
         waivers,
+        left_out: left_out.unwrap_or_default(),
         locked: inputs.lock.is_some(),
         unsynced,
         interrupted,

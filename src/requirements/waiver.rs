@@ -6,6 +6,8 @@
 //! concerned stays at its installed version. A waiver ends when its line or the version
 //! changes.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -37,11 +39,19 @@ pub enum WaiverReason {
     Conflict,
     /// There is no file of it for the target.
     Unsupplied,
+    /// Its whole node is left out.
+    #[serde(rename = "left-out")]
+    LeftOut,
 }
 
 impl WaiverReason {
     /// All reasons.
-    pub const ALL: [Self; 3] = [Self::Violated, Self::Conflict, Self::Unsupplied];
+    pub const ALL: [Self; 4] = [
+        Self::Violated,
+        Self::Conflict,
+        Self::Unsupplied,
+        Self::LeftOut,
+    ];
 
     /// Returns the reason's word, as files and programs have it.
     pub fn as_str(self) -> &'static str {
@@ -49,6 +59,7 @@ impl WaiverReason {
             Self::Violated => "violated",
             Self::Conflict => "conflict",
             Self::Unsupplied => "unsupplied",
+            Self::LeftOut => "left-out",
         }
     }
 }
@@ -69,6 +80,8 @@ pub struct Waiver {
     pub installed: Option<Version>,
     /// The target on which it holds, as a lock names it.
     pub target: String,
+    /// Why its node is left out, in words.
+    pub note: Option<String>,
 }
 
 impl Waiver {
@@ -84,6 +97,18 @@ impl Waiver {
             && (self.requirement == line.text || means(&self.requirement) == means(&line.text))
     }
 
+    /// Reports whether it leaves one of these nodes out.
+    pub fn leaves_out(&self, nodes: &BTreeSet<&str>) -> bool {
+        let Asker::Line(origin) = &self.asker else {
+            return false;
+        };
+        self.reason == WaiverReason::LeftOut
+            && origin
+                .name
+                .as_deref()
+                .is_some_and(|name| nodes.contains(name))
+    }
+
     /// Returns the waiver in words: who asks for what, and what is there.
     pub fn shown(&self) -> String {
         let who = match &self.asker {
@@ -92,6 +117,7 @@ impl Waiver {
         };
         let there = match (self.reason, &self.installed) {
             (WaiverReason::Unsupplied, _) => format!("has no file for {}", self.target),
+            (WaiverReason::LeftOut, _) => "is left out".to_owned(),
             (_, Some(version)) => format!("{} {version} is installed", self.name),
             (_, None) => format!("{} is not installed", self.name),
         };

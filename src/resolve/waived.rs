@@ -36,12 +36,41 @@ impl World<'_> {
             let waived = match (waiver.reason, &waiver.installed) {
                 (WaiverReason::Violated, Some(version)) => WaivedLine::Instead(version.clone()),
                 (WaiverReason::Violated, None) => WaivedLine::Absent,
-                (WaiverReason::Conflict | WaiverReason::Unsupplied, _) => WaivedLine::LeftOut,
+                (WaiverReason::Conflict | WaiverReason::Unsupplied | WaiverReason::LeftOut, _) => {
+                    WaivedLine::LeftOut
+                }
             };
             for &at in &self.order {
                 if waiver.is_of(&self.lines[at as usize]) {
                     self.waived_lines.insert(at, waived.clone());
                 }
+            }
+        }
+    }
+
+    /// Takes lines out for good, with the addresses and bounds that they bring. Only before
+    /// anything was asked.
+    pub(super) fn leave_out(&mut self, lines: &[u32]) {
+        self.waived_lines
+            .extend(lines.iter().map(|&at| (at, WaivedLine::LeftOut)));
+        for bounds in self.constraints.values_mut() {
+            bounds.retain(|at| !lines.contains(at));
+        }
+        let gone: Vec<u32> = (self.urls.iter())
+            .filter(|(_, (_, at))| lines.contains(at))
+            .map(|(&name, _)| name)
+            .collect();
+        for name in gone {
+            self.urls.remove(&name);
+            // Another line may give the name an address.
+            let mut others = self.order.iter().filter(|&&at| self.is_active(at));
+            let next = others.find_map(|&at| {
+                let wanted = &self.lines[at as usize].requirement;
+                let url = wanted.url.clone()?;
+                (self.number(&wanted.name) == name).then_some((url, at))
+            });
+            if let Some(next) = next {
+                self.urls.insert(name, next);
             }
         }
     }

@@ -301,6 +301,8 @@ pub struct NodeTable {
     pub extras: Vec<String>,
     /// It is left out of everything.
     pub ignore: bool,
+    /// What it is worth where not all nodes can live together; 1 by default.
+    pub weight: Option<u32>,
 }
 
 /// `[environments.NAME]`.

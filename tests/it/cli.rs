@@ -28,6 +28,7 @@ mod rollback;
 mod schemas;
 mod snapshot;
 mod status;
+mod subset;
 mod sync;
 #[cfg(unix)]
 mod together;

@@ -2,6 +2,7 @@
 
 mod late;
 mod model;
+mod subset;
 mod wide;
 
 use portenv::requirements::OriginKind;

@@ -36,6 +36,17 @@ pub struct CheckArgs {
     /// Fail only on what these nodes bring, not on what is wrong without them.
     #[arg(long, requires = "nodes")]
     pub only_new: bool,
+    /// Also name the most nodes that can live together, and what keeps the others out.
+    #[arg(long)]
+    pub subset: bool,
+    /// How long --subset looks for the most; then the best found so far counts.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 60,
+        requires = "subset"
+    )]
+    pub time_limit: u64,
     /// What decides the answer.
     #[command(flatten)]
     pub options: ResolveOptions,

@@ -188,6 +188,17 @@ pub struct LockArgs {
     /// Take the newest version that fits of this package; may be given several times.
     #[arg(long, value_name = "NAME")]
     pub upgrade_package: Vec<String>,
+    /// Where not everything can be met, leave out as few nodes as it takes.
+    #[arg(long, conflicts_with = "check")]
+    pub best_effort: bool,
+    /// How long --best-effort looks for the fewest; then the best found so far counts.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 60,
+        requires = "best_effort"
+    )]
+    pub time_limit: u64,
     /// Meet every requirement, also those that the installation does not meet as it is.
     #[arg(long)]
     pub strict: bool,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::ConflictDocument;
+use super::{ConflictDocument, SubsetDocument};
 use crate::gate::Finding;
 use crate::ops::changes::ChangeInfo;
 use crate::ops::check::CheckOutcome;
@@ -31,6 +31,9 @@ pub struct CheckDocument {
     pub changes: Vec<ChangeInfo>,
     /// The lock that stood for an installation.
     pub against: Option<String>,
+    /// The most nodes that can live together; null unless `--subset` asks, and where not even
+    /// the core has an answer.
+    pub subset: Option<SubsetDocument>,
 }
 
 impl From<&CheckOutcome> for CheckDocument {
@@ -45,6 +48,7 @@ impl From<&CheckOutcome> for CheckDocument {
             conflicts: ConflictDocument::all(&found.conflicts),
             changes: found.changes.clone(),
             against: found.against.clone(),
+            subset: found.subset.iter().flatten().map(Into::into).next(),
         }
     }
 }

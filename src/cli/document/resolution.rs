@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{ConflictDocument, WaiverDocument, WarningDocument};
+use super::{ConflictDocument, LeftOutDocument, WaiverDocument, WarningDocument};
 use crate::lock::StaleReason;
 use crate::package::artifact::SourceView;
 use crate::package::target::markers;
@@ -55,6 +55,10 @@ pub struct LockDocument {
     pub stale: Vec<StaleDocument>,
     /// Requirements that are not met and do not stand in the way.
     pub waivers: Vec<WaiverDocument>,
+    /// Nodes that the lock is made without, by name.
+    pub left_out: Vec<LeftOutDocument>,
+    /// With `--best-effort`: no fewer nodes, by their weights, have to be left out. Null without.
+    pub proved: Option<bool>,
 }
 
 /// An environment to resolve for.

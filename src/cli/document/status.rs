@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::resolution::StaleDocument;
 use super::snapshot::BaseDocument;
-use super::{DiffDocument, WaiverDocument};
+use super::{DiffDocument, LeftOutDocument, WaiverDocument};
 use crate::ops::changes::ChangeInfo;
 use crate::ops::status::Status;
 use crate::snapshot::Operation;
@@ -47,6 +47,8 @@ pub struct StatusDocument {
     pub hints: Vec<String>,
     /// Requirements that are violated and do not stand in the way: by the lock, else as things are.
     pub waivers: Vec<WaiverDocument>,
+    /// Nodes that the lock was made without, by name.
+    pub left_out: Vec<LeftOutDocument>,
 }
 
 /// An operation that was cut short.
@@ -93,6 +95,7 @@ impl From<&Status> for StatusDocument {
             startup_scripts: status.startup_scripts.clone(),
             hints: status.hints.clone(),
             waivers: WaiverDocument::all(&status.waivers),
+            left_out: status.left_out.iter().map(Into::into).collect(),
         }
     }
 }

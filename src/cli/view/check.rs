@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::preview::without_nodes;
-use super::{conflict, show_document};
+use super::{conflict, show_document, subset};
 use crate::cli::document::CheckDocument;
 use crate::cli::failure::{Exit, Failure, Next};
 use crate::cli::screen::{Format, Screen};
@@ -151,6 +151,9 @@ fn text(found: &CheckOutcome) -> String {
             _ => finding.level,
         };
         let _ = writeln!(text, "{level} {}: {place}{}", finding.code, finding.message);
+    }
+    if let Some(found) = &found.subset {
+        text.push_str(&subset::text(found.as_ref()));
     }
     let _ = write!(text, "check: {}", status(found));
     text

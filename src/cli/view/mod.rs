@@ -24,6 +24,7 @@ pub mod resolve;
 pub mod self_info;
 pub mod snapshot;
 pub mod status;
+pub mod subset;
 pub mod tree;
 pub mod update;
 pub mod waivers;

@@ -4,15 +4,17 @@ use camino::Utf8Path;
 
 use super::conflict;
 use super::preview::without_nodes;
-use super::{show_document, show_warnings, waivers};
+use super::{show_document, show_warnings, subset, waivers};
 use crate::cli::document::resolution::StaleDocument;
 use crate::cli::document::{
-    ConflictDocument, LockDocument, ResolveDocument, WaiverDocument, WarningDocument,
+    ConflictDocument, LeftOutDocument, LockDocument, ResolveDocument, WaiverDocument,
+    WarningDocument,
 };
 use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
 use crate::ops::lock::LockOutcome;
 use crate::ops::resolve::ResolveOutcome;
+use crate::ops::subset::Subset;
 use crate::package::{Source, redact};
 use crate::requirements::Problem;
 use crate::requirements::origin::show_path;
@@ -66,6 +68,8 @@ pub fn show_lock(screen: &Screen, dir: &Utf8Path, found: &LockOutcome, verbose: 
             written: found.written,
             stale: StaleDocument::all(&found.stale),
             waivers: WaiverDocument::all(&found.waivers),
+            left_out: LeftOutDocument::all(&found.left_out),
+            proved: found.subset.as_ref().map(Subset::is_proved),
         };
         let line = screen.line().clone();
         let next = match &found.outcome {
@@ -115,6 +119,14 @@ pub fn show_lock(screen: &Screen, dir: &Utf8Path, found: &LockOutcome, verbose: 
             "{} conflicts were there before; their lines were left out",
             found.old.len()
         ));
+    }
+    if !found.left_out.is_empty() {
+        let said = found.subset.as_ref().map(subset::verdict);
+        screen.warning(&said.unwrap_or_else(|| match found.left_out.len() {
+            1 => "1 node is left out".to_owned(),
+            count => format!("{count} nodes are left out"),
+        }));
+        screen.note(subset::left_out(&found.left_out).trim_end());
     }
     if let Some(counted) = waivers::counted(&found.waivers) {
         screen.note(&counted);

@@ -74,6 +74,10 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool, list: bool
     for reason in status.stale.iter().take(10) {
         let _ = writeln!(text, "              {}", printable(&reason.shown()));
     }
+    for left in &status.left_out {
+        let shown = format!("{}: {}", left.node, left.reason);
+        let _ = writeln!(text, "left out      {}", printable(&shown));
+    }
     if !status.waivers.is_empty() {
         let unmet = counted(status.waivers.len(), "requirement");
         // Without a lock it is open yet which of these will be met.

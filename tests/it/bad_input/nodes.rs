@@ -70,7 +70,7 @@ fn a_node_that_cannot_be_had_is_named() {
             };
         "an address that refuses": preview 3 "network" ["http://127.0.0.1:9/pack.zip"] "check the address"
             => |place| previewing(place, "http://u:secret@127.0.0.1:9/pack.zip");
-        "removing what is not there": remove 2 "not-found" ["`Ghost`"] "portenv status"
+        "removing what is not there": remove 2 "not-found" ["`Ghost`"] "portenv tree"
             => |place| {
                 place.sandbox.comfyui("alpha\n");
                 "remove Ghost --yes".to_owned()

@@ -1,6 +1,7 @@
 //! Any lock, written and read.
 
 use super::*;
+use portenv::lock::LeftOutNode;
 use portenv::requirements::{Asker, Waiver, WaiverReason};
 
 /// Any text that a file of strangers may hold, addresses with user names left out.
@@ -78,6 +79,7 @@ fn waiver() -> impl Strategy<Value = Waiver> {
             reason,
             installed,
             target,
+            note: None,
         },
     )
 }
@@ -118,6 +120,7 @@ prop_compose! {
         digest in prop::option::of(text()), exclude_newer in prop::option::of(text()), index in text(),
         applied in prop::collection::vec((text(), text(), text(), prop::option::of(text()), prop::collection::vec(text(), 0..2)), 0..2),
         kept in prop::option::of(version()), waivers in prop::collection::vec(waiver(), 0..3),
+        left_out in prop::collection::vec((text(), text(), text()), 0..2),
     ) -> Lock {
         let applied = applied.into_iter().map(|(kind, name, text, reason, only_for)| Applied { kind, name, text, reason, only_for }).collect();
         Lock {
@@ -125,6 +128,7 @@ prop_compose! {
             indexes: vec![(index, "https://host/simple".to_owned())], applied,
             kept: kept.into_iter().map(|version| (name("kept"), version)).collect(),
             waivers,
+            left_out: left_out.into_iter().map(|(node, reason, lines)| LeftOutNode { node, reason, lines }).collect(),
         }
     }
 }
