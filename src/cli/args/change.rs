@@ -166,7 +166,7 @@ pub struct StatusArgs {
 #[derive(Debug, Args)]
 pub struct DiffArgs {
     /// From: a snapshot (id, label, @ for the newest, @~1 for the one before), a lock file,
-    /// `lock` for the lock, or `env` for what is installed [default: @].
+    /// `lock` for the lock, or `env` for what is installed (by default @).
     #[arg(value_name = "A")]
     pub from: Option<String>,
     /// To: the same [default: env].

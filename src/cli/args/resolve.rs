@@ -70,7 +70,7 @@ const BUILDS: &str = "Wheels and source archives";
 /// Flags that decide an answer.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ResolveOptions {
-    /// The index to take packages from [default: https://pypi.org/simple].
+    /// The index to take packages from [default: PyPI].
     #[arg(long, short = 'i', env = "PORTENV_INDEX_URL", alias = "default-index", value_name = "URL", hide_env_values = true, help_heading = SOURCES, hide_env = true)]
     pub index_url: Option<String>,
     /// A further index, asked before --index-url.
