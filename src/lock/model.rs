@@ -160,6 +160,12 @@ impl Lock {
         lock
     }
 
+    /// Reports whether it is of this program and not rewritten by another: it says from
+    /// what it was made, and what it waives.
+    pub fn is_own(&self) -> bool {
+        self.input_digest.is_some()
+    }
+
     /// Finds a package by name.
     pub fn get(&self, name: &Name) -> Option<&LockedPackage> {
         self.packages.iter().find(|package| package.name == *name)

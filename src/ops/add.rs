@@ -4,8 +4,8 @@ use super::changes::{NodeChange, NodeChangeKind};
 use super::context::Context;
 use super::error::OpError;
 use super::outcome::{Applied, Consent};
-use super::packages::{PackageGoal, check_managed};
-use super::preview::{Preview, PreviewRequest, PreviewStatus, brought, preview_in};
+use super::packages::check_managed;
+use super::preview::{Preview, PreviewRequest, PreviewStatus, goal_of, preview_in};
 use super::transaction::{Transaction, scratch_dir, start};
 use crate::host::fs;
 use crate::lock::Lock;
@@ -46,12 +46,7 @@ pub fn run(
         return Err(OpError::Dirty(dirty.dir.clone()));
     }
     let old_lock = Lock::find(&site.installation.lock_path())?;
-    let goal = PackageGoal::of_lock(
-        lock,
-        &site.target,
-        &site.installation.root,
-        brought(&site, old_lock.as_ref())?,
-    );
+    let goal = goal_of(&site, lock, old_lock.as_ref())?;
     check_managed(&site, &goal, &site.installed()?)?;
     consent.get(&preview.plan, &preview.changes, &nodes)?;
     let transaction = Transaction::prepare(context, &site, held)?;

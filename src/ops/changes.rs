@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::lock::{Change, ChangeKind};
 use crate::package::{Name, Version};
+use crate::plan::Plan;
 use crate::resolve::Step;
 use crate::snapshot::State;
 use crate::workspace::node::Node;
@@ -61,6 +62,14 @@ impl From<&Step> for StepInfo {
 }
 
 impl ChangeInfo {
+    /// Makes the views of what a plan changes.
+    pub fn all(plan: &Plan) -> Vec<Self> {
+        plan.steps
+            .iter()
+            .map(|step| Self::new(&step.change))
+            .collect()
+    }
+
     /// Makes the view of a bare change.
     pub fn new(change: &Change) -> Self {
         let text = |version: &Option<Version>| version.as_ref().map(ToString::to_string);

@@ -11,8 +11,7 @@ use super::error::OpError;
 use super::ground::{Ground, bare};
 use super::inputs::ResolveFlags;
 use super::lock::{Inputs, inputs};
-use super::packages::PackageGoal;
-use super::preview::{Preview, PreviewRequest, brought};
+use super::preview::{Preview, PreviewRequest, goal_of};
 use super::subset::Subset;
 use crate::environment::Installed;
 use crate::gate::codes::Findings;
@@ -361,14 +360,8 @@ fn judge_installation(
             .about(reason.subject());
         findings.add(finding);
     }
-    let goal = PackageGoal::of_lock(
-        lock,
-        &site.target,
-        &site.installation.root,
-        brought(site, Some(lock))?,
-    );
-    for step in goal.plan(installed).steps {
-        let change = ChangeInfo::new(&step.change);
+    let goal = goal_of(site, lock, Some(lock))?;
+    for change in ChangeInfo::all(&goal.plan(installed)) {
         let shown = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".to_owned());
         let message = format!(
             "{}: {} is installed, {} is locked",

@@ -82,20 +82,15 @@ pub struct JointAnswer {
 }
 
 /// Returns what an installation waives before anything is resolved.
-///
-/// # Errors
-///
-/// Fails if the settings cannot be used.
 pub fn known_waivers(
     site: &Site,
     known: &RequirementSet,
     installed: &Installed,
     lock: Option<&Lock>,
     targets: &[Target],
-) -> Result<Vec<Waiver>, OpError> {
+) -> Vec<Waiver> {
     let version = |name: &Name| Some(installed.seen_as(name)?.version.clone());
-    let own = lock.filter(|lock| lock.input_digest.is_some());
-    let mut waivers = match own {
+    let mut waivers = match lock.filter(|lock| lock.is_own()) {
         Some(lock) => lock.standing_waivers(&known.lines, version),
         None => {
             let nodes = installed_nodes(&known.lines, installed);
@@ -106,7 +101,7 @@ pub fn known_waivers(
                     .is_some_and(|name| nodes.contains(name)),
                 Asker::Package { .. } => has_core(&known.lines, installed),
             };
-            violations(site, known, installed)?
+            violations(site, known, installed)
                 .into_iter()
                 .filter(|waiver| !is_core(&waiver.asker))
                 .filter(|waiver| waiver.installed.is_some() || is_there(&waiver.asker))
@@ -127,7 +122,7 @@ pub fn known_waivers(
         waiver.target = target.to_string();
         true
     });
-    Ok(waivers)
+    waivers
 }
 
 /// Reports whether a target is the one of this name, perhaps with a newer patch of its
@@ -142,22 +137,9 @@ fn is_same(text: &str, target: &Target) -> bool {
 }
 
 /// Finds what an installation violates as it is.
-///
-/// # Errors
-///
-/// Fails if the settings cannot be used.
-pub fn violations(
-    site: &Site,
-    set: &RequirementSet,
-    installed: &Installed,
-) -> Result<Vec<Waiver>, OpError> {
+pub fn violations(site: &Site, set: &RequirementSet, installed: &Installed) -> Vec<Waiver> {
     let exclude = excluded(&site.installation.settings);
-    Ok(find_violations(
-        &set.lines,
-        installed,
-        &site.target,
-        &exclude,
-    ))
+    find_violations(&set.lines, installed, &site.target, &exclude)
 }
 
 fn excluded(settings: &Settings) -> BTreeSet<Name> {
@@ -177,7 +159,7 @@ pub fn is_lived_in(lines: &[Line], installed: &Installed, lock: Option<&Lock>) -
 
 /// Reports whether there is a lock of this program, which says what is waived.
 pub fn is_locked(lock: Option<&Lock>) -> bool {
-    lock.is_some_and(|lock| lock.input_digest.is_some())
+    lock.is_some_and(Lock::is_own)
 }
 
 fn has_core(lines: &[Line], installed: &Installed) -> bool {

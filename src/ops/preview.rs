@@ -24,7 +24,7 @@ use crate::nodes::{Staged, parse_node, stage};
 use crate::package::{Name, Target};
 use crate::plan::Removal;
 use crate::requirements::set::gather_with;
-use crate::requirements::{Line, OriginKind, Problem, RequirementSet, Waiver};
+use crate::requirements::{Line, OriginKind, RequirementSet, Waiver};
 use crate::resolve::{Conflict, Outcome, RequiredBy, Resolution, Warning};
 use crate::snapshot::Db;
 use crate::workspace::node::Node;
@@ -71,10 +71,8 @@ pub struct Preview {
     pub changes: Vec<ChangeInfo>,
     /// Conflicts, old ones too.
     pub conflicts: Vec<Conflict>,
-    /// What core, nodes and the nodes at hand ask for.
+    /// What core, nodes and the nodes at hand ask for, and the problems of reading it.
     pub set: RequirementSet,
-    /// Problems and warnings.
-    pub problems: Vec<Problem>,
     /// The resolver's warnings.
     pub warnings: Vec<crate::resolve::Warning>,
     /// What is not met and does not stand in the way.
@@ -234,17 +232,13 @@ impl<'a> World<'a> {
     }
 
     /// What all answers of this preview share.
-    fn joint<'j>(
-        &'j self,
-        new: BTreeSet<&'j str>,
-        index: &'j RemoteIndex,
-    ) -> Result<Joint<'j>, OpError> {
+    fn joint<'j>(&'j self, new: BTreeSet<&'j str>, index: &'j RemoteIndex) -> Joint<'j> {
         let lock = self.lock.as_ref();
         let (installed, targets) = (&self.installed, self.targets.as_slice());
-        let mut waivers = known_waivers(self.site, &self.base, installed, lock, targets)?;
+        let mut waivers = known_waivers(self.site, &self.base, installed, lock, targets);
         // A node at hand counts, though it was left out as it was before.
         waivers.retain(|waiver| !waiver.leaves_out(&new));
-        Ok(Joint {
+        Joint {
             context: self.context,
             settings: &self.site.installation.settings,
             own: &self.site.target,
@@ -260,7 +254,7 @@ impl<'a> World<'a> {
             installed,
             lived_in: is_lived_in(&self.base.lines, installed, lock),
         }
-        .strictly(self.request.strict, Tolerance::Strict))
+        .strictly(self.request.strict, Tolerance::Strict)
     }
 
     fn preview(&self, staged: Vec<Staged>, index: &RemoteIndex) -> Result<Preview, OpError> {
@@ -281,7 +275,7 @@ impl<'a> World<'a> {
                 .cloned()
                 .collect::<Vec<_>>()
         };
-        let mut joint = self.joint(names.clone(), index)?;
+        let mut joint = self.joint(names.clone(), index);
         let mut status = PreviewStatus::Ok;
         let lines = with_protection(&self.set.lines);
         let mut found = joint.solve(&lines)?;
@@ -321,7 +315,6 @@ impl<'a> World<'a> {
             changes: Vec::new(),
             conflicts,
             set: self.set.clone(),
-            problems: self.set.problems.clone(),
             warnings: found.warnings,
             waivers: found.waivers.clone(),
             download_bytes: 0,
@@ -383,12 +376,7 @@ impl<'a> World<'a> {
         pending: &BTreeSet<(Name, String)>,
     ) -> Result<(), OpError> {
         let lock = Lock::from_resolution(resolution, &self.set, Vec::new(), None);
-        let goal = PackageGoal::of_lock(
-            &lock,
-            &self.site.target,
-            &self.site.installation.root,
-            brought(self.site, self.lock.as_ref())?,
-        );
+        let goal = goal_of(self.site, &lock, self.lock.as_ref())?;
         for step in goal.plan(&self.installed).steps {
             let mut change = ChangeInfo::new(&step.change);
             let mut here = lock.active(&self.site.target);
@@ -494,6 +482,18 @@ pub fn brought(site: &Site, lock: Option<&Lock>) -> Result<Removal, OpError> {
     let packages = (earlier.iter().chain(lock)).flat_map(|lock| &lock.packages);
     let names = packages.map(|package| package.name.clone()).collect();
     Ok(Removal::Brought(names))
+}
+
+/// Makes the goal of a lock: what it names there, and what `before` and earlier locks
+/// brought gone.
+///
+/// # Errors
+///
+/// Fails if the history cannot be read.
+pub fn goal_of(site: &Site, lock: &Lock, before: Option<&Lock>) -> Result<PackageGoal, OpError> {
+    let removal = brought(site, before)?;
+    let root = &site.installation.root;
+    Ok(PackageGoal::of_lock(lock, &site.target, root, removal))
 }
 
 /// The shortest chain from a line of the new nodes to a package.

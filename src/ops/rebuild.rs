@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use super::changes::ChangeInfo;
 use super::context::Site;
 use super::error::OpError;
-use super::packages::PackageGoal;
-use super::preview::brought;
+use super::preview::goal_of;
 use crate::environment::{Distribution, Installed};
 use crate::gate::abi::{Fit, TorchMove, fit, is_bound};
 use crate::lock::{ChangeKind, Lock};
@@ -132,13 +131,8 @@ pub fn refuse_lock(
     old: Option<&Lock>,
     allowed: &[String],
 ) -> Result<(), OpError> {
-    let root = &site.installation.root;
-    let goal = PackageGoal::of_lock(lock, &site.target, root, brought(site, old)?);
-    let steps = goal.plan(installed).steps;
-    let mut changes = steps
-        .iter()
-        .map(|step| ChangeInfo::new(&step.change))
-        .collect();
+    let goal = goal_of(site, lock, old)?;
+    let mut changes = ChangeInfo::all(&goal.plan(installed));
     mark_for_lock(&mut changes, installed, lock, &site.target);
     let names: Vec<&str> = blocking(&changes, allowed)
         .iter()

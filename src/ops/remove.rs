@@ -13,8 +13,8 @@ use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::joint::{Joint, Tolerance, is_lived_in, known_waivers};
 use super::lock::{fixed_lines, make_lock, open_index, preferences, protected, protection_lines};
 use super::outcome::{Applied, Consent, ground, plan_digest};
-use super::packages::{PackageGoal, check_managed};
-use super::preview::brought;
+use super::packages::check_managed;
+use super::preview::goal_of;
 use super::rebuild::mark_for_lock;
 use super::transaction::{Transaction, start};
 use crate::lock::Lock;
@@ -112,7 +112,7 @@ pub fn run(
         preferences: preferences(old, &installed),
         tolerance: Tolerance::Old,
         new: BTreeSet::new(),
-        waivers: known_waivers(&site, &set, &installed, old, &targets)?,
+        waivers: known_waivers(&site, &set, &installed, old, &targets),
         reserve: Vec::new(),
         due: Vec::new(),
         installed: &installed,
@@ -126,18 +126,8 @@ pub fn run(
     };
     let mut lock = make_lock(&site, &mut resolution, &set, &[], &index)?;
     lock.set_waivers(&found.waivers, &resolution);
-    let goal = PackageGoal::of_lock(
-        &lock,
-        &site.target,
-        &site.installation.root,
-        brought(&site, old_lock.as_ref())?,
-    );
-    let mut changes: Vec<ChangeInfo> = goal
-        .plan(&installed)
-        .steps
-        .iter()
-        .map(|step| ChangeInfo::new(&step.change))
-        .collect();
+    let goal = goal_of(&site, &lock, old)?;
+    let mut changes = ChangeInfo::all(&goal.plan(&installed));
     mark_for_lock(&mut changes, &installed, &lock, &site.target);
     let nodes: Vec<NodeChange> = going
         .iter()

@@ -142,12 +142,7 @@ pub fn run(
                 .collect(),
         ));
     }
-    let mut changes: Vec<ChangeInfo> = goal
-        .plan(&installed)
-        .steps
-        .iter()
-        .map(|step| ChangeInfo::new(&step.change))
-        .collect();
+    let mut changes = ChangeInfo::all(&goal.plan(&installed));
     mark_broken(&site, &wanted, &mut changes)?;
     warnings.extend(rebuild::warnings(&changes));
     consent.get(&plan, &changes, &difference.nodes)?;

@@ -7,8 +7,7 @@ use super::error::OpError;
 use super::inputs::ResolveFlags;
 use super::joint::violations;
 use super::lock::inputs;
-use super::packages::PackageGoal;
-use super::preview::brought;
+use super::preview::goal_of;
 use super::sync::check_target;
 use crate::host::DirLock;
 use crate::lock::{LeftOutNode, StaleReason, check_freshness};
@@ -121,23 +120,16 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
     // A stale lock has to be made anew before it is worth a sync.
     let unsynced = match inputs.lock.as_ref().filter(|_| stale.is_empty()) {
         Some(lock) if check_target(lock, &site.target).is_ok() => {
-            let removal = brought(&site, Some(lock))?;
-            let root = &site.installation.root;
-            let steps = PackageGoal::of_lock(lock, &site.target, root, removal).plan(&installed);
-            let changes = steps.steps.iter();
-            changes.map(|step| ChangeInfo::new(&step.change)).collect()
+            let goal = goal_of(&site, lock, Some(lock))?;
+            ChangeInfo::all(&goal.plan(&installed))
         }
         _ => Vec::new(),
     };
-    let mut waivers = match inputs
-        .lock
-        .as_ref()
-        .filter(|lock| lock.input_digest.is_some())
-    {
+    let mut waivers = match inputs.lock.as_ref().filter(|lock| lock.is_own()) {
         Some(lock) => lock.standing_waivers(&inputs.set.lines, |name| {
             Some(installed.seen_as(name)?.version.clone())
         }),
-        None => violations(&site, &inputs.set, &installed)?,
+        None => violations(&site, &inputs.set, &installed),
     };
     waivers.retain(|waiver| waiver.reason != WaiverReason::LeftOut);
     let left_out = inputs.lock.as_ref().map(|lock| lock.left_out.clone());

@@ -7,8 +7,7 @@ use super::error::OpError;
 use super::graph::no_node;
 use super::inputs::ResolveFlags;
 use super::outcome::{Applied, AppliedStatus, Consent, plan_digest};
-use super::packages::PackageGoal;
-use super::preview::{Preview, PreviewRequest, PreviewStatus, brought, preview_of};
+use super::preview::{Preview, PreviewRequest, PreviewStatus, goal_of, preview_of};
 use super::transaction::{Transaction, start};
 use crate::host::fs;
 use crate::lock::Lock;
@@ -107,12 +106,7 @@ pub fn run(
         return Err(OpError::PlanStale);
     }
     let old_lock = Lock::find(&site.installation.lock_path())?;
-    let goal = PackageGoal::of_lock(
-        lock,
-        &site.target,
-        &site.installation.root,
-        brought(&site, old_lock.as_ref())?,
-    );
+    let goal = goal_of(&site, lock, old_lock.as_ref())?;
     let finished = transaction.run(|change| {
         change.open(kind, command)?;
         for one in &moves {

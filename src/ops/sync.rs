@@ -49,11 +49,7 @@ pub fn run(
     let goal = PackageGoal::of_lock(&lock, &site.target, &site.installation.root, removal);
     let installed = site.installed()?;
     let steps = goal.plan(&installed);
-    let mut changes: Vec<ChangeInfo> = steps
-        .steps
-        .iter()
-        .map(|step| ChangeInfo::new(&step.change))
-        .collect();
+    let mut changes = ChangeInfo::all(&steps);
     rebuild::mark_for_lock(&mut changes, &installed, &lock, &site.target);
     let extra: Vec<String> = steps
         .extra

@@ -11,8 +11,7 @@ use super::error::OpError;
 use super::graph::no_node;
 use super::inputs::ResolveFlags;
 use super::outcome::{Applied, AppliedStatus, Consent, plan_digest};
-use super::packages::PackageGoal;
-use super::preview::{Preview, PreviewRequest, PreviewStatus, brought, preview_of};
+use super::preview::{Preview, PreviewRequest, PreviewStatus, goal_of, preview_of};
 use super::transaction::{Transaction, scratch_dir, start};
 use super::upstream::{NodeUpdate, bare, describe, reason};
 use crate::git::GitError;
@@ -114,12 +113,10 @@ pub fn run(
     }
     let lock = found.lock.borrow_mut().take();
     let goal = match &lock {
-        Some(lock) => Some(PackageGoal::of_lock(
-            lock,
-            &site.target,
-            root,
-            brought(&site, Lock::find(&site.installation.lock_path())?.as_ref())?,
-        )),
+        Some(lock) => {
+            let before = Lock::find(&site.installation.lock_path())?;
+            Some(goal_of(&site, lock, before.as_ref())?)
+        }
         None => None,
     };
     let finished = transaction.run(|change| {

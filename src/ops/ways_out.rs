@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::error::OpError;
 use crate::environment::Installed;
+use crate::index::IndexError;
 use crate::package::version::show_range;
 use crate::package::{Name, Range, Requirement, Specifiers, Version};
 use crate::requirements::{Line, Origin, OriginKind, Role};
@@ -75,13 +76,51 @@ fn is_free(line: &Line) -> bool {
     is_of_node(line) || line.origin.kind == OriginKind::File && line.role == Role::Require
 }
 
+/// Reports whether a line is one of this node's.
+fn is_of(line: &Line, node: &str) -> bool {
+    is_of_node(line) && line.origin.name.as_deref() == Some(node)
+}
+
+/// A way out before it is tried.
+struct Way {
+    kind: SuggestionKind,
+    what: String,
+    /// The packages whose versions are told with it, each once.
+    shown: Vec<Name>,
+    edit: Option<Edit>,
+    flags: Vec<String>,
+}
+
+impl Way {
+    fn new<'n>(
+        kind: SuggestionKind,
+        what: String,
+        shown: impl IntoIterator<Item = &'n Name>,
+    ) -> Self {
+        let mut names: Vec<Name> = Vec::new();
+        for name in shown {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        Self {
+            kind,
+            what,
+            shown: names,
+            edit: None,
+            flags: Vec::new(),
+        }
+    }
+}
+
 /// The tries for one conflict.
 struct Tries<'a> {
     search: &'a Search<'a>,
     others: BTreeSet<usize>,
     begun: Instant,
     left: usize,
-    found: Vec<(bool, usize, Suggestion)>,
+    /// Each with how much of what is installed it moves.
+    found: Vec<(usize, Suggestion)>,
 }
 
 impl Tries<'_> {
@@ -119,31 +158,37 @@ impl Tries<'_> {
         Ok(())
     }
 
-    /// Resolves the lines that `keep` lets through, with further ones.
+    /// Resolves the lines that `keep` lets through, and one more.
     fn attempt(
         &mut self,
         keep: impl Fn(usize, &Line) -> bool,
-        more: Vec<Line>,
-        prerelease: bool,
+        more: Option<Line>,
+        prereleases: bool,
     ) -> Result<Option<Box<Resolution>>, OpError> {
         if self.left == 0 || self.begun.elapsed() > PATIENCE {
             return Ok(None);
         }
         self.left -= 1;
         let lines = self.search.lines.iter().enumerate();
-        let mut all: Vec<Line> = lines
-            .filter(|(at, line)| !self.others.contains(at) && keep(*at, line))
-            .map(|(_, line)| line.clone())
-            .collect();
-        all.extend(more);
-        match (self.search.resolve)(&all, prerelease) {
+        let lines = lines.filter(|(at, line)| !self.others.contains(at) && keep(*at, line));
+        let all: Vec<Line> = lines.map(|(_, line)| line.clone()).chain(more).collect();
+        match (self.search.resolve)(&all, prereleases) {
             Ok(Outcome::Resolved(answer)) => Ok(Some(answer)),
             Ok(Outcome::Conflicts(_)) => Ok(None),
             // What cannot be asked for is no way out; the conflict stands all the same.
-            Err(OpError::Index(crate::index::IndexError::Interrupted)) => Err(OpError::Interrupted),
+            Err(OpError::Index(IndexError::Interrupted)) => Err(OpError::Interrupted),
             Err(OpError::Index(_)) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Offers a way that leaves out lines, if there is an answer without them.
+    fn try_without(&mut self, way: Way, goes: impl Fn(&Line) -> bool) -> Result<(), OpError> {
+        let prereleases = way.kind == SuggestionKind::Prerelease;
+        if let Some(answer) = self.attempt(|_, line| !goes(line), None, prereleases)? {
+            self.offer(way, &answer);
+        }
+        Ok(())
     }
 
     /// Lets one line of a node ask for less: the parts that the answer would break go.
@@ -153,7 +198,7 @@ impl Tries<'_> {
         if wanted.specifiers.is_empty() && wanted.url.is_none() {
             return Ok(());
         }
-        let Some(answer) = self.attempt(|other, _| other != at, vec![relaxed(line, "")], false)?
+        let Some(answer) = self.attempt(|other, _| other != at, Some(relaxed(line, "")), false)?
         else {
             return Ok(());
         };
@@ -164,8 +209,7 @@ impl Tries<'_> {
         let (specifier, answer) = if kept.is_empty() {
             (kept, answer)
         } else {
-            let more = vec![relaxed(line, &kept)];
-            match self.attempt(|other, _| other != at, more, false)? {
+            match self.attempt(|other, _| other != at, Some(relaxed(line, &kept)), false)? {
                 Some(better) => (kept, better),
                 None => (String::new(), answer),
             }
@@ -175,83 +219,56 @@ impl Tries<'_> {
         } else {
             format!("{}{specifier}", wanted.name)
         };
-        let what = format!(
-            "relax {} ({}) to {to}",
-            line.text,
-            line.origin.place_of_line()
-        );
+        let place = line.origin.place_of_line();
+        let what = format!("relax {} ({place}) to {to}", line.text);
         let edit = line.origin.name.as_ref().map(|node| Edit::Override {
             name: wanted.name.clone(),
             specifier,
             nodes: vec![node.clone()],
         });
-        let mut shown = vec![wanted.name.clone()];
-        shown.extend(contested.iter().cloned());
-        self.offer(
-            SuggestionKind::Relax,
-            &what,
-            &answer,
-            &shown,
+        let shown = std::iter::once(&wanted.name).chain(contested);
+        let way = Way {
             edit,
-            Vec::new(),
-        );
+            ..Way::new(SuggestionKind::Relax, what, shown)
+        };
+        self.offer(way, &answer);
         Ok(())
     }
 
     /// Lets only `requirements.txt` of a node count where its pyproject takes part.
     fn one_file(&mut self, node: &str, core: &[usize], contested: &[Name]) -> Result<(), OpError> {
         let of_project = |line: &Line| {
-            is_of_node(line)
-                && line.origin.name.as_deref() == Some(node)
-                && line
-                    .origin
-                    .file
-                    .as_deref()
-                    .is_some_and(|file| file.ends_with("pyproject.toml"))
+            let file = line.origin.file.as_deref();
+            is_of(line, node) && file.is_some_and(|file| file.ends_with("pyproject.toml"))
         };
         let lines = self.search.lines;
-        let has_other = lines.iter().any(|line| {
-            is_of_node(line) && line.origin.name.as_deref() == Some(node) && !of_project(line)
-        });
-        if !has_other || !core.iter().any(|&at| of_project(&lines[at])) {
+        let mut its = lines.iter().filter(|line| is_of(line, node));
+        if its.all(of_project) || !core.iter().any(|&at| of_project(&lines[at])) {
             return Ok(());
         }
-        let found = self.attempt(|_, line| !of_project(line), Vec::new(), false)?;
-        if let Some(answer) = found {
-            let what = format!("read only requirements.txt of {node}, not its pyproject.toml");
-            let edit = Edit::Sources {
-                node: node.to_owned(),
-            };
-            self.offer(
-                SuggestionKind::Sources,
-                &what,
-                &answer,
-                contested,
-                Some(edit),
-                Vec::new(),
-            );
-        }
-        Ok(())
+        let what = format!("read only requirements.txt of {node}, not its pyproject.toml");
+        let node = node.to_owned();
+        let way = Way {
+            edit: Some(Edit::Sources { node }),
+            ..Way::new(SuggestionKind::Sources, what, contested)
+        };
+        self.try_without(way, of_project)
     }
 
     fn unprotect(&mut self, name: &str, contested: &[Name]) -> Result<(), OpError> {
-        let is_it =
-            |line: &Line| line.role == Role::Protect && line.requirement.name.as_str() == name;
-        if let Some(answer) = self.attempt(|_, line| !is_it(line), Vec::new(), false)? {
-            let what = format!("let {name} change, which is protected");
-            let flags = vec!["--allow-change".to_owned(), name.to_owned()];
-            let mut shown: Vec<Name> = Name::parse(name).into_iter().collect();
-            shown.extend(contested.iter().cloned());
-            self.offer(
+        let what = format!("let {name} change, which is protected");
+        let own = Name::parse(name);
+        let way = Way {
+            flags: vec!["--allow-change".to_owned(), name.to_owned()],
+            ..Way::new(
                 SuggestionKind::AllowChange,
-                &what,
-                &answer,
-                &shown,
-                None,
-                flags,
-            );
-        }
-        Ok(())
+                what,
+                own.iter().chain(contested),
+            )
+        };
+        self.try_without(way, |line| {
+            line.role == Role::Protect && line.requirement.name.as_str() == name
+        })
     }
 
     fn unconstrain(&mut self, origin: &Origin, contested: &[Name]) -> Result<(), OpError> {
@@ -260,40 +277,24 @@ impl Tries<'_> {
         let Some(line) = same.next() else {
             return Ok(());
         };
-        if let Some(answer) = self.attempt(|_, other| other != line, Vec::new(), false)? {
-            let what = format!(
-                "take the constraint {} ({}) out",
-                line.text,
-                origin.place_of_line()
-            );
-            let name = line.requirement.name.clone();
-            let edit = Edit::Unconstrain { name };
-            self.offer(
-                SuggestionKind::Constraint,
-                &what,
-                &answer,
-                contested,
-                Some(edit),
-                Vec::new(),
-            );
-        }
-        Ok(())
+        let place = origin.place_of_line();
+        let what = format!("take the constraint {} ({place}) out", line.text);
+        let name = line.requirement.name.clone();
+        let way = Way {
+            edit: Some(Edit::Unconstrain { name }),
+            ..Way::new(SuggestionKind::Constraint, what, contested)
+        };
+        self.try_without(way, |other| other == line)
     }
 
     fn prerelease(&mut self, contested: &[Name]) -> Result<(), OpError> {
-        if let Some(answer) = self.attempt(|_, _| true, Vec::new(), true)? {
-            let flags = vec!["--prerelease".to_owned(), "allow".to_owned()];
-            let edit = Some(Edit::Prerelease);
-            self.offer(
-                SuggestionKind::Prerelease,
-                "allow pre-releases",
-                &answer,
-                contested,
-                edit,
-                flags,
-            );
-        }
-        Ok(())
+        let what = "allow pre-releases".to_owned();
+        let way = Way {
+            edit: Some(Edit::Prerelease),
+            flags: vec!["--prerelease".to_owned(), "allow".to_owned()],
+            ..Way::new(SuggestionKind::Prerelease, what, contested)
+        };
+        self.try_without(way, |_| false)
     }
 
     /// A package that nobody has may be one that nobody needs.
@@ -302,84 +303,56 @@ impl Tries<'_> {
         if !self.search.lines.iter().any(asks) {
             return Ok(());
         }
-        if let Some(answer) = self.attempt(|_, line| !asks(line), Vec::new(), false)? {
-            let what = format!("go without {name}");
-            let edit = Edit::Exclude { name: name.clone() };
-            self.offer(
-                SuggestionKind::Exclude,
-                &what,
-                &answer,
-                &[],
-                Some(edit),
-                Vec::new(),
-            );
-        }
-        Ok(())
+        let what = format!("go without {name}");
+        let way = Way {
+            edit: Some(Edit::Exclude { name: name.clone() }),
+            ..Way::new(SuggestionKind::Exclude, what, [])
+        };
+        self.try_without(way, asks)
     }
 
     fn leave_out(&mut self, node: &str, contested: &[Name]) -> Result<(), OpError> {
-        let is_its = |line: &Line| is_of_node(line) && line.origin.name.as_deref() == Some(node);
-        if let Some(answer) = self.attempt(|_, line| !is_its(line), Vec::new(), false)? {
-            let what = format!("leave {node} out");
-            let edit = Edit::Ignore {
-                node: node.to_owned(),
-            };
-            self.offer(
-                SuggestionKind::LeaveOut,
-                &what,
-                &answer,
-                contested,
-                Some(edit),
-                Vec::new(),
-            );
-        }
-        Ok(())
+        let what = format!("leave {node} out");
+        let edit = Edit::Ignore {
+            node: node.to_owned(),
+        };
+        let way = Way {
+            edit: Some(edit),
+            ..Way::new(SuggestionKind::LeaveOut, what, contested)
+        };
+        self.try_without(way, |line| is_of(line, node))
     }
 
-    fn offer(
-        &mut self,
-        kind: SuggestionKind,
-        what: &str,
-        answer: &Resolution,
-        shown: &[Name],
-        edit: Option<Edit>,
-        flags: Vec<String>,
-    ) {
+    fn offer(&mut self, way: Way, answer: &Resolution) {
         let changes = self.changes(answer);
-        let mut seen = BTreeSet::new();
-        let results: Vec<String> = shown
-            .iter()
-            .filter(|name| seen.insert(*name))
+        let mut comes: Vec<String> = (way.shown.iter())
             .filter_map(|name| answer.get(name))
             .map(|package| format!("{} {}", package.name, package.version))
             .collect();
-        let others = changes
-            .iter()
-            .filter(|(name, ..)| !seen.contains(name))
-            .count();
-        let mut comes = results;
         if !self.search.installed.is_empty() {
-            comes.push(match others {
+            let others = changes
+                .iter()
+                .filter(|(name, ..)| !way.shown.contains(name));
+            comes.push(match others.count() {
                 0 => "nothing else changes".to_owned(),
                 1 => "1 other change".to_owned(),
                 count => format!("{count} other changes"),
             });
         }
         let text = if comes.is_empty() {
-            what.to_owned()
+            way.what
         } else {
-            format!("{what} → {}", comes.join(", "))
+            format!("{} → {}", way.what, comes.join(", "))
         };
-        let protected = kind == SuggestionKind::AllowChange;
         let moved = changes.iter().filter(|(_, from, _)| from.is_some()).count();
         let suggestion = Suggestion {
-            kind,
+            kind: way.kind,
             text,
             changes,
-            edit: edit.filter(|_| self.search.settled),
-            flags,
+            edit: way.edit.filter(|_| self.search.settled),
+            flags: way.flags,
         };
-        self.found.push((protected, moved, suggestion));
+        self.found.push((moved, suggestion));
     }
 
     fn changes(&self, answer: &Resolution) -> Vec<(Name, Option<Version>, Option<Version>)> {
@@ -397,17 +370,16 @@ impl Tries<'_> {
             .collect()
     }
 
-    /// Least change first, and what takes a whole node away last.
-    fn ranked(self) -> Vec<Suggestion> {
-        let mut found = self.found;
-        found.sort_by_key(|(protected, moved, suggestion)| {
+    /// Least change first, what takes a whole node away after that, and last what lets
+    /// something protected change.
+    fn ranked(mut self) -> Vec<Suggestion> {
+        self.found.sort_by_key(|(moved, suggestion)| {
+            let protected = suggestion.kind == SuggestionKind::AllowChange;
             let whole = suggestion.kind == SuggestionKind::LeaveOut;
-            (*protected, whole, *moved, suggestion.kind)
+            (protected, whole, *moved, suggestion.kind)
         });
-        found
-            .into_iter()
-            .map(|(_, _, suggestion)| suggestion)
-            .collect()
+        let found = self.found.into_iter();
+        found.map(|(_, suggestion)| suggestion).collect()
     }
 }
 

@@ -35,7 +35,7 @@ pub struct PreviewDocument {
 impl PreviewDocument {
     /// Gathers the warnings of reading and resolving.
     pub fn warnings_of(preview: &Preview) -> Vec<WarningDocument> {
-        let problems = preview.problems.iter().map(WarningDocument::of_problem);
+        let problems = preview.set.problems.iter().map(WarningDocument::of_problem);
         let warnings = preview.warnings.iter().map(WarningDocument::of_warning);
         problems.chain(warnings).collect()
     }

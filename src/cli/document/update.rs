@@ -60,7 +60,7 @@ impl From<&UpdateOutcome> for UpdateDocument {
             |(code, message): &(&'static str, String)| WarningDocument::new(code, message);
         let mut warnings: Vec<WarningDocument> = applied.warnings.iter().map(warning).collect();
         if let Some(preview) = &outcome.no {
-            warnings.extend(preview.problems.iter().map(WarningDocument::of_problem));
+            warnings.extend(preview.set.problems.iter().map(WarningDocument::of_problem));
         }
         let status = match (outcome.no.as_ref().map(|no| no.status), applied.status) {
             (Some(PreviewStatus::Blocked), _) => UpdateWord::Blocked,
