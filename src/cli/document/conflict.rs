@@ -54,7 +54,8 @@ pub struct Suggestion {
     pub flags: Vec<String>,
     /// The command that does it; empty where settings or flags do.
     pub argv: Vec<String>,
-    /// It was tried and has an answer.
+    /// It was tried and has an answer; false where what some package needs is known only
+    /// once it is built, which was not done.
     pub verified: bool,
 }
 
@@ -99,7 +100,7 @@ impl From<&crate::resolve::Suggestion> for Suggestion {
                 .into_iter())
             .chain(found.command.iter().cloned())
             .collect(),
-            verified: true,
+            verified: found.verified,
         }
     }
 }
