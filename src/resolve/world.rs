@@ -583,7 +583,7 @@ impl<'a> World<'a> {
 
     fn kept_metadata(&self, name: &Name, version: &Version) -> Option<Arc<Metadata>> {
         let kept = self.preferences.kept(name)?;
-        (kept.version == *version).then(|| Arc::new(kept.metadata.clone()))
+        (kept.version == *version).then(|| Arc::clone(&kept.metadata))
     }
 
     fn understand(&self, metadata: &Arc<Metadata>, waived: Waived) -> DepsInner {
