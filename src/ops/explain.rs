@@ -223,13 +223,8 @@ fn reason(kept: &Kept, conflict: &KeptConflict) -> Reason {
     let all = &conflict.requirements;
     let mut lines: Vec<String> = (all.iter().take(MOST))
         .map(|line| {
-            let origin = &line.origin;
-            format!(
-                "{}, {}: {}",
-                origin.owner(),
-                origin.place_of_line(),
-                line.requirement
-            )
+            // Which node it is of can be told from the file.
+            format!("{}: {}", line.origin.place_of_line(), line.requirement)
         })
         .collect();
     if all.len() > MOST {

@@ -65,6 +65,8 @@ pub struct LastConflictDocument {
     pub stale: bool,
     /// The ways out that were written to `portenv.toml` since, by number.
     pub taken: Vec<usize>,
+    /// How many of the conflicts no way out was taken of.
+    pub open: usize,
     /// The conflicts, as the command showed them.
     pub conflicts: Vec<ConflictDocument>,
     /// The way out that was to be taken; null if none was.
@@ -114,6 +116,7 @@ impl From<&LastConflict> for LastConflictDocument {
             version: kept.portenv.clone(),
             stale: last.stale,
             taken: kept.taken.clone(),
+            open: kept.open(None),
             conflicts: ConflictDocument::of_kept(&kept.conflicts),
             applied: None,
         }

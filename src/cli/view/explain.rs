@@ -60,7 +60,7 @@ pub fn show_kept(screen: &Screen, kept: &Kept) {
     };
     let written = kept.ways().any(|(_, way)| !way.amendments.is_empty());
     let apply = if written {
-        ", --apply N with it writes way out N to portenv.toml"
+        "; portenv explain --apply N writes one to portenv.toml"
     } else {
         ""
     };
@@ -144,6 +144,13 @@ pub fn show_taking(screen: &Screen, dir: &Utf8Path, taking: &Taking) -> Exit {
             screen.note(&format!("way out {number} is a flag: {}", taking.way.text));
         }
     }
+    if taking.by != TakenBy::Flags {
+        match last.kept.open(Some(number)) {
+            0 => {}
+            1 => screen.note("another conflict is open, and needs a way out of its own"),
+            open => screen.note(&format!("{open} other conflicts are open")),
+        }
+    }
     match next {
         Some(next) => screen.hint(&format!(
             "{}{} {}",
@@ -173,9 +180,12 @@ fn notes(last: &LastConflict) -> Vec<String> {
     }
     let taken: Vec<String> = last.kept.taken.iter().map(ToString::to_string).collect();
     if !taken.is_empty() {
-        let word = if taken.len() == 1 { "way" } else { "ways" };
+        let (word, verb) = match taken.len() {
+            1 => ("way", "was"),
+            _ => ("ways", "were"),
+        };
         notes.push(format!(
-            "{word} out {} was written to portenv.toml since",
+            "{word} out {} {verb} written to portenv.toml since",
             taken.join(", ")
         ));
     }

@@ -287,6 +287,22 @@ impl Kept {
         conflicts.flat_map(|conflict| conflict.ways.iter().map(move |way| (conflict, way)))
     }
 
+    /// Counts the conflicts of which no way out was taken, be it by the number of another one
+    /// that does the same; `number` counts as taken.
+    pub fn open(&self, number: Option<usize>) -> usize {
+        let is_taken = |at: usize| self.taken.contains(&at) || number == Some(at);
+        let taken: Vec<&[Amendment]> = (self.ways().enumerate())
+            .filter(|(at, _)| is_taken(at + 1))
+            .map(|(_, (_, way))| way.amendments.as_slice())
+            .filter(|amendments| !amendments.is_empty())
+            .collect();
+        let is_open = |conflict: &&KeptConflict| {
+            let mut ways = conflict.ways.iter();
+            !ways.any(|way| taken.contains(&way.amendments.as_slice()))
+        };
+        self.conflicts.iter().filter(is_open).count()
+    }
+
     /// Notes that a way out was taken. What is asked for now is what that led to.
     pub fn take(&mut self, context: &Context, installation: &Installation, number: usize) {
         if !self.taken.contains(&number) {

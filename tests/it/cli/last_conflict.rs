@@ -170,8 +170,8 @@ fn what_is_written_says_why_and_keeps_comments_and_order() {
     let run = place.portenv(&["explain", "--apply", "4"]).success();
     let wanted = "# mine\n[nodes.two]\n# dear\nweight = 3\n\
         # a way out of a conflict over delta on 2026-06-01\n\
-        #   one, custom_nodes/one/requirements.txt:2: delta>=1,<2\n\
-        #   two, custom_nodes/two/requirements.txt:1: delta>=2\n\
+        #   custom_nodes/one/requirements.txt:2: delta>=1,<2\n\
+        #   custom_nodes/two/requirements.txt:1: delta>=2\n\
         ignore = true\n\n# last\n";
     let after = place.read("portenv.toml");
     assert!(after.ends_with(wanted), "{after}");
@@ -194,7 +194,7 @@ fn what_is_written_says_why_and_keeps_comments_and_order() {
 
     let _ = place.portenv(&["explain", "--apply", "1"]).success();
     let reason = "reason = \"a way out of a conflict over delta on 2026-06-01: \
-        one, custom_nodes/one/requirements.txt:2: delta>=1,<2; two, ";
+        custom_nodes/one/requirements.txt:2: delta>=1,<2; custom_nodes/two/";
     assert!(place.read("portenv.toml").contains(reason));
 }
 
@@ -235,11 +235,52 @@ fn all_ways_out_are_shown_numbered_through_in_eighty_columns() {
     };
     assert_eq!(text.lines().find(long), None, "{run}");
     let document = place.json(0, &["explain"]);
-    let fields = "schema status command dir root time version stale taken conflicts applied next";
+    let fields =
+        "schema status command dir root time version stale taken open conflicts applied next";
     assert_fields(&document, fields);
     let numbers = ways(&document).into_iter().map(|way| way["number"].clone());
     assert!(numbers.eq((1..=8).map(Value::from)), "{document}");
     assert_eq!(strings_of(&document["command"]), ["portenv", "lock"]);
+}
+
+#[test]
+fn of_several_conflicts_it_says_how_many_are_open() {
+    let place = Place::new();
+    place.server.add(Wheel::new("eta", "1.0").build());
+    place.server.add(Wheel::new("eta", "2.0").build());
+    place.node("one", "delta<2\neta<2\n");
+    place.node("two", "delta>=2\neta>=2\n");
+    let _ = place.portenv(&["lock"]).expect_code(1);
+    assert_eq!(place.json(0, &["explain"])["open"], 2);
+    let run = place.portenv(&["explain", "--apply", "1"]).success();
+    assert!(run.stderr().contains("another conflict is open"), "{run}");
+    assert_eq!(place.json(0, &["explain"])["open"], 1);
+    let _ = place.portenv(&["lock"]).expect_code(1);
+    assert_eq!(place.json(0, &["explain"])["open"], 1);
+
+    // Both conflicts go with one node, whatever number names it.
+    place.settings("");
+    let _ = place.portenv(&["lock"]).expect_code(1);
+    let run = place.portenv(&["explain", "--apply", "8"]).success();
+    assert!(!run.stderr().contains("open"), "{run}");
+    assert_eq!(place.json(0, &["explain"])["open"], 0);
+    let _ = place.portenv(&["lock"]).success();
+}
+
+#[test]
+fn a_way_out_for_a_node_that_is_not_here_yet_lets_it_in() {
+    let place = Place::synced();
+    let _ = place.offered("new-beta", "beta>=2\n");
+    let node = "../offered/new-beta";
+    let met = place.json(1, &["add", node, "--yes"]);
+    let ways = ways(&met);
+    let way = ways.iter().find(|way| way["kind"] == "relax").unwrap();
+    let document = place.json(0, &["explain", "--apply", &way["number"].to_string()]);
+    let next = strings_of(&document["next"][0]["argv"]);
+    assert_eq!(&next[..3], ["portenv", "add", node]);
+    assert!(!next.contains(&"--yes"), "{document}");
+    let _ = place.portenv(&["add", node, "--yes"]).success();
+    assert_eq!(place.shown(), "alpha 1.1, beta 1.0");
 }
 
 #[test]
