@@ -14,6 +14,7 @@ use amend::{Clash, Reason, amend, fragment};
 use kept::{Kept, KeptConflict, Way};
 
 pub mod amend;
+mod file;
 pub mod kept;
 
 const FILE: &str = "portenv.toml";
@@ -66,8 +67,8 @@ pub enum TakenBy {
         /// The file, from the root.
         file: String,
     },
-    /// Flags do it, not the file.
-    Flags,
+    /// A command does it, or flags of the one that met the conflict: not the file.
+    Command,
 }
 
 /// Returns the codes in words: the first to the last.
@@ -140,10 +141,10 @@ pub fn take(context: &Context, number: usize) -> Result<Taking, OpError> {
         by,
     };
     if way.amendments.is_empty() {
-        if way.flags.is_empty() {
+        if way.flags.is_empty() && way.command.is_empty() {
             return Err(OpError::Refused(by_hand(&conflict, &way, number)));
         }
-        return Ok(taking(last, TakenBy::Flags));
+        return Ok(taking(last, TakenBy::Command));
     }
     let root = context.installation()?.root;
     let file = FILE.to_owned();

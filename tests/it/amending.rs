@@ -211,6 +211,39 @@ fn tables_in_braces_and_dotted_keys_are_amended_too() {
 }
 
 #[test]
+fn an_index_is_added_or_gets_more_packages() {
+    let edit = Edit::Index {
+        name: "one".to_owned(),
+        url: "http://a/simple".to_owned(),
+        packages: vec!["theta".to_owned()],
+    };
+    let after = amended(FILE, &edit);
+    let more = "\n# a way out\n#   one, a.txt:1: delta<2\n[[index]]\nname = \"one\"\n\
+        url = \"http://a/simple\"\npackages = [\"theta\"]\n";
+    assert_eq!(after, format!("{FILE}{more}"));
+
+    let same = "[[index]]\nname = \"mine\"\nurl = \"http://a/simple/\"\npackages = [\"eta\"]\n";
+    let after = amended(same, &edit);
+    assert!(
+        after.ends_with("packages = [\"eta\", \"theta\"]\n"),
+        "{after}"
+    );
+    let open = "[[index]]\nname = \"mine\"\nurl = \"http://a/simple\"\n\n[resolve]\n";
+    assert_eq!(amended(open, &edit), open);
+    let other = "[[index]]\nname = \"one\"\nurl = \"http://b\"\n\n[resolve]\n";
+    let after = amended(other, &edit);
+    assert!(
+        after.starts_with(other) && after.contains("name = \"one-2\""),
+        "{after}"
+    );
+    let braces = "index = [{ name = \"one\", url = \"http://b\" }] # x\n[resolve]\n";
+    let after = amended(braces, &edit);
+    let settings = Settings::parse(&after, "portenv.toml".into()).unwrap();
+    assert_eq!(settings.index[1].packages, ["theta"]);
+    assert!(after.contains("# x\n[resolve]"), "{after}");
+}
+
+#[test]
 fn line_ends_and_a_mark_at_the_start_stay() {
     let before = "\u{feff}# first\r\n[policy]\r\nexclude = [\"a\"] # x\r\n";
     let after = amend(before, &amendments(&exclude("b")), Some(&why())).unwrap();

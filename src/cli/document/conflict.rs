@@ -56,6 +56,8 @@ pub struct Suggestion {
     pub settings: Option<String>,
     /// Flags that do it when they are added to the command; empty where settings do.
     pub flags: Vec<String>,
+    /// The command that does it; empty where settings or flags do.
+    pub argv: Vec<String>,
     /// It was tried and has an answer.
     pub verified: bool,
 }
@@ -121,6 +123,7 @@ impl Suggestion {
             changes: changes.iter().map(ChangeInfo::new).collect(),
             settings: fragment(&way.amendments),
             flags: way.flags.clone(),
+            argv: way.argv(),
             verified: true,
         }
     }

@@ -83,8 +83,8 @@ pub enum LastWord {
     Applied,
     /// `portenv.toml` says so already.
     Nothing,
-    /// Flags do it; `next` has the command.
-    Flags,
+    /// A command does it; `next` has it.
+    Command,
 }
 
 /// A way out that was to be taken.
@@ -94,7 +94,7 @@ pub struct TakenWay {
     pub number: usize,
     /// What it does, in words.
     pub text: String,
-    /// The file that says so now, relative to the root; null where flags do it.
+    /// The file that says so now, relative to the root; null where a command does it.
     pub file: Option<String>,
     /// The file was changed.
     pub written: bool,
@@ -128,7 +128,7 @@ impl From<&Taking> for LastConflictDocument {
         let (status, file, diff) = match &taking.by {
             TakenBy::Written { file, diff } => (LastWord::Applied, Some(file), Some(diff)),
             TakenBy::Already { file } => (LastWord::Nothing, Some(file), None),
-            TakenBy::Flags => (LastWord::Flags, None, None),
+            TakenBy::Command => (LastWord::Command, None, None),
         };
         Self {
             status,

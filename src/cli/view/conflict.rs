@@ -17,8 +17,7 @@ pub fn to_text(conflicts: &[Conflict]) -> String {
             text.push_str(&line);
         }
         tail(&mut text, &conflict, MOST, |way| {
-            let flags = with_flags(way);
-            format!("    {}. {}{flags}\n", way.number, way.text)
+            format!("    {}. {}{}\n", way.number, way.text, done_by(way))
         });
     }
     printable(&text)
@@ -43,7 +42,7 @@ pub fn in_full(conflicts: &[ConflictDocument], width: usize) -> String {
         }
         tail(&mut text, conflict, usize::MAX, |way| {
             let lead = format!("    {}. ", way.number);
-            let whole = format!("{}{}", way.text, with_flags(way));
+            let whole = format!("{}{}", way.text, done_by(way));
             let indent = " ".repeat(lead.chars().count());
             wrapped(&whole, &lead, &indent, width)
         });
@@ -148,10 +147,10 @@ fn tail(
     text.push('\n');
 }
 
-fn with_flags(way: &Suggestion) -> String {
-    if way.flags.is_empty() {
-        String::new()
-    } else {
-        format!(": {}", way.flags.join(" "))
+fn done_by(way: &Suggestion) -> String {
+    match (way.argv.is_empty(), way.flags.is_empty()) {
+        (false, _) => format!(": {}", way.argv.join(" ")),
+        (true, false) => format!(": {}", way.flags.join(" ")),
+        (true, true) => String::new(),
     }
 }

@@ -113,7 +113,15 @@ pub fn show_taking(screen: &Screen, dir: &Utf8Path, taking: &Taking) -> Exit {
     let (last, number) = (&taking.last, taking.number);
     let line = Line::of(last.kept.words.iter().cloned()).unsigned();
     let next = match taking.by {
-        TakenBy::Flags => flagged(&line, &taking.way),
+        TakenBy::Command if taking.way.command.is_empty() => flagged(&line, &taking.way),
+        TakenBy::Command => {
+            let command = Line::of(taking.way.command.iter().cloned());
+            Some(Next::of(
+                taking.way.argv(),
+                command.changes(),
+                "takes this way out",
+            ))
+        }
         TakenBy::Written { .. } | TakenBy::Already { .. } => {
             Some(line.next("the command that met the conflict"))
         }
@@ -140,11 +148,12 @@ pub fn show_taking(screen: &Screen, dir: &Utf8Path, taking: &Taking) -> Exit {
         TakenBy::Already { file } => {
             screen.note(&format!("`{file}` says so already: {}", taking.way.text));
         }
-        TakenBy::Flags => {
-            screen.note(&format!("way out {number} is a flag: {}", taking.way.text));
+        TakenBy::Command => {
+            let text = &taking.way.text;
+            screen.note(&format!("way out {number} is no setting: {text}"));
         }
     }
-    if taking.by != TakenBy::Flags {
+    if taking.by != TakenBy::Command {
         match last.kept.open(Some(number)) {
             0 => {}
             1 => screen.note("another conflict is open, and needs a way out of its own"),
@@ -154,10 +163,10 @@ pub fn show_taking(screen: &Screen, dir: &Utf8Path, taking: &Taking) -> Exit {
     match next {
         Some(next) => screen.hint(&format!(
             "{}{} {}",
-            quoted(&next.argv),
+            quoted(&screen.line().complete(&next).argv),
             elsewhere(&last.kept, dir),
             match taking.by {
-                TakenBy::Flags => "does it",
+                TakenBy::Command => "does it",
                 _ => "is the command that met the conflict",
             }
         )),

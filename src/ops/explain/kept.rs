@@ -100,6 +100,8 @@ pub struct Way {
     pub amendments: Vec<Amendment>,
     /// Flags that do it.
     pub flags: Vec<String>,
+    /// The command that does it, without the program's name.
+    pub command: Vec<String>,
 }
 
 /// An outcome that may be a conflict.
@@ -350,7 +352,19 @@ impl From<&Suggestion> for Way {
                 .collect(),
             amendments: found.edit.as_ref().map(amendments).unwrap_or_default(),
             flags: found.flags.clone(),
+            command: found.command.iter().map(|word| redact(word)).collect(),
         }
+    }
+}
+
+impl Way {
+    /// Returns the words of the command that does it, the program first; none if none does.
+    pub fn argv(&self) -> Vec<String> {
+        let program = self.command.first().map(|_| "portenv".to_owned());
+        program
+            .into_iter()
+            .chain(self.command.iter().cloned())
+            .collect()
     }
 }
 

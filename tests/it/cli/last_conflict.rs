@@ -4,7 +4,7 @@ use camino::Utf8Path;
 use serde_json::Value;
 
 use super::place::{Place, assert_error, assert_fields, strings, strings_of, tree};
-use crate::support::Wheel;
+use crate::support::{IndexServer, Wheel};
 
 /// Makes an installation with two nodes that contradict each other about `delta`.
 fn two_nodes() -> Place {
@@ -36,7 +36,7 @@ fn assert_each_leads_out(place: &Place, settings: &str) -> Vec<String> {
         let number = way["number"].to_string();
         let document = place.json(0, &["explain", "--apply", &number]);
         let next = strings_of(&document["next"][0]["argv"]);
-        if document["status"] == "flags" {
+        if document["status"] == "command" {
             assert_eq!(place.read("portenv.toml"), before);
         } else {
             kinds.push(way["kind"].as_str().unwrap().to_owned());
@@ -75,6 +75,38 @@ fn what_nobody_has_is_excluded_by_number() {
     place.node("one", "there-is-no-such-package\n");
     let kinds = assert_each_leads_out(&place, "[resolve]\nunsupplied = \"error\"\n");
     assert_eq!(kinds.first().map(String::as_str), Some("exclude"));
+}
+
+#[test]
+fn an_index_that_a_node_names_is_added_by_number() {
+    let place = Place::new();
+    let other = IndexServer::start([Wheel::new("theta", "1.0").build()]);
+    let lines = format!("--extra-index-url {}\ntheta\n", other.url());
+    place.node("one", &lines);
+    let kinds = assert_each_leads_out(&place, "[resolve]\nunsupplied = \"error\"\n");
+    assert!(kinds.contains(&"index".to_owned()), "{kinds:?}");
+}
+
+#[test]
+fn another_version_of_a_node_is_told_with_its_command() {
+    let place = Place::new();
+    place.node("one", "delta<2\n");
+    let dir = place.git_node("two", "delta<2\n");
+    place.write("custom_nodes/two/requirements.txt", "delta>=2\n");
+    place.commit_all(&dir, "Ask for more");
+    let met = ways(&place.json(1, &["lock"]));
+    let way = met
+        .iter()
+        .find(|way| way["kind"] == "node-version")
+        .unwrap();
+    let document = place.json(0, &["explain", "--apply", &way["number"].to_string()]);
+    assert_eq!(document["status"], "command");
+    let next = &document["next"][0];
+    assert_eq!(next["changes"], true);
+    let words = strings_of(&next["argv"]);
+    assert_eq!(words[..3], strings_of(&way["argv"])[..]);
+    let _ = place.portenv(&[&words[1..], &["--yes"]].concat()).success();
+    assert_eq!(place.installed()["delta"], "1.0");
 }
 
 #[test]
@@ -147,7 +179,7 @@ fn a_flag_is_told_with_the_command_that_takes_it() {
         let number = way["number"].to_string();
         let state = place.state();
         let document = place.json(0, &["explain", "--apply", &number]);
-        assert_eq!(document["status"], "flags");
+        assert_eq!(document["status"], "command");
         assert!(document["applied"]["file"].is_null(), "{document}");
         let next = strings_of(&document["next"][0]["argv"]);
         assert_eq!(next[1], "preview");
