@@ -231,7 +231,7 @@ pub fn survey(dir: &Utf8Path) -> Result<Survey, FsError> {
             }
             name if DATABASE.contains(&name) => {}
             "sdists" | "interpreters" | "uv" | "conflicts" if is_dir => {
-                survey.add_children(dir, &name)?
+                survey.add_children(dir, &name)?;
             }
             "git" if is_dir => survey.add_repositories(dir)?,
             _ if is_dir && name.starts_with(SCRATCH) => survey.add(dir, Part::Scratch, name)?,

@@ -7,6 +7,7 @@ use super::context::Context;
 use super::error::OpError;
 use crate::gate::{Code, Page};
 use crate::host::fs;
+use crate::package::Name;
 use crate::requirements::{Origin, OriginKind, Problem};
 use crate::workspace::settings::Level;
 use crate::workspace::{Installation, Settings, WorkspaceError};
@@ -215,7 +216,7 @@ fn refused(clash: Clash, way: &Way) -> OpError {
 
 fn reason(kept: &Kept, conflict: &KeptConflict) -> Reason {
     const MOST: usize = 6;
-    let names: Vec<&str> = conflict.packages.iter().map(|name| name.as_str()).collect();
+    let names: Vec<&str> = conflict.packages.iter().map(Name::as_str).collect();
     let day: String = kept.time.chars().take(10).collect();
     let about = match conflict.requirements.as_slice() {
         [_] => format!("a way out: this line could not be met on {day}"),
