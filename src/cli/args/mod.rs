@@ -217,7 +217,7 @@ pub enum Command {
     /// and does nothing break the policy of portenv.toml? With nodes: would they fit?
     #[command(after_long_help = guide::CHECK)]
     Check(CheckArgs),
-    /// Show the last conflict and all ways out, or explain a code of check.
+    /// Show the last conflict in full, or what a code of check means.
     ///
     /// Every command that ends with a conflict keeps it for this. With a code: what it means,
     /// why it matters, how to mend it, how it counts by default, and what switches it off.

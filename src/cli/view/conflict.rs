@@ -7,9 +7,11 @@ use crate::cli::document::conflict::{ConflictLine, Suggestion};
 use crate::package::artifact::printable;
 use crate::resolve::Conflict;
 
+/// How many ways out of a conflict are shown where it is met.
+pub const MOST: usize = 3;
+
 /// Returns the conflicts as people read them, each with the ways out that change least.
 pub fn to_text(conflicts: &[Conflict]) -> String {
-    const MOST: usize = 3;
     let mut text = String::new();
     for conflict in ConflictDocument::all(conflicts) {
         head(&mut text, &conflict);

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use camino::Utf8Path;
 use clap::Parser;
 
-use super::conflict::{in_full, wrapped};
+use super::conflict::{MOST, in_full, wrapped};
 use super::show_document;
 use super::snapshot::local_time;
 use crate::cli::args::Cli;
@@ -50,21 +50,20 @@ pub fn show_explanation(screen: &Screen, found: &Explanation) -> Exit {
 
 /// Says where to read more of a conflict that was kept.
 pub fn show_kept(screen: &Screen, kept: &Kept) {
-    let count = kept.ways().count();
-    if count == 0 || screen.format == Format::Json {
+    if screen.format == Format::Json {
         return;
     }
-    let all = match count {
-        1 => "the way out".to_owned(),
-        count => format!("all {count} ways out"),
-    };
-    let written = kept.ways().any(|(_, way)| !way.amendments.is_empty());
-    let apply = if written {
-        "; portenv explain --apply N writes one to portenv.toml"
-    } else {
-        ""
-    };
-    screen.hint(&format!("portenv explain shows {all}{apply}"));
+    let mut parts = Vec::new();
+    if kept.conflicts.iter().any(|one| one.ways.len() > MOST) {
+        let count = kept.ways().count();
+        parts.push(format!("portenv explain shows all {count} ways out"));
+    }
+    if kept.ways().any(|(_, way)| !way.amendments.is_empty()) {
+        parts.push("portenv explain --apply N writes way out N to portenv.toml".to_owned());
+    }
+    if !parts.is_empty() {
+        screen.hint(&parts.join("; "));
+    }
 }
 
 /// Shows the last conflict with all ways out.
