@@ -77,7 +77,8 @@ pub(super) enum MetadataSlot {
 const REFUSED_FOR: i64 = 24 * 60 * 60;
 
 /// Why an sdist is of no use where nobody can build.
-pub(super) const ONLY_A_BUILD: &str = "only a build could tell its dependencies";
+pub(super) const ONLY_A_BUILD: &str =
+    "only a build could tell its dependencies, and --build allow lets it run";
 
 #[derive(Default)]
 struct State {

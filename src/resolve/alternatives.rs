@@ -16,7 +16,7 @@ use crate::requirements::{Line, Role};
 use crate::workspace::settings::FamilyMode;
 
 /// Steps after which a try is given up: an answer that is hard to find is no way out.
-const STEPS: u64 = 20_000;
+const STEPS: u64 = 6_000;
 
 /// What a try came to.
 #[derive(Debug, Clone, Default)]

@@ -395,3 +395,27 @@ fn a_node_that_limits_a_package_in_both_files_is_relaxed_in_both() {
         }
     }
 }
+
+#[test]
+fn what_only_a_build_could_tell_is_said_of_the_package_that_needs_it() {
+    let place = Place::new();
+    place.settings("[resolve]\nunsupplied = \"error\"\n");
+    place
+        .server
+        .add(Wheel::new("theta", "1.0").requires("iota>=0.1").build());
+    place.server.add(
+        Sdist::new("iota", "0.2")
+            .dynamic("Requires-Dist")
+            .buildable()
+            .build(),
+    );
+    place.node("one", "theta\n");
+    let document = place.json(1, &["lock", "--build", "static"]);
+    let explanation = document["conflicts"][0]["explanation"].as_str().unwrap();
+    assert_eq!(
+        explanation,
+        "no version of iota that satisfies iota>=0.1 can be used; 0.2: only a build could \
+         tell its dependencies, and --build allow lets it run; one \
+         (custom_nodes/one/requirements.txt:1) asks for theta, theta ==1.0 needs iota>=0.1"
+    );
+}
