@@ -55,11 +55,20 @@ fn the_text_is_the_table_people_look_at() {
     let run = place.portenv(&["preview", &node]).success();
     let text = without_plan(run.stdout());
     insta::assert_snapshot!(text, @r"
-    node custom_nodes/some-node
-      ↓ alpha  downgrade  1.1 → 1.0  890 B
-      + delta  add        2.0        888 B, for gamma
-      + gamma  add        1.0        912 B
-    2 added, 1 downgraded; 2.7 kB to download
+    ok: 2 added, 1 downgraded
+      node custom_nodes/some-node
+
+      !  alpha 1.1 → 1.0: downgrade, ComfyUI asks for it
+
+    changes of what is installed
+      ↓ alpha  1.1 → 1.0     890 B  downgrade
+          requirements.txt:2 alpha<1.1
+
+    new packages
+      + delta  2.0     888 B  requirements.txt:1 gamma → delta>=1
+      + gamma  1.0     912 B  requirements.txt:1 gamma
+
+    2.7 kB to download, 184 B freed
     plan [16 digits]
     ");
 }
