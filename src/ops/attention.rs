@@ -84,6 +84,18 @@ pub fn attention(preview: &Preview) -> Vec<Attention> {
         let entry = packages.entry(broken.package.clone()).or_default();
         entry.notes.push((Rank::Breaks, note));
     }
+    for shared in &preview.shared {
+        let more = match shared.files {
+            1 => String::new(),
+            files => format!(" and {} more", files - 1),
+        };
+        let note = format!(
+            "{} stays and has files of it too: {}{more}",
+            shared.with, shared.first
+        );
+        let entry = packages.entry(shared.package.clone()).or_default();
+        entry.notes.push((Rank::Shared, note));
+    }
     let is_known = |finding: &&Finding| finding.new || moves(preview, finding);
     for finding in preview.findings.iter().filter(is_known) {
         let Some((rank, note)) = of_finding(preview, finding) else {

@@ -12,10 +12,12 @@ use super::context::{Context, Site};
 use super::error::OpError;
 use super::ground::Ground;
 use super::preview::{Preview, PreviewRequest};
-use crate::environment::Installed;
+use crate::environment::record::Row;
+use crate::environment::{Distribution, Installed};
 use crate::gate::Finding;
 use crate::gate::codes::Findings;
 use crate::gate::violations::find_broken;
+use crate::host::fs;
 use crate::lock::{ChangeKind, Lock};
 use crate::package::{Name, Source, Target, Version};
 use crate::requirements::Waiver;
@@ -34,6 +36,20 @@ pub struct BreakInfo {
     pub name: Name,
     /// The version after; null if it goes.
     pub to: Option<String>,
+}
+
+/// A package that is taken away or replaced, and files of it that a package that stays has too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "SharedFiles")]
+pub struct SharedInfo {
+    /// The package that changes.
+    pub package: Name,
+    /// The package that stays.
+    pub with: Name,
+    /// How many files both have by their RECORDs; empty ones do not count.
+    pub files: u64,
+    /// The first of them, relative to site-packages.
+    pub first: String,
 }
 
 /// How much a plan brings.
@@ -117,6 +133,52 @@ pub(super) fn breaks(
         }
     }
     found
+}
+
+/// Finds files of packages that go or are replaced which packages that stay have too: an
+/// installer takes them away, whoever else needs them.
+pub(super) fn shared(changes: &[ChangeInfo], installed: &Installed) -> Vec<SharedInfo> {
+    let going = changes
+        .iter()
+        .filter(|change| change.kind != ChangeKind::Add && !change.needs_rebuild);
+    let going: Vec<&Name> = going.map(|change| &change.name).collect();
+    let mut owned: BTreeMap<String, &Name> = BTreeMap::new();
+    for &name in &going {
+        let rows = installed.get(name).map(Distribution::rows);
+        let rows = rows.into_iter().flatten();
+        let counts = |row: &Row| {
+            let of_installer = row.path.contains(".dist-info/") || row.path.ends_with(".pyc");
+            !of_installer && row.size.is_some_and(|size| size > 0)
+        };
+        owned.extend(rows.filter(counts).map(|row| (row.path, name)));
+    }
+    if owned.is_empty() {
+        return Vec::new();
+    }
+    let mut found: BTreeMap<(&Name, &Name), (u64, String)> = BTreeMap::new();
+    for staying in installed.iter().filter(|it| !going.contains(&&it.name)) {
+        // Every RECORD there is, line by line: rows of their own would be dear.
+        let Ok(Some(record)) = fs::find_bytes(&staying.dir.join("RECORD")) else {
+            continue;
+        };
+        for line in String::from_utf8_lossy(&record).lines() {
+            let path = line.split(',').next().unwrap_or(line);
+            if let Some(&package) = owned.get(path) {
+                let entry = found.entry((package, &staying.name)).or_default();
+                if entry.0 == 0 {
+                    path.clone_into(&mut entry.1);
+                }
+                entry.0 += 1;
+            }
+        }
+    }
+    let info = |((package, with), (files, first)): ((&Name, &Name), _)| SharedInfo {
+        package: package.clone(),
+        with: with.clone(),
+        files,
+        first,
+    };
+    found.into_iter().map(info).collect()
 }
 
 /// Lists the waivers of an answer that the lock so far does not have.

@@ -11,7 +11,7 @@ use super::changes::ChangeInfo;
 use super::compiler::compiler_warnings;
 use super::context::{Context, Site};
 use super::error::OpError;
-use super::facts::{self, BreakInfo, Weight};
+use super::facts::{self, BreakInfo, SharedInfo, Weight};
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::joint::{Joint, Tolerance, is_lived_in, is_of, known_waivers};
 use super::lock::{fixed_lines, make_lock, open_index, preferences, protected, protection_lines};
@@ -88,6 +88,8 @@ pub struct Preview {
     pub findings: Vec<Finding>,
     /// What breaks of what stays.
     pub breaks: Vec<BreakInfo>,
+    /// What of what goes others have too.
+    pub shared: Vec<SharedInfo>,
     /// How much comes.
     pub weight: Weight,
     /// The lock that would be written, if there is an answer.
@@ -331,6 +333,7 @@ impl<'a> World<'a> {
             new_waivers: Vec::new(),
             findings: Vec::new(),
             breaks: Vec::new(),
+            shared: Vec::new(),
             weight: Weight::default(),
             lock: None,
             staged,
@@ -372,6 +375,7 @@ impl<'a> World<'a> {
             preview.new_waivers = facts::new_waivers(&preview.waivers, self.lock.as_ref());
             let (installed, target) = (&self.installed, &self.site.target);
             preview.breaks = facts::breaks(&preview.changes, installed, &lock, target);
+            preview.shared = facts::shared(&preview.changes, installed);
             preview.lock = Some(lock);
         }
         // The gate judges by itself, and without nodes there is nothing to judge.

@@ -7,7 +7,7 @@ use super::{ConflictDocument, WaiverDocument, WarningDocument};
 use crate::gate::Finding;
 use crate::ops::attention::{Attention, attention};
 use crate::ops::changes::ChangeInfo;
-use crate::ops::facts::BreakInfo;
+use crate::ops::facts::{BreakInfo, SharedInfo};
 use crate::ops::preview::{Preview, PreviewStatus};
 use crate::requirements::{Act, InstallScript, OriginKind};
 use crate::workspace::node::Node;
@@ -57,6 +57,8 @@ pub struct PreviewDocument {
     pub findings: Vec<Finding>,
     /// What breaks of what stays, though no line leads to it.
     pub breaks: Vec<BreakInfo>,
+    /// Files of what goes or is replaced that packages that stay have too, by package.
+    pub shared: Vec<SharedInfo>,
     /// The `install.py` of the nodes that would come.
     pub scripts: Vec<ScriptDocument>,
 }
@@ -107,6 +109,7 @@ impl From<&Preview> for PreviewDocument {
             attention: attention(preview),
             findings: preview.findings.clone(),
             breaks: preview.breaks.clone(),
+            shared: preview.shared.clone(),
             scripts: scripts_of(preview).map(ScriptDocument::from).collect(),
         }
     }

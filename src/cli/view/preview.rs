@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::changes::summary;
+use super::changes::{counted, summary};
 use super::markdown::failed_as;
 use super::{conflict, show_document, show_warnings, waivers};
 use crate::cli::document::{PreviewDocument, StoppedDocument, WarningDocument};
@@ -66,9 +66,16 @@ fn show(screen: &Screen, preview: &Preview, verbose: u8, write: impl FnOnce(&[Ne
         Format::Markdown => screen.result(&markdown::of(preview, &warnings)),
         _ => screen.result(page::of(preview, &preview.plan, verbose).trim_end()),
     }
-    // The verdict first: the page stands above what is only worth knowing.
+    // The verdict first: the page stands above what is only worth knowing. What is odd about
+    // files of nodes that are here anyway is no news.
     if screen.format != Format::Markdown {
-        show_warnings(screen, &warnings, verbose);
+        let (ours, others): (Vec<_>, Vec<_>) = (warnings.into_iter())
+            .partition(|warning| verbose > 0 || !is_of_others(preview, warning));
+        show_warnings(screen, &ours, verbose);
+        if !others.is_empty() {
+            let count = counted(others.len(), "warning");
+            screen.note(&format!("{count} about other nodes (-v shows all)"));
+        }
     }
     let old = preview
         .conflicts
@@ -113,6 +120,16 @@ fn untold(preview: &Preview) -> Vec<WarningDocument> {
         _ => !told.contains(warning.message.as_str()),
     });
     warnings
+}
+
+/// Reports whether a warning is about a file of a node that is not at hand.
+fn is_of_others(preview: &Preview, warning: &WarningDocument) -> bool {
+    let origin = warning.origin.as_ref();
+    origin.is_some_and(|origin| {
+        let mut nodes = preview.nodes.iter();
+        origin.kind == OriginKind::Node
+            && !nodes.any(|node| Some(&node.name) == origin.name.as_ref())
+    })
 }
 
 /// The verdict in one line: a word, a colon, what it comes to.

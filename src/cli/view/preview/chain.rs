@@ -86,24 +86,28 @@ pub(super) fn place(preview: &Preview, origin: &Origin) -> String {
     }
 }
 
-/// Joins parts to one line of at most a width: what is too long loses its middle, for its
-/// ends tell most.
-pub(super) fn fit(parts: &[String], width: usize) -> String {
-    const ARROW: &str = " → ";
+const ARROW: &str = " → ";
+
+/// Joins parts to one line of at most a width. What is too long loses its middle, for its
+/// ends tell most; `None` if that is not enough.
+pub(super) fn fit(parts: &[String], width: usize) -> Option<String> {
     let whole = parts.join(ARROW);
     if length(&whole) <= width {
-        return whole;
+        return Some(whole);
     }
+    let first = parts.first()?;
+    let shortened = (2..parts.len()).map(|from| {
+        let rest = parts[from..].join(ARROW);
+        format!("{first}{ARROW}…{ARROW}{rest}")
+    });
+    shortened.into_iter().find(|line| length(line) <= width)
+}
+
+/// Joins parts whose ends are too long themselves.
+pub(super) fn squeezed(parts: &[String], width: usize) -> String {
     let (Some(first), Some(last)) = (parts.first(), parts.last()) else {
-        return whole;
+        return String::new();
     };
-    for left_out in 1..parts.len().saturating_sub(1) {
-        let rest = parts[left_out + 1..].join(ARROW);
-        let line = format!("{first} → …{ARROW}{rest}");
-        if length(&line) <= width {
-            return line;
-        }
-    }
     if parts.len() == 1 {
         return cut(first, width);
     }
@@ -114,7 +118,7 @@ pub(super) fn fit(parts: &[String], width: usize) -> String {
     };
     let room = width.saturating_sub(length(last) + length(between));
     if room < 8 {
-        return cut(&format!("… → {last}"), width);
+        return cut(&format!("…{ARROW}{last}"), width);
     }
     format!("{}{between}{last}", cut(first, room))
 }

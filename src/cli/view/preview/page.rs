@@ -1,7 +1,7 @@
 //! The page in text: the verdict, what deserves a look, what changes and why, what the nodes
 //! do themselves, and what it costs. Readable at 80 columns and without colour.
 
-use super::chain::{Chain, fit, length};
+use super::chain::{Chain, fit, length, squeezed};
 use super::{others, totals, verdict};
 use crate::cli::document::scripts_of;
 use crate::cli::screen::Screen;
@@ -17,7 +17,7 @@ use crate::requirements::Act;
 const POINTS: usize = 10;
 /// How many acts of a script are shown at once.
 const ACTS: usize = 5;
-/// A cause with less room than this stands on a line of its own.
+/// How much of a script's line is shown at least.
 const ROOM: usize = 24;
 
 /// Returns the page.
@@ -126,27 +126,25 @@ impl Page<'_> {
         let versions: Vec<String> = section.rows.iter().map(|it| versions(it)).collect();
         let widths = versions.iter().map(|text| length(text));
         let version_width = widths.max().unwrap_or(0).min(28);
-        for (change, version) in section.rows.iter().zip(&versions) {
-            let bytes = change.bytes.filter(|_| change.kind != ChangeKind::Remove);
-            let size = bytes.map_or(String::new(), show_bytes);
+        let sizes: Vec<String> = section.rows.iter().map(|it| size(it)).collect();
+        let size_width = sizes.iter().map(|text| length(text)).max().unwrap_or(0);
+        for ((change, version), size) in section.rows.iter().zip(&versions).zip(&sizes) {
             let name = pad(change.name.as_str(), name_width);
-            let row = format!(
-                "  {} {name}  {}  {size:>8}",
-                sign(change.kind),
-                pad(version, version_width)
-            );
+            let version = pad(version, version_width);
+            let mut row = format!("  {} {name}  {version}", sign(change.kind));
+            // An index need not tell sizes.
+            if size_width > 0 {
+                row.push_str(&format!("  {size:>size_width$}"));
+            }
             let notes = notes(change, section.is_plain);
             let chain = Chain::of(self.preview, change);
             let room = self.width.saturating_sub(length(&row) + 2);
-            let beside = section.is_plain && notes.is_empty() && room >= ROOM && !self.verbose;
-            let tail = if beside {
-                fit(&chain.short(), room)
-            } else {
-                notes
-            };
+            let beside = fit(&chain.short(), room)
+                .filter(|_| section.is_plain && notes.is_empty() && !self.verbose);
+            let tail = beside.as_deref().unwrap_or(&notes);
             text.push_str(format!("{row}  {tail}").trim_end());
             text.push('\n');
-            if beside {
+            if beside.is_some() {
                 continue;
             }
             if self.verbose {
@@ -154,9 +152,14 @@ impl Page<'_> {
                     self.wrapped(text, "      ", &line);
                 }
             } else {
-                let line = fit(&chain.short(), self.width.saturating_sub(6));
-                text.push_str(format!("      {line}").trim_end());
-                text.push('\n');
+                let room = self.width.saturating_sub(6);
+                let parts = chain.short();
+                let line = fit(&parts, room).unwrap_or_else(|| squeezed(&parts, room));
+                let line = format!("      {line}");
+                if !line.trim().is_empty() {
+                    text.push_str(&line);
+                    text.push('\n');
+                }
             }
         }
     }
@@ -236,6 +239,11 @@ fn versions(change: &ChangeInfo) -> String {
         (Some(from), Some(to)) => format!("{from} → {to}"),
         (from, to) => from.clone().or(to.clone()).unwrap_or_default(),
     }
+}
+
+fn size(change: &ChangeInfo) -> String {
+    let bytes = change.bytes.filter(|_| change.kind != ChangeKind::Remove);
+    bytes.map_or(String::new(), show_bytes)
 }
 
 fn notes(change: &ChangeInfo, is_plain: bool) -> String {
