@@ -72,7 +72,7 @@ fn the_text_is_the_table_people_look_at() {
           requirements.txt:2 alpha<1.1
 
     new packages
-      + delta  2.0  888 B  requirements.txt:1 gamma → delta>=1
+      + delta  2.0  888 B  requirements.txt:1 gamma
       + gamma  1.0  912 B  requirements.txt:1 gamma
 
     2.7 kB to download, 184 B freed

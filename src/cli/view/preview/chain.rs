@@ -55,6 +55,19 @@ impl Chain {
         parts.collect()
     }
 
+    /// Returns the line and the packages between, for a package that comes anew: which of its
+    /// versions was asked for is no matter then.
+    pub(super) fn through(&self) -> Vec<String> {
+        let mut parts = self.short();
+        parts.truncate(1);
+        let between = self.steps.iter().skip(1).map(|(asking, _)| {
+            let name = asking.split(' ').next().unwrap_or(asking);
+            name.to_owned()
+        });
+        parts.extend(between);
+        parts
+    }
+
     /// Returns everything, one step a line.
     pub(super) fn full(&self) -> Vec<String> {
         let (place, line) = &self.line;
@@ -66,8 +79,21 @@ impl Chain {
     }
 }
 
+/// Says where something is that is no package's; a script names itself.
+pub(super) fn lead(preview: &Preview, origin: &Origin, words: &str) -> String {
+    let place = place(preview, origin);
+    let place = match place.split_once("install.py") {
+        Some((before, _)) if words.starts_with("install.py") => before.trim_end(),
+        _ => &place,
+    };
+    if place.is_empty() {
+        return String::new();
+    }
+    format!("{place}: ")
+}
+
 /// Says where a line stands, in as few words as tell: the node at hand needs no name.
-pub(super) fn place(preview: &Preview, origin: &Origin) -> String {
+fn place(preview: &Preview, origin: &Origin) -> String {
     let full = origin.place_of_line();
     match (origin.kind, &origin.name) {
         (OriginKind::Core, _) if !full.starts_with("ComfyUI") => format!("ComfyUI {full}"),

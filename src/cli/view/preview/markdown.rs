@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::chain::place;
+use super::chain::lead;
 use super::page::subject;
 use super::{others, totals, verdict};
 use crate::cli::document::{WarningDocument, scripts_of};
@@ -128,7 +128,12 @@ fn of_point(preview: &Preview, point: &Attention) -> String {
         parts.push(code(&subject));
     }
     if let (None, Some(origin)) = (&point.package, &point.origin) {
-        parts.push(code(&place(preview, origin)));
+        let words = point.notes.join(", ");
+        let place = lead(preview, origin, &words);
+        let place = place.trim_end_matches(": ");
+        if !place.is_empty() {
+            parts.push(code(place));
+        }
     }
     let notes: Vec<String> = point.notes.iter().map(|note| plain(note)).collect();
     let codes: Vec<String> = point.codes.iter().map(|word| code(word)).collect();

@@ -1,7 +1,7 @@
 //! The page in text: the verdict, what deserves a look, what changes and why, what the nodes
 //! do themselves, and what it costs. Readable at 80 columns and without colour.
 
-use super::chain::{Chain, fit, length, squeezed};
+use super::chain::{Chain, fit, lead, length, squeezed};
 use super::{others, totals, verdict};
 use crate::cli::document::scripts_of;
 use crate::cli::screen::Screen;
@@ -68,7 +68,7 @@ impl Page<'_> {
             for point in points.iter().take(shown) {
                 self.point(&mut text, point);
             }
-            self.more(&mut text, points.len(), shown, "  ");
+            more(&mut text, points.len(), shown);
         }
         if preview.status != PreviewStatus::Conflict {
             for section in sections(&preview.changes) {
@@ -88,7 +88,7 @@ impl Page<'_> {
             for act in script.acts.iter().take(shown) {
                 text.push_str(&self.act(act));
             }
-            self.more(&mut text, script.acts.len(), shown, "  ");
+            more(&mut text, script.acts.len(), shown);
         }
         if preview.status != PreviewStatus::Conflict {
             if !is_short {
@@ -110,7 +110,7 @@ impl Page<'_> {
         }
         // A change tells its line in the table.
         if let (None, Some(origin)) = (&point.package, &point.origin) {
-            words = format!("{}: {words}", super::chain::place(self.preview, origin));
+            words = format!("{}{words}", lead(self.preview, origin, &words));
         }
         let sign = if point.stops { "!!" } else { "!" };
         self.wrapped(text, &format!("  {sign:<2} "), &words);
@@ -139,7 +139,7 @@ impl Page<'_> {
             let notes = notes(change, section.is_plain);
             let chain = Chain::of(self.preview, change);
             let room = self.width.saturating_sub(length(&row) + 2);
-            let beside = fit(&chain.short(), room)
+            let beside = fit(&chain.through(), room)
                 .filter(|_| section.is_plain && notes.is_empty() && !self.verbose);
             let tail = beside.as_deref().unwrap_or(&notes);
             text.push_str(format!("{row}  {tail}").trim_end());
@@ -171,15 +171,6 @@ impl Page<'_> {
         format!("{head}{}\n", cut(&printable(&act.text), room))
     }
 
-    fn more(&self, text: &mut String, count: usize, shown: usize, indent: &str) {
-        if count > shown {
-            text.push_str(&format!(
-                "{indent}and {} more (-v shows all)\n",
-                count - shown
-            ));
-        }
-    }
-
     /// Writes words under each other, the first line behind a lead.
     fn wrapped(&self, text: &mut String, lead: &str, words: &str) {
         let indent = " ".repeat(length(lead));
@@ -201,6 +192,12 @@ impl Page<'_> {
         }
         text.push_str(line.trim_end());
         text.push('\n');
+    }
+}
+
+fn more(text: &mut String, count: usize, shown: usize) {
+    if count > shown {
+        text.push_str(&format!("  and {} more (-v shows all)\n", count - shown));
     }
 }
 

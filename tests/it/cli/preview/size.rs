@@ -42,9 +42,9 @@ fn sizes_on_disk_are_known_where_the_wheels_were_read_anyway() {
     let wheels = wheels();
     let expected: u64 = wheels.iter().map(unpacked).sum();
     place.server.set(|options| options.metadata = false);
-    wheels
-        .iter()
-        .for_each(|wheel| place.server.add(wheel.clone()));
+    for wheel in &wheels {
+        place.server.add(wheel.clone());
+    }
     let node = place.offered("some-node", "large\n");
     place.server.clear_requests();
     let document = place.json(0, &["preview", &node]);
@@ -70,9 +70,9 @@ fn sizes_on_disk_are_known_where_the_wheels_were_read_anyway() {
 #[test]
 fn sizes_on_disk_are_null_where_metadata_was_had_apart() {
     let place = Place::synced();
-    wheels()
-        .into_iter()
-        .for_each(|wheel| place.server.add(wheel));
+    for wheel in wheels() {
+        place.server.add(wheel);
+    }
     let node = place.offered("some-node", "large\n");
     place.server.clear_requests();
     let document = place.json(0, &["preview", &node]);
