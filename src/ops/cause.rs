@@ -114,7 +114,9 @@ impl<'a> Causes<'a> {
         let Some(there) = self.installed.seen_as(name) else {
             return true;
         };
-        let wanted = Requirement::parse(requirement);
+        // A line of a file may go on with options of pip.
+        let text = requirement.split(" --").next().unwrap_or(requirement);
+        let wanted = Requirement::parse(text.trim());
         wanted.is_ok_and(|wanted| {
             wanted.url.is_some() || !wanted.specifiers.range().contains(&there.version)
         })

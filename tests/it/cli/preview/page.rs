@@ -263,6 +263,26 @@ fn files_that_go_with_a_package_and_that_another_one_has_too_are_told() {
 }
 
 #[test]
+fn an_index_that_nothing_came_from_so_far_is_told() {
+    let place = Place::synced();
+    let epsilon = Wheel::new("epsilon", "1.0").build();
+    place.server.add_to("other", epsilon);
+    let url = place.server.url_of("other");
+    place.settings(&format!(
+        "[[index]]\nname = \"other\"\nurl = \"{url}\"\npackages = [\"epsilon\"]\n"
+    ));
+    let node = place.offered("some-node", "epsilon\ngamma\n");
+    let document = place.json(0, &["preview", &node]);
+    let of = |name: &str| {
+        let mut changes = document["changes"].as_array().unwrap().iter();
+        changes.find(|change| change["name"] == name).unwrap()["new_index"].clone()
+    };
+    assert_eq!((of("epsilon"), of("gamma")), (true.into(), false.into()));
+    let note = &document["attention"][0]["notes"][0];
+    assert!(note.as_str().unwrap().contains(&url), "{document}");
+}
+
+#[test]
 fn add_and_update_show_the_same_page_before_they_ask() {
     let place = Place::synced();
     let node = place.offered("some-node", "alpha<1.1\n");
