@@ -18,7 +18,9 @@ impl RemoteIndex {
         self.shared.cache.unpacked(&Shared::key_of(file))
     }
 
-    /// What an explanation would have to spend too much for.
+    /// What an explanation would have to spend too much for. Of a version that only a build
+    /// could tell about, nothing is known then: what conflicts even so does whatever the
+    /// build says.
     pub(super) fn not_worth(what: &str) -> IndexError {
         IndexError::Offline {
             what: what.to_owned(),
