@@ -397,7 +397,8 @@ impl Settings {
     }
 }
 
-fn line_column(text: &str, offset: usize) -> (u32, u32) {
+/// Returns line and column of a byte of a text, both from 1, columns in characters.
+pub fn line_column(text: &str, offset: usize) -> (u32, u32) {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
