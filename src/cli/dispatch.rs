@@ -23,14 +23,13 @@ use crate::ops::export::{ExportKind, ExportRequest};
 use crate::ops::inputs::ResolveFlags;
 use crate::ops::lock::LockRequest;
 use crate::ops::outcome::Consent;
-use crate::ops::preview::PreviewRequest;
+use crate::ops::preview::{Preview, PreviewRequest};
 use crate::ops::resolve::ResolveRequest;
 use crate::ops::rollback::{Parts, RollbackRequest};
 use crate::ops::switch::{Switch, SwitchOutcome, SwitchRequest};
 use crate::ops::sync::SyncRequest;
 use crate::ops::tree::TreeRequest;
-use crate::ops::update::UpdateRequest;
-use crate::ops::upstream::NodeUpdate;
+use crate::ops::update::{UpdateOutcome, UpdateRequest};
 use crate::ops::why::WhyRequest;
 use crate::ops::{self, Context};
 use crate::progress::Cancel;
@@ -83,13 +82,19 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
 
 /// Most forms of a result are for the gate alone.
 fn fitting(format: Format, command: &str) -> Result<(), String> {
-    if format.is_general() || command == "check" {
+    let is_page = command == "preview" && format == Format::Markdown;
+    if format.is_general() || is_page || command == "check" {
         return Ok(());
     }
     let word = format.to_possible_value();
     let word = word.as_ref().map_or("", |value| value.get_name());
     Err(format!(
-        "`portenv {command}` has no format `{word}`; it has text and json"
+        "`portenv {command}` has no format `{word}`; it has text{} and json",
+        if command == "preview" {
+            ", markdown"
+        } else {
+            ""
+        }
     ))
 }
 
@@ -319,6 +324,7 @@ impl Run<'_> {
                     flags: args.options.flags(),
                     build: BuildMode::Static,
                     strict: false,
+                    advisories: args.advisories.clone(),
                 };
                 let found = self.kept(ops::preview::run(context, &request)?);
                 view::preview::show_preview(screen, "preview", &found, verbose)
@@ -355,9 +361,13 @@ impl Run<'_> {
                     flags: args.options.flags(),
                     build: BuildMode::Allow,
                     strict: false,
+                    advisories: args.advisories.clone(),
+                };
+                let tell = |preview: &Preview| {
+                    screen.note(&view::preview::page(preview, &preview.plan, verbose));
                 };
                 let outcome = self.consenting(args.plan.as_deref(), |consent| {
-                    ops::add::run(context, &request, &self.line, consent)
+                    ops::add::run(context, &request, &self.line, consent, &tell)
                 })?;
                 match self.kept(outcome) {
                     ops::add::AddOutcome::Done(applied) => {
@@ -389,8 +399,8 @@ impl Run<'_> {
                     allow_change: args.allow_change.clone(),
                     flags: args.options.flags(),
                 };
-                let tell = |updates: &[NodeUpdate]| {
-                    screen.note(&view::update::updates_to_text(updates));
+                let tell = |found: &UpdateOutcome| {
+                    screen.note(&view::update::to_be_asked(found, verbose));
                 };
                 let outcome = self.consenting(args.plan.as_deref(), |consent| {
                     ops::update::run(context, &request, &self.line, consent, &tell)

@@ -13,7 +13,7 @@ pub enum Format {
     Text,
     /// One document for programs.
     Json,
-    /// For a pull request or a job's summary (`check` only).
+    /// For a pull request or a job's summary (`check` and `preview` only).
     Markdown,
     /// Annotations of GitHub Actions (`check` only).
     Github,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::environment::{Distribution, Installed};
 use crate::package::requirement::split;
-use crate::package::{Extra, Marker, Metadata, Name, Requirement, Target};
+use crate::package::{Extra, Marker, Metadata, Name, Requirement, Target, Version};
 use crate::requirements::waiver::may_waive;
 use crate::requirements::{Asker, Line, Role, Waiver, WaiverReason};
 
@@ -95,6 +95,32 @@ pub fn find_violations(
     }
     found.extend(of_packages);
     found
+}
+
+/// Finds what an installed package asks for that is met today and no more once packages
+/// moved: what it asks for, and as what text. `None` is a package that goes.
+pub fn find_broken(
+    asking: &Distribution,
+    installed: &Installed,
+    moved: &BTreeMap<&Name, Option<Version>>,
+    target: &Target,
+) -> Vec<(Name, String)> {
+    let metadata = asking.metadata();
+    let broken = asked(&metadata, target, None).filter(|(wanted, _)| {
+        let (Some(there), Some(to)) = (installed.seen_as(&wanted.name), moved.get(&wanted.name))
+        else {
+            return false;
+        };
+        let range = wanted.specifiers.range();
+        let met = wanted.url.is_some() || range.contains(&there.version);
+        let stays = to
+            .as_ref()
+            .is_some_and(|to| wanted.url.is_some() || range.contains(to));
+        met && !stays
+    });
+    broken
+        .map(|(wanted, text)| (wanted.name, text.to_owned()))
+        .collect()
 }
 
 fn package(asking: &Distribution) -> Asker {

@@ -11,6 +11,9 @@ pub const LIMIT: u64 = 16 << 20;
 /// A zip directory larger than this is not one of a wheel: torch's has 2 MB.
 const DIRECTORY: u64 = 64 << 20;
 
+/// What is said of a directory that makes no sense.
+const DAMAGED: &str = "its zip directory is damaged";
+
 /// Where a member's local header is, its packed size and its method.
 type Entry = (u64, u64, u64);
 
@@ -53,6 +56,50 @@ fn number(bytes: &[u8], at: usize, size: usize) -> Option<u64> {
     Some(value)
 }
 
+/// Finds where a wheel's directory starts in the file, how long it is and where it ends in
+/// `tail`; or where the record starts that tells, if it lies before the tail.
+fn directory(tail: &[u8], offset: u64) -> Result<Result<(u64, u64, usize), u64>, String> {
+    let end = memchr::memmem::rfind(tail, b"PK\x05\x06")
+        .ok_or("it is not a wheel: no zip directory at its end")?;
+    let mut length = number(tail, end + 12, 4).ok_or(DAMAGED)?;
+    let mut start = number(tail, end + 16, 4).ok_or(DAMAGED)?;
+    if length == 0xFFFF_FFFF || start == 0xFFFF_FFFF {
+        // ZIP64: the locator stands just before and names the larger record.
+        let locator = end.checked_sub(20).ok_or(DAMAGED)?;
+        let record = number(tail, locator + 8, 8).ok_or(DAMAGED)?;
+        if record < offset {
+            return Ok(Err(record));
+        }
+        let record = usize::try_from(record - offset)
+            .ok()
+            .and_then(|at| tail.get(at..))
+            .ok_or(DAMAGED)?;
+        length = number(record, 40, 8).ok_or(DAMAGED)?;
+        start = number(record, 48, 8).ok_or(DAMAGED)?;
+    }
+    Ok(Ok((start, length, end)))
+}
+
+/// Adds up what the files of a wheel come to unpacked, if its whole directory is in the
+/// tail at hand: then that costs nothing. It is the archive's own word.
+pub fn unpacked_size(tail: &[u8], offset: u64) -> Option<u64> {
+    let (start, length, _) = directory(tail, offset).ok()?.ok()?;
+    let from = usize::try_from(start.checked_sub(offset)?).ok()?;
+    let to = from.checked_add(usize::try_from(length).ok()?)?;
+    let mut rest = tail.get(from..to)?;
+    let mut sum = 0_u64;
+    while !rest.is_empty() {
+        let entry = rest.starts_with(b"PK\x01\x02").then_some(rest)?;
+        // One of 4 GB and more says so elsewhere; no wheel has one.
+        let size = number(entry, 24, 4).filter(|size| *size != 0xFFFF_FFFF)?;
+        let parts = [28, 30, 32].map(|at| number(entry, at, 2));
+        let parts: u64 = parts.into_iter().sum::<Option<u64>>()?;
+        sum = sum.checked_add(size)?;
+        rest = rest.get(usize::try_from(46 + parts).ok()?..)?;
+    }
+    Some(sum)
+}
+
 /// Looks for `*.dist-info/METADATA` in the tail of a wheel; `offset` is where
 /// `tail` begins in a file of `size` bytes.
 ///
@@ -60,25 +107,11 @@ fn number(bytes: &[u8], at: usize, size: usize) -> Option<u64> {
 ///
 /// Returns what is wrong with the archive.
 pub fn read_tail(tail: &[u8], offset: u64, size: u64) -> Result<Tail, String> {
-    let end = memchr::memmem::rfind(tail, b"PK\x05\x06")
-        .ok_or("it is not a wheel: no zip directory at its end")?;
-    let damaged = || "its zip directory is damaged".to_owned();
-    let mut length = number(tail, end + 12, 4).ok_or_else(damaged)?;
-    let mut start = number(tail, end + 16, 4).ok_or_else(damaged)?;
-    if length == 0xFFFF_FFFF || start == 0xFFFF_FFFF {
-        // ZIP64: the locator stands just before and names the larger record.
-        let locator = end.checked_sub(20).ok_or_else(damaged)?;
-        let record = number(tail, locator + 8, 8).ok_or_else(damaged)?;
-        if record < offset {
-            return need(record, offset);
-        }
-        let record = usize::try_from(record - offset)
-            .ok()
-            .and_then(|at| tail.get(at..))
-            .ok_or_else(damaged)?;
-        length = number(record, 40, 8).ok_or_else(damaged)?;
-        start = number(record, 48, 8).ok_or_else(damaged)?;
-    }
+    let (start, length, end) = match directory(tail, offset)? {
+        Ok(found) => found,
+        Err(record) => return need(record, offset),
+    };
+    let damaged = || DAMAGED.to_owned();
     if start > size || length > size {
         return Err(damaged());
     }

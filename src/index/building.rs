@@ -1,4 +1,4 @@
-//! Metadata that only a build can tell.
+//! Metadata that only a build can tell, and what else was learned in passing.
 
 use std::sync::atomic::Ordering;
 
@@ -6,11 +6,18 @@ use camino::Utf8Path;
 
 use super::direct::DIRECTORY;
 use super::project::{Members, Stated};
-use super::remote::{ONLY_A_BUILD, RemoteIndex};
+use super::remote::{ONLY_A_BUILD, RemoteIndex, Shared};
 use super::source::{BuildFailure, IndexError, MetadataError};
-use crate::package::Metadata;
+use crate::package::{DistFile, Metadata};
 
 impl RemoteIndex {
+    /// Returns what a wheel comes to unpacked, if resolving had to read what tells that, now
+    /// or earlier: the directory of the wheel. Where an index has metadata apart (PEP 658),
+    /// nobody reads a wheel before it is installed; asking for each would cost a request.
+    pub fn unpacked(&self, file: &DistFile) -> Option<u64> {
+        self.shared.cache.unpacked(&Shared::key_of(file))
+    }
+
     /// What an explanation would have to spend too much for. Of a version that only a build
     /// could tell about, nothing is known then: what conflicts even so does whatever the
     /// build says.

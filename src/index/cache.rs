@@ -67,6 +67,8 @@ pub struct Cache {
     pending: Mutex<Vec<Write>>,
     /// Which sdists seen in this run compile something.
     compiling: Mutex<FxHashMap<String, bool>>,
+    /// What wheels seen in this run come to unpacked.
+    unpacked: Mutex<FxHashMap<String, u64>>,
     dir: Option<Utf8PathBuf>,
 }
 
@@ -132,6 +134,7 @@ impl Cache {
             connection: connection.map(|connection| Arc::new(Mutex::new(connection))),
             pending: Mutex::default(),
             compiling: Mutex::default(),
+            unpacked: Mutex::default(),
             dir: dir.map(Utf8Path::to_owned),
         }
     }
@@ -234,6 +237,27 @@ impl Cache {
     pub fn compiles(&self, key: &str) -> Option<bool> {
         let seen = self.compiling.lock().ok()?.get(key).copied();
         seen.or_else(|| self.record(&format!("compiles {key}")))
+    }
+
+    /// Keeps what a wheel comes to unpacked; beyond this run if it `lasts`.
+    pub fn keep_unpacked(&self, key: String, bytes: u64, lasts: bool) {
+        if let Ok(record) = postcard::to_stdvec(&bytes)
+            && lasts
+        {
+            self.push(|| Write::Metadata {
+                key: format!("unpacked {key}"),
+                record,
+            });
+        }
+        if let Ok(mut seen) = self.unpacked.lock() {
+            seen.insert(key, bytes);
+        }
+    }
+
+    /// Finds what a wheel comes to unpacked.
+    pub fn unpacked(&self, key: &str) -> Option<u64> {
+        let seen = self.unpacked.lock().ok()?.get(key).copied();
+        seen.or_else(|| self.record(&format!("unpacked {key}")))
     }
 
     /// Keeps a page.

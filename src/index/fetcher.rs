@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::{Semaphore, mpsc};
 use url::Url;
 
-use super::archive::{LIMIT, Tail, read_local, read_tail, wheel_metadata};
+use super::archive::{LIMIT, Tail, read_local, read_tail, unpacked_size, wheel_metadata};
 use super::client::{Client, Fetched, PageAnswer, Want as PartWant};
 use super::config::IndexLocation;
 use super::folder;
@@ -415,6 +415,7 @@ impl Fetcher {
                 .fetch_add(part.bytes.len() as u64, Ordering::Relaxed);
             if part.offset == 0 && part.bytes.len() as u64 == part.size {
                 check_hash(file, &part.bytes)?;
+                self.weigh(file, &part.bytes, 0);
                 return wheel_metadata(&part.bytes).map_err(MetadataError::Unusable);
             }
             // A part before the tail is put in front of it.
@@ -426,8 +427,12 @@ impl Fetcher {
                 None => (part.bytes, part.offset),
             };
             match read_tail(&bytes, offset, part.size).map_err(MetadataError::Unusable)? {
-                Tail::Found(text) => return Ok(text),
+                Tail::Found(text) => {
+                    self.weigh(file, &bytes, offset);
+                    return Ok(text);
+                }
                 Tail::Need(from, to) => {
+                    self.weigh(file, &bytes, offset);
                     want = PartWant::Between(from, to);
                     tail = Some((bytes, offset));
                 }
@@ -436,6 +441,16 @@ impl Fetcher {
         Err(MetadataError::Unusable(
             "its zip directory is damaged".to_owned(),
         ))
+    }
+
+    /// Keeps what a wheel comes to unpacked, where what was read for its metadata tells.
+    fn weigh(&self, file: &ColdFile, tail: &[u8], offset: u64) {
+        if let Some(bytes) = unpacked_size(tail, offset) {
+            // A file on this machine may change under its address.
+            let lasts = folder::path_of(&file.file.url).is_none();
+            let key = Shared::metadata_key(file);
+            self.shared.cache.keep_unpacked(key, bytes, lasts);
+        }
     }
 
     /// Understands a whole file that is at hand.
@@ -447,6 +462,7 @@ impl Fetcher {
         bytes: &[u8],
     ) -> Result<MetadataSlot, MetadataError> {
         if file.file.kind == FileKind::Wheel {
+            self.weigh(file, bytes, 0);
             let text = wheel_metadata(bytes).map_err(MetadataError::Unusable)?;
             return Ok(MetadataSlot::Here(Arc::new(checked(&text, name, version)?)));
         }

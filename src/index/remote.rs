@@ -108,7 +108,7 @@ impl Shared {
         Self::key_of(&file.file)
     }
 
-    fn key_of(file: &DistFile) -> String {
+    pub(super) fn key_of(file: &DistFile) -> String {
         let url = &file.url;
         match file.sha256() {
             Some(hash) => hash.to_owned(),

@@ -21,7 +21,8 @@ pub enum AddOutcome {
     No(Box<Preview>, Vec<NodeChange>),
 }
 
-/// Adds nodes, or puts newer ones in place of those of the same name.
+/// Adds nodes, or puts newer ones in place of those of the same name. `tell` hears what
+/// that would change before anybody is asked.
 ///
 /// # Errors
 ///
@@ -32,6 +33,7 @@ pub fn run(
     request: &PreviewRequest,
     command: &str,
     consent: &Consent<'_>,
+    tell: &dyn Fn(&Preview),
 ) -> Result<AddOutcome, OpError> {
     let site = context.site()?;
     let held = start(context, &site, "add")?;
@@ -48,7 +50,15 @@ pub fn run(
     let old_lock = Lock::find(&site.installation.lock_path())?;
     let goal = goal_of(&site, lock, old_lock.as_ref())?;
     check_managed(&site, &goal, &site.installed()?)?;
-    consent.get(&preview.plan, &preview.changes, &nodes)?;
+    let ask = |_: &[_], _: &[_]| {
+        tell(&preview);
+        (consent.ask)(&[], &[])
+    };
+    let asking = Consent {
+        ask: &ask,
+        ..*consent
+    };
+    asking.get(&preview.plan, &preview.changes, &nodes)?;
     let transaction = Transaction::prepare(context, &site, held)?;
     let finished = transaction.run(|change| {
         change.open("add", command)?;

@@ -2,9 +2,11 @@
 
 use serde::Serialize;
 
+use super::backend;
 use crate::lock::{Change, ChangeKind};
 use crate::package::{Name, Version};
 use crate::plan::Plan;
+use crate::requirements::Origin;
 use crate::resolve::Step;
 use crate::snapshot::State;
 use crate::workspace::node::Node;
@@ -31,12 +33,31 @@ pub struct ChangeInfo {
     pub pending: bool,
     /// How a node at hand comes to ask for it.
     pub because: Vec<StepInfo>,
+    /// The line that leads to it; null where it goes.
+    pub line: Option<AskingLine>,
     /// It is built from an sdist.
     pub sdist: bool,
     /// Where it comes from: an index's base URL or an address, without credentials.
     pub index: Option<String>,
+    /// Nothing that is locked so far comes from that index.
+    pub new_index: bool,
+    /// Another build: the local label of the version changes (PEP 440).
+    pub local_change: bool,
     /// How many bytes are downloaded; null where the index states no size.
     pub bytes: Option<u64>,
+    /// How many bytes it comes to on disk; null but where resolving read the wheel's directory.
+    pub installed_bytes: Option<u64>,
+    /// How many bytes the files take that it takes the place of, by their RECORD.
+    pub freed_bytes: Option<u64>,
+}
+
+/// The line that leads to a change.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct AskingLine {
+    /// The line as written.
+    pub requirement: String,
+    /// Where it stands.
+    pub origin: Origin,
 }
 
 /// One step of a chain.
@@ -83,9 +104,14 @@ impl ChangeInfo {
             needs_rebuild: false,
             pending: false,
             because: Vec::new(),
+            line: None,
             sdist: false,
             index: None,
+            new_index: false,
+            local_change: is_other_build(change),
             bytes: None,
+            installed_bytes: None,
+            freed_bytes: None,
         }
     }
 
@@ -102,6 +128,12 @@ impl ChangeInfo {
             })
         }
     }
+}
+
+/// Reports whether the text behind `+` is another one.
+fn is_other_build(change: &Change) -> bool {
+    let label = |version: &Version| backend::local_label(version);
+    matches!((&change.from, &change.to), (Some(from), Some(to)) if label(from) != label(to))
 }
 
 /// What happens to a node.

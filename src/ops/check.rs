@@ -157,6 +157,7 @@ pub fn run(context: &Context, request: &CheckRequest) -> Result<CheckOutcome, Op
             flags: reading,
             build: BuildMode::Static,
             strict: true,
+            ..PreviewRequest::default()
         },
     )?;
     let installed = site.installed()?;
@@ -262,7 +263,7 @@ pub(super) fn indexes(
     all
 }
 
-fn before(lock: Option<&Lock>, installed: &Installed) -> BTreeSet<(Name, Version)> {
+pub(super) fn before(lock: Option<&Lock>, installed: &Installed) -> BTreeSet<(Name, Version)> {
     let locked = lock.into_iter().flat_map(|lock| &lock.packages);
     let locked = locked.filter_map(|it| Some((it.name.clone(), it.version.clone()?)));
     let there = installed.seen();
@@ -289,15 +290,8 @@ pub(super) fn outcome(
     settings: &Settings,
     places: Places,
 ) -> CheckOutcome {
-    let mut seen: Vec<String> = Vec::new();
     let mut findings = findings.list;
-    for finding in &mut findings {
-        let identity = finding.identity();
-        // One file may say the same twice.
-        let same = seen.iter().filter(|other| **other == identity).count();
-        finding.fingerprint = digest::short(format!("{identity}\n{same}").as_bytes());
-        seen.push(identity);
-    }
+    fingerprint(&mut findings);
     let mut outcome = CheckOutcome {
         pass: true,
         findings,
@@ -315,6 +309,18 @@ pub(super) fn outcome(
     };
     outcome.pass = !outcome.findings.iter().any(|it| outcome.fails(it));
     outcome
+}
+
+/// Gives each finding its fingerprint.
+pub(super) fn fingerprint(findings: &mut [Finding]) {
+    let mut seen: Vec<String> = Vec::new();
+    for finding in findings {
+        let identity = finding.identity();
+        // One file may say the same twice.
+        let same = seen.iter().filter(|other| **other == identity).count();
+        finding.fingerprint = digest::short(format!("{identity}\n{same}").as_bytes());
+        seen.push(identity);
+    }
 }
 
 /// Judges an installation as it is: waivers, lock and environment.

@@ -4,9 +4,11 @@
 
 pub mod add;
 mod against;
+pub mod attention;
 pub mod backend;
 pub mod cache;
 pub mod capture;
+mod cause;
 pub mod changes;
 pub mod check;
 pub mod compiler;
@@ -16,6 +18,7 @@ pub mod diff;
 pub mod error;
 pub mod explain;
 pub mod export;
+pub mod facts;
 pub mod graph;
 mod ground;
 pub mod init;

@@ -1,15 +1,17 @@
 //! `preview`: what adding nodes would change, before anything happens.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
 use camino::Utf8PathBuf;
 use serde::Serialize;
 
 use super::backend;
-use super::changes::{ChangeInfo, StepInfo};
+use super::cause::Causes;
+use super::changes::ChangeInfo;
 use super::compiler::compiler_warnings;
 use super::context::{Context, Site};
 use super::error::OpError;
+use super::facts::{self, BreakInfo, SharedInfo, Weight};
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::joint::{Joint, Tolerance, is_lived_in, is_of, known_waivers};
 use super::lock::{fixed_lines, make_lock, open_index, preferences, protected, protection_lines};
@@ -18,6 +20,7 @@ use super::outcome::basis;
 use super::packages::PackageGoal;
 use super::rebuild;
 use crate::environment::Installed;
+use crate::gate::Finding;
 use crate::host::{digest, fs};
 use crate::index::{IndexError, RemoteIndex};
 use crate::lock::{ChangeKind, Lock};
@@ -25,8 +28,8 @@ use crate::nodes::{Staged, parse_node, stage};
 use crate::package::{Name, Target};
 use crate::plan::Removal;
 use crate::requirements::set::gather_with;
-use crate::requirements::{Line, OriginKind, RequirementSet, Waiver};
-use crate::resolve::{Conflict, Outcome, RequiredBy, Resolution, Warning};
+use crate::requirements::{Line, RequirementSet, Waiver};
+use crate::resolve::{Conflict, Outcome, Resolution, Warning};
 use crate::snapshot::Db;
 use crate::workspace::node::Node;
 use crate::workspace::settings::BuildMode;
@@ -44,6 +47,8 @@ pub struct PreviewRequest {
     pub build: BuildMode,
     /// Waive nothing: what is violated already counts too.
     pub strict: bool,
+    /// Files and directories of advisories, beside those of `portenv.toml`.
+    pub advisories: Vec<Utf8PathBuf>,
 }
 
 /// What a preview came to.
@@ -78,8 +83,16 @@ pub struct Preview {
     pub warnings: Vec<crate::resolve::Warning>,
     /// What is not met and does not stand in the way.
     pub waivers: Vec<Waiver>,
-    /// How much is downloaded.
-    pub download_bytes: u64,
+    /// Those of them that the lock so far does not have.
+    pub new_waivers: Vec<Waiver>,
+    /// What `check` finds of the nodes at hand, and of what was there before.
+    pub findings: Vec<Finding>,
+    /// What breaks of what stays.
+    pub breaks: Vec<BreakInfo>,
+    /// What of what goes others have too.
+    pub shared: Vec<SharedInfo>,
+    /// How much comes.
+    pub weight: Weight,
     /// The lock that would be written, if there is an answer.
     pub lock: Option<Lock>,
     /// The staged nodes.
@@ -319,7 +332,11 @@ impl<'a> World<'a> {
             set: self.set.clone(),
             warnings: found.warnings,
             waivers: found.waivers.clone(),
-            download_bytes: 0,
+            new_waivers: Vec::new(),
+            findings: Vec::new(),
+            breaks: Vec::new(),
+            shared: Vec::new(),
+            weight: Weight::default(),
             lock: None,
             staged,
         };
@@ -338,7 +355,15 @@ impl<'a> World<'a> {
             };
             let all_protected =
                 super::lock::protected(&self.site.installation.settings, &self.installed, &[]);
-            self.fill(&mut preview, &resolution, &names, &all_protected, &pending)?;
+            let causes = Causes::of(&resolution, &self.installed, &names);
+            self.fill(
+                &mut preview,
+                &causes,
+                &resolution,
+                &all_protected,
+                &pending,
+                index,
+            )?;
             preview.warnings.extend(resolution.warnings.iter().cloned());
             self.judge_torch(&mut preview);
             let staged = &preview.staged;
@@ -349,7 +374,17 @@ impl<'a> World<'a> {
             preview.waivers.clone_from(&lock.waivers);
             let told = compiler_warnings(self.context, self.site, &preview.changes, &lock, index);
             preview.warnings.extend(told);
+            preview.new_waivers = facts::new_waivers(&preview.waivers, self.lock.as_ref());
+            let (installed, target) = (&self.installed, &self.site.target);
+            preview.breaks = facts::breaks(&preview.changes, installed, &lock, target);
+            preview.shared = facts::shared(&preview.changes, installed);
             preview.lock = Some(lock);
+        }
+        // The gate judges by itself, and without nodes there is nothing to judge.
+        if !self.request.strict && !preview.nodes.is_empty() {
+            let ground = (&self.installed, self.lock.as_ref(), self.targets.as_slice());
+            preview.findings =
+                facts::judge(self.context, self.site, self.request, &preview, ground)?;
         }
         preview.plan = self.plan_digest(&preview)?;
         Ok(preview)
@@ -372,10 +407,11 @@ impl<'a> World<'a> {
     fn fill(
         &self,
         preview: &mut Preview,
+        causes: &Causes<'_>,
         resolution: &Resolution,
-        names: &BTreeSet<&str>,
         protected: &[Name],
         pending: &BTreeSet<(Name, String)>,
+        index: &RemoteIndex,
     ) -> Result<(), OpError> {
         let lock = Lock::from_resolution(resolution, &self.set, Vec::new(), None);
         let goal = goal_of(self.site, &lock, self.lock.as_ref())?;
@@ -392,12 +428,19 @@ impl<'a> World<'a> {
             change.sdist = file.is_some_and(|file| file.kind == crate::package::FileKind::Sdist);
             change.bytes = file.and_then(|file| file.size);
             change.index = package.map(|package| package.source.shown());
-            change.because = because(resolution, &change.name, names);
+            change.new_index = package
+                .is_some_and(|package| facts::is_new_index(&package.source, self.lock.as_ref()));
             if change.kind != ChangeKind::Remove {
-                preview.download_bytes += change.bytes.unwrap_or(0);
+                let wheel = file.filter(|file| file.kind == crate::package::FileKind::Wheel);
+                change.installed_bytes = wheel.and_then(|file| index.unpacked(file));
+                (change.line, change.because) = causes.find(&change.name);
+            }
+            if change.kind != ChangeKind::Add {
+                change.freed_bytes = facts::taken(&self.installed, &change.name);
             }
             preview.changes.push(change);
         }
+        preview.weight = Weight::of(&preview.changes);
         rebuild::mark_for_lock(
             &mut preview.changes,
             &self.installed,
@@ -496,49 +539,4 @@ pub fn goal_of(site: &Site, lock: &Lock, before: Option<&Lock>) -> Result<Packag
     let removal = brought(site, before)?;
     let root = &site.installation.root;
     Ok(PackageGoal::of_lock(lock, &site.target, root, removal))
-}
-
-/// The shortest chain from a line of the new nodes to a package.
-fn because(resolution: &Resolution, name: &Name, nodes: &BTreeSet<&str>) -> Vec<StepInfo> {
-    let mut from: BTreeMap<Name, Option<(Name, StepInfo)>> = BTreeMap::from([(name.clone(), None)]);
-    let mut open = VecDeque::from([name.clone()]);
-    while let Some(at) = open.pop_front() {
-        let Some(package) = resolution.get(&at) else {
-            continue;
-        };
-        for by in &package.required_by {
-            match by {
-                RequiredBy::Line { origin, .. }
-                    if origin.kind == OriginKind::Node
-                        && origin
-                            .name
-                            .as_deref()
-                            .is_some_and(|name| nodes.contains(name)) =>
-                {
-                    let mut steps = Vec::new();
-                    let mut current = at.clone();
-                    while let Some(Some((next, step))) = from.get(&current) {
-                        steps.push(step.clone());
-                        current = next.clone();
-                    }
-                    return steps;
-                }
-                RequiredBy::Package {
-                    package: asking,
-                    version,
-                    requirement,
-                } if !from.contains_key(asking) => {
-                    let step = StepInfo {
-                        package: asking.clone(),
-                        version: version.clone(),
-                        requirement: requirement.clone(),
-                    };
-                    from.insert(asking.clone(), Some((at.clone(), step)));
-                    open.push_back(asking.clone());
-                }
-                _ => {}
-            }
-        }
-    }
-    Vec::new()
 }

@@ -48,6 +48,8 @@ pub struct UpdateOutcome {
     pub plan: Option<String>,
     /// Why it cannot be: a conflict or a block.
     pub no: Option<Box<Preview>>,
+    /// What it does to packages, if nothing is in the way.
+    pub preview: Option<Box<Preview>>,
 }
 
 /// Brings nodes to their upstreams' commits. `tell` hears what changed upstream before
@@ -63,7 +65,7 @@ pub fn run(
     request: &UpdateRequest,
     command: &str,
     consent: &Consent<'_>,
-    tell: &dyn Fn(&[NodeUpdate]),
+    tell: &dyn Fn(&UpdateOutcome),
 ) -> Result<UpdateOutcome, OpError> {
     let site = context.site()?;
     let asks = asks(&site, request)?;
@@ -88,9 +90,9 @@ pub fn run(
     let Some(plan) = outcome.plan.clone().filter(|_| outcome.no.is_none()) else {
         return Ok(outcome);
     };
-    let ask = |changes: &[_], nodes: &[_]| {
-        tell(&outcome.updates);
-        (consent.ask)(changes, nodes)
+    let ask = |_: &[_], _: &[_]| {
+        tell(&outcome);
+        (consent.ask)(&[], &[])
     };
     let planned = &outcome.applied;
     Consent {
@@ -353,6 +355,7 @@ impl Found {
             applied: Applied::still(AppliedStatus::Nothing),
             plan: None,
             no: None,
+            preview: None,
         };
         for update in &self.updates {
             if let Some(reason) = (update.reason.as_ref()).filter(|_| is_unreachable(self, update))
@@ -422,6 +425,7 @@ impl Found {
             outcome.applied.waivers.clone_from(&preview.waivers);
             if preview.status == PreviewStatus::Ok {
                 self.lock.borrow_mut().clone_from(&preview.lock);
+                outcome.preview = Some(Box::new(preview));
             } else {
                 outcome.no = Some(Box::new(preview));
             }

@@ -13,6 +13,7 @@ pub mod line;
 pub mod origin;
 pub mod poetry;
 pub mod pyproject;
+pub mod script;
 pub mod set;
 pub mod setupcfg;
 pub mod statement;
@@ -21,6 +22,7 @@ pub mod waiver;
 
 pub use file::{Entry, FileContent, IndexOption, read_requirements};
 pub use origin::{Origin, OriginKind, Problem, Severity};
+pub use script::{Act, ActKind};
 pub use set::{InstallScript, Line, RequirementSet, Role};
 pub use statement::{Statement, Wanted};
 pub use waiver::{Asker, Waiver, WaiverReason};

@@ -7,6 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::file::{Entry, FileContent, IndexOption, Reading, read_requirements};
 use super::origin::{Origin, OriginKind, Problem, Severity};
 use super::pyproject::{Project, read_project};
+use super::script::{Act, ActKind, read_script};
 use super::statement::{Statement, Wanted};
 use crate::package::{Name, Requirement, Target};
 use crate::workspace::node::Node;
@@ -57,6 +58,8 @@ pub struct InstallScript {
     pub origin: Origin,
     /// It seems to change packages.
     pub changes_packages: bool,
+    /// What it seems to do, line by line.
+    pub acts: Vec<Act>,
 }
 
 /// Everything that is asked for.
@@ -369,18 +372,16 @@ pub fn gather_node(
             "" => "install.py".to_owned(),
             dir => format!("{dir}/install.py"),
         };
-        let text = String::from_utf8_lossy(&bytes);
-        let installs = |line: &str| ["pip", "uv"].iter().find_map(|word| find_word(line, word));
-        let mut lines = (1..).zip(text.lines());
-        let place = lines.find_map(|(line, text)| Some((line, text, installs(text)?)));
+        let acts = read_script(&String::from_utf8_lossy(&bytes));
         let mut origin = owner.in_file(&file);
-        if let Some((line, text, at)) = place {
-            let column = text[..at].chars().count() + 1;
-            origin = origin.at(line, u32::try_from(column).unwrap_or(u32::MAX));
+        let installs = acts.iter().find(|act| act.kind == ActKind::Packages);
+        if let Some(act) = installs {
+            origin = origin.at(act.line, act.column);
         }
         set.install_scripts.push(InstallScript {
             origin,
-            changes_packages: place.is_some(),
+            changes_packages: installs.is_some(),
+            acts,
         });
     }
 }
@@ -403,13 +404,6 @@ fn relabel(content: &mut FileContent, prefix: &str) {
         .problems
         .iter_mut()
         .for_each(|problem| label(&mut problem.origin));
-}
-
-/// Finds where a word stands in a text by itself (`pipeline` is not `pip`).
-fn find_word(text: &str, word: &str) -> Option<usize> {
-    let inside = |c: char| c.is_alphanumeric() || c == '_';
-    let mut places = text.match_indices(word).map(|(at, _)| at);
-    places.find(|&at| !text[..at].ends_with(inside) && !text[at + word.len()..].starts_with(inside))
 }
 
 /// A pyproject may take its dependencies from the very `requirements.txt` that

@@ -15,6 +15,9 @@ pub struct PreviewArgs {
     /// Let this protected package (such as torch) change; may be given several times.
     #[arg(long, value_name = "NAME")]
     pub allow_change: Vec<String>,
+    /// A file or directory of advisories (OSV), beside those of portenv.toml.
+    #[arg(long, value_name = "FILE")]
+    pub advisories: Vec<Utf8PathBuf>,
     /// What decides the answer.
     #[command(flatten)]
     pub options: ResolveOptions,
@@ -90,6 +93,9 @@ pub struct AddArgs {
     /// Let this protected package (such as torch) change; may be given several times.
     #[arg(long, value_name = "NAME")]
     pub allow_change: Vec<String>,
+    /// A file or directory of advisories (OSV), beside those of portenv.toml.
+    #[arg(long, value_name = "FILE")]
+    pub advisories: Vec<Utf8PathBuf>,
     /// Do not ask, but apply exactly the plan that was shown under this ID, or stop if
     /// anything has changed since.
     #[arg(long, value_name = "ID")]

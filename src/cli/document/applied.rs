@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{ConflictDocument, PreviewDocument, WaiverDocument, WarningDocument};
+use super::{ConflictDocument, PreviewDocument, ScriptDocument, WaiverDocument, WarningDocument};
+use crate::gate::Finding;
+use crate::ops::attention::Attention;
 use crate::ops::changes::{ChangeInfo, NodeChange};
 use crate::ops::outcome::{Applied, AppliedStatus};
 use crate::ops::preview::{Preview, PreviewStatus};
@@ -92,8 +94,14 @@ pub struct StoppedDocument {
     pub applied: AppliedDocument,
     /// How many bytes would be downloaded, as far as the index states sizes.
     pub download_bytes: u64,
-    /// How many bytes would be on disk; null where it is not known.
+    /// How many bytes would be on disk of what comes; null unless it is known of each package.
     pub installed_bytes: Option<u64>,
+    /// What deserves a look before anything else, most important first.
+    pub attention: Vec<Attention>,
+    /// What `check` would find of these nodes, by code.
+    pub findings: Vec<Finding>,
+    /// The `install.py` of the nodes that would come.
+    pub scripts: Vec<ScriptDocument>,
 }
 
 impl StoppedDocument {
@@ -118,6 +126,9 @@ impl StoppedDocument {
             },
             download_bytes: shown.download_bytes,
             installed_bytes: shown.installed_bytes,
+            attention: shown.attention,
+            findings: shown.findings,
+            scripts: shown.scripts,
         }
     }
 }

@@ -42,7 +42,7 @@ pub use export::ExportDocument;
 pub use failure::FailureDocument;
 pub use init::InitDocument;
 pub use next::Next;
-pub use preview::PreviewDocument;
+pub use preview::{PreviewDocument, ScriptDocument, scripts_of};
 pub use resolution::{LockDocument, ResolveDocument};
 pub use schemas::{Schemas, document, schemas};
 pub use snapshot::SnapshotDocument;

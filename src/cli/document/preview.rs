@@ -4,9 +4,25 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{ConflictDocument, WaiverDocument, WarningDocument};
+use crate::gate::Finding;
+use crate::ops::attention::{Attention, attention};
 use crate::ops::changes::ChangeInfo;
+use crate::ops::facts::{BreakInfo, SharedInfo};
 use crate::ops::preview::{Preview, PreviewStatus};
+use crate::requirements::{Act, InstallScript, OriginKind};
 use crate::workspace::node::Node;
+
+/// A node's `install.py`; portenv reads it and never runs it.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Script")]
+pub struct ScriptDocument {
+    /// The node's name.
+    pub node: Option<String>,
+    /// The file, relative to the root.
+    pub file: Option<String>,
+    /// What it seems to do, by line.
+    pub acts: Vec<Act>,
+}
 
 /// What adding nodes would change.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -26,10 +42,45 @@ pub struct PreviewDocument {
     pub warnings: Vec<WarningDocument>,
     /// How many bytes would be downloaded, as far as the index states sizes.
     pub download_bytes: u64,
-    /// How many bytes would be on disk; null where it is not known.
+    /// How many bytes would be on disk of what comes; null unless it is known of each package:
+    /// only where resolving had to read the wheels themselves.
     pub installed_bytes: Option<u64>,
+    /// How many bytes would be on disk at least; a wheel of unknown size counts as packed.
+    pub installed_bytes_least: u64,
     /// Requirements that are not met and did not stand in the way.
     pub waivers: Vec<WaiverDocument>,
+    /// Those of them that the lock so far does not have.
+    pub new_waivers: Vec<WaiverDocument>,
+    /// What deserves a look before anything else, most important first.
+    pub attention: Vec<Attention>,
+    /// What `check` would find of these nodes, by code.
+    pub findings: Vec<Finding>,
+    /// What breaks of what stays, though no line leads to it.
+    pub breaks: Vec<BreakInfo>,
+    /// Files of what goes or is replaced that packages that stay have too, by package.
+    pub shared: Vec<SharedInfo>,
+    /// The `install.py` of the nodes that would come.
+    pub scripts: Vec<ScriptDocument>,
+}
+
+/// Lists the `install.py` of the nodes at hand.
+pub fn scripts_of(preview: &Preview) -> impl Iterator<Item = &InstallScript> {
+    let is_at_hand = |script: &&InstallScript| {
+        let mut nodes = preview.nodes.iter();
+        script.origin.kind == OriginKind::Node
+            && nodes.any(|node| Some(&node.name) == script.origin.name.as_ref())
+    };
+    preview.set.install_scripts.iter().filter(is_at_hand)
+}
+
+impl From<&InstallScript> for ScriptDocument {
+    fn from(script: &InstallScript) -> Self {
+        Self {
+            node: script.origin.name.clone(),
+            file: script.origin.file.clone(),
+            acts: script.acts.clone(),
+        }
+    }
 }
 
 impl PreviewDocument {
@@ -50,9 +101,16 @@ impl From<&Preview> for PreviewDocument {
             changes: preview.changes.clone(),
             conflicts: ConflictDocument::all(&preview.conflicts),
             warnings: Self::warnings_of(preview),
-            download_bytes: preview.download_bytes,
-            installed_bytes: None,
+            download_bytes: preview.weight.download,
+            installed_bytes: preview.weight.installed,
+            installed_bytes_least: preview.weight.at_least,
             waivers: WaiverDocument::all(&preview.waivers),
+            new_waivers: WaiverDocument::all(&preview.new_waivers),
+            attention: attention(preview),
+            findings: preview.findings.clone(),
+            breaks: preview.breaks.clone(),
+            shared: preview.shared.clone(),
+            scripts: scripts_of(preview).map(ScriptDocument::from).collect(),
         }
     }
 }

@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{ConflictDocument, WaiverDocument, WarningDocument};
+use super::{ConflictDocument, PreviewDocument, ScriptDocument, WaiverDocument, WarningDocument};
+use crate::gate::Finding;
+use crate::ops::attention::Attention;
 use crate::ops::changes::{ChangeInfo, NodeChange};
 use crate::ops::outcome::AppliedStatus;
 use crate::ops::preview::PreviewStatus;
@@ -51,6 +53,16 @@ pub struct UpdateDocument {
     pub waivers: Vec<WaiverDocument>,
     /// What is new upstream of each node, and why nodes are left alone; by directory.
     pub updates: Vec<NodeUpdate>,
+    /// What deserves a look before anything else, most important first.
+    pub attention: Vec<Attention>,
+    /// What `check` would find of the newer nodes, by code.
+    pub findings: Vec<Finding>,
+    /// The `install.py` of the newer nodes.
+    pub scripts: Vec<ScriptDocument>,
+    /// How many bytes would be downloaded, as far as the index states sizes.
+    pub download_bytes: u64,
+    /// How many bytes would be on disk of what comes; null unless it is known of each package.
+    pub installed_bytes: Option<u64>,
 }
 
 impl From<&UpdateOutcome> for UpdateDocument {
@@ -69,6 +81,19 @@ impl From<&UpdateOutcome> for UpdateDocument {
             (None, AppliedStatus::DryRun) => UpdateWord::DryRun,
             (None, _) => UpdateWord::Nothing,
         };
+        let shown = outcome.preview.as_ref().or(outcome.no.as_ref());
+        let shown = shown.map(|preview| PreviewDocument::from(preview.as_ref()));
+        let (attention, findings, scripts, download_bytes, installed_bytes) =
+            shown.map_or_else(Default::default, |shown| {
+                let of = (shown.attention, shown.findings, shown.scripts);
+                (
+                    of.0,
+                    of.1,
+                    of.2,
+                    shown.download_bytes,
+                    shown.installed_bytes,
+                )
+            });
         Self {
             status,
             plan: outcome.plan.clone(),
@@ -81,6 +106,11 @@ impl From<&UpdateOutcome> for UpdateDocument {
             warnings,
             waivers: WaiverDocument::all(&applied.waivers),
             updates: outcome.updates.clone(),
+            attention,
+            findings,
+            scripts,
+            download_bytes,
+            installed_bytes,
         }
     }
 }

@@ -18,7 +18,7 @@ pub fn table() -> Table {
 }
 
 /// Returns the sign of a change, readable without colour.
-fn sign(kind: ChangeKind) -> &'static str {
+pub(super) fn sign(kind: ChangeKind) -> &'static str {
     match kind {
         ChangeKind::Add => "+",
         ChangeKind::Remove => "-",
@@ -28,7 +28,8 @@ fn sign(kind: ChangeKind) -> &'static str {
     }
 }
 
-fn word(kind: ChangeKind) -> &'static str {
+/// Returns the word of a change.
+pub(super) fn word(kind: ChangeKind) -> &'static str {
     match kind {
         ChangeKind::Add => "add",
         ChangeKind::Remove => "remove",

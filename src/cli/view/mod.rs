@@ -19,6 +19,7 @@ pub mod conflict;
 pub mod diff;
 pub mod explain;
 pub mod export;
+mod markdown;
 pub mod preview;
 pub mod resolve;
 pub mod self_info;
@@ -99,5 +100,7 @@ pub fn show_failure(screen: &Screen, command: &str, failure: &Failure) {
         show_document(screen, command, &body, &next);
     } else if command == "check" {
         check::show_failed(screen, failure);
+    } else if command == "preview" && screen.format == Format::Markdown {
+        preview::show_failed(screen, failure);
     }
 }

@@ -2,16 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use super::changes::{summary, to_text, version_of};
+use super::changes::{counted, summary};
+use super::markdown::failed_as;
 use super::{conflict, show_document, show_warnings, waivers};
-use crate::cli::document::{PreviewDocument, StoppedDocument};
-use crate::cli::failure::{Exit, Next};
+use crate::cli::document::{PreviewDocument, StoppedDocument, WarningDocument};
+use crate::cli::failure::{Exit, Failure, Next};
 use crate::cli::screen::{Format, Screen};
-use crate::ops::changes::NodeChange;
+use crate::gate::Code;
+use crate::lock::ChangeKind;
+use crate::ops::changes::{ChangeInfo, NodeChange};
 use crate::ops::preview::{Preview, PreviewStatus};
 use crate::package::artifact::{printable, show_bytes};
 use crate::requirements::OriginKind;
 use crate::resolve::Conflict;
+
+mod chain;
+mod markdown;
+mod page;
 
 /// Shows a preview.
 pub fn show_preview(screen: &Screen, command: &str, preview: &Preview, verbose: u8) -> Exit {
@@ -36,17 +43,39 @@ pub fn show_stopped(
     exit
 }
 
+/// Returns the page as people read it before they are asked.
+pub fn page(preview: &Preview, plan: &str, verbose: u8) -> String {
+    page::of(preview, plan, verbose)
+}
+
+/// Shows that a preview could not be made, where a page was wanted.
+pub fn show_failed(screen: &Screen, failure: &Failure) {
+    let what = "The preview could not be made.";
+    screen.result(&failed_as("preview", what, failure));
+}
+
 fn show(screen: &Screen, preview: &Preview, verbose: u8, write: impl FnOnce(&[Next])) -> Exit {
-    show_warnings(screen, &PreviewDocument::warnings_of(preview), verbose);
+    let warnings = untold(preview);
     let exit = if preview.status == PreviewStatus::Ok {
         Exit::Done
     } else {
         Exit::No
     };
-    if screen.format == Format::Json {
-        write(&next(screen, preview));
-    } else {
-        screen.result(text(preview).trim_end());
+    match screen.format {
+        Format::Json => write(&next(screen, preview)),
+        Format::Markdown => screen.result(&markdown::of(preview, &warnings)),
+        _ => screen.result(page::of(preview, &preview.plan, verbose).trim_end()),
+    }
+    // The verdict first: the page stands above what is only worth knowing. What is odd about
+    // files of nodes that are here anyway is no news.
+    if screen.format != Format::Markdown {
+        let (ours, others): (Vec<_>, Vec<_>) = (warnings.into_iter())
+            .partition(|warning| verbose > 0 || !is_of_others(preview, warning));
+        show_warnings(screen, &ours, verbose);
+        if !others.is_empty() {
+            let count = counted(others.len(), "warning");
+            screen.note(&format!("{count} about other nodes (-v shows all)"));
+        }
     }
     let old = preview
         .conflicts
@@ -62,7 +91,7 @@ fn show(screen: &Screen, preview: &Preview, verbose: u8, write: impl FnOnce(&[Ne
         screen.note(&counted);
     }
     match preview.status {
-        PreviewStatus::Ok if screen.format == Format::Json => {}
+        PreviewStatus::Ok if screen.format != Format::Text => {}
         PreviewStatus::Ok => {
             screen.hint("portenv add with the same words does this, and asks first");
         }
@@ -78,28 +107,106 @@ fn show(screen: &Screen, preview: &Preview, verbose: u8, write: impl FnOnce(&[Ne
     exit
 }
 
-fn text(preview: &Preview) -> String {
-    let mut text = String::new();
-    for node in &preview.nodes {
-        let line = format!("node {} {}", printable(&node.dir), version_of(node));
-        text.push_str(line.trim_end());
-        text.push('\n');
+/// Lists the warnings that the page does not tell already, by code or word for word.
+fn untold(preview: &Preview) -> Vec<WarningDocument> {
+    let told: BTreeSet<&str> = (preview.findings.iter())
+        .filter(|finding| finding.new)
+        .flat_map(|finding| [finding.code, finding.message.as_str()])
+        .collect();
+    let mut warnings = PreviewDocument::warnings_of(preview);
+    warnings.retain(|warning| match warning.code.as_str() {
+        "family" => !told.contains(Code::Family.as_str()),
+        "needs-rebuild" => false,
+        _ => !told.contains(warning.message.as_str()),
+    });
+    warnings
+}
+
+/// Reports whether a warning is about a file of a node that is not at hand.
+fn is_of_others(preview: &Preview, warning: &WarningDocument) -> bool {
+    let origin = warning.origin.as_ref();
+    origin.is_some_and(|origin| {
+        let mut nodes = preview.nodes.iter();
+        origin.kind == OriginKind::Node
+            && !nodes.any(|node| Some(&node.name) == origin.name.as_ref())
+    })
+}
+
+/// The verdict in one line: a word, a colon, what it comes to.
+fn verdict(preview: &Preview) -> String {
+    match preview.status {
+        PreviewStatus::Conflict => {
+            "conflict: no versions meet all lines, so nothing can be done".to_owned()
+        }
+        PreviewStatus::Blocked => format!(
+            "blocked: {}, protected packages among them",
+            summary(&preview.changes)
+        ),
+        PreviewStatus::Ok if preview.changes.is_empty() => {
+            let nodes: Vec<String> = (preview.nodes.iter())
+                .map(|node| printable(&node.name).replace('`', "'"))
+                .collect();
+            format!("ok: no package changes for `{}`", nodes.join("`, `"))
+        }
+        PreviewStatus::Ok => format!("ok: {}", summary(&preview.changes)),
     }
-    if preview.status == PreviewStatus::Conflict {
-        return text;
+}
+
+/// What it costs; nothing if nothing comes.
+fn totals(preview: &Preview) -> Option<String> {
+    let weight = preview.weight;
+    let mut parts = Vec::new();
+    if weight.download > 0 {
+        parts.push(format!("{} to download", show_bytes(weight.download)));
     }
-    text.push_str(&to_text(&preview.changes, &[]));
-    let download = if preview.download_bytes > 0 {
-        format!("; {} to download", show_bytes(preview.download_bytes))
-    } else {
-        String::new()
-    };
-    text.push_str(&format!(
-        "{}{download}\nplan {}\n",
-        summary(&preview.changes),
-        preview.plan
-    ));
-    text
+    match weight.installed {
+        Some(0) => {}
+        Some(bytes) => parts.push(format!("{} on disk", show_bytes(bytes))),
+        // No more than the download says nothing new.
+        None if weight.at_least > weight.download => {
+            parts.push(format!("at least {} on disk", show_bytes(weight.at_least)));
+        }
+        None => {}
+    }
+    let freed: u64 = (preview.changes.iter())
+        .filter_map(|change| change.freed_bytes)
+        .sum();
+    if freed > 0 {
+        parts.push(format!("{} freed", show_bytes(freed)));
+    }
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// Changes by what they mean to whoever reads them.
+struct Parts<'a> {
+    /// What is installed becomes something else: the worst first.
+    changed: Vec<&'a ChangeInfo>,
+    /// What comes.
+    new: Vec<&'a ChangeInfo>,
+    /// What is due even without the nodes.
+    pending: Vec<&'a ChangeInfo>,
+}
+
+fn others(changes: &[ChangeInfo]) -> Parts<'_> {
+    let (pending, here): (Vec<_>, Vec<_>) = changes
+        .iter()
+        .partition(|it| it.pending && !it.needs_rebuild);
+    let (new, mut changed): (Vec<_>, Vec<_>) = here
+        .into_iter()
+        .partition(|change| change.kind == ChangeKind::Add);
+    changed.sort_by_key(|change| match change.kind {
+        _ if change.needs_rebuild => 1,
+        ChangeKind::Remove => 0,
+        ChangeKind::Downgrade => 2,
+        ChangeKind::Upgrade if change.major => 3,
+        ChangeKind::Replace => 4,
+        ChangeKind::Upgrade | ChangeKind::Add => 5,
+    });
+    Parts {
+        changed,
+        new,
+        pending,
+    }
 }
 
 fn next(screen: &Screen, preview: &Preview) -> Vec<Next> {

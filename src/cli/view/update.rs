@@ -1,6 +1,7 @@
 //! What is new upstream, and what `update` came to.
 
 use super::changes::{counted, summary, to_text};
+use super::preview::page;
 use super::{conflict, show_document, show_warnings, waivers};
 use crate::cli::document::{Next, UpdateDocument, UpdateWord};
 use crate::cli::failure::Exit;
@@ -26,13 +27,16 @@ pub fn show_update(screen: &Screen, outcome: &UpdateOutcome, verbose: u8) -> Exi
         };
         show_document(screen, "update", &document, &next);
     } else {
-        let mut text = updates_to_text(&outcome.updates);
-        if matches!(status, UpdateWord::Done | UpdateWord::DryRun) {
-            text.push_str(&to_text(&applied.changes, &[]));
-        }
-        if let (UpdateWord::DryRun, Some(plan)) = (status, &outcome.plan) {
-            text.push_str(&format!("plan {plan}\n"));
-        }
+        let text = match status {
+            UpdateWord::Done => {
+                let changes = to_text(&applied.changes, &[]);
+                format!("{}{changes}", updates_to_text(&outcome.updates))
+            }
+            UpdateWord::Nothing => updates_to_text(&outcome.updates),
+            UpdateWord::DryRun | UpdateWord::Blocked | UpdateWord::Conflict => {
+                to_be_asked(outcome, verbose)
+            }
+        };
         screen.result(text.trim_end());
     }
     if let Some(counted) = waivers::counted(&applied.waivers) {
@@ -73,6 +77,21 @@ pub fn show_update(screen: &Screen, outcome: &UpdateOutcome, verbose: u8) -> Exi
             Exit::No
         }
     }
+}
+
+/// Returns what is new upstream, and the page of what that does to packages.
+pub fn to_be_asked(outcome: &UpdateOutcome, verbose: u8) -> String {
+    let mut text = updates_to_text(&outcome.updates);
+    let plan = outcome.plan.as_deref().unwrap_or_default();
+    match outcome.preview.as_ref().or(outcome.no.as_ref()) {
+        Some(preview) => {
+            text.push('\n');
+            text.push_str(&page(preview, plan, verbose));
+        }
+        None if plan.is_empty() => {}
+        None => text.push_str(&format!("plan {plan}\n")),
+    }
+    text
 }
 
 /// Returns what is new upstream as people read it.

@@ -1,5 +1,10 @@
 //! `preview`.
 
+mod markdown;
+mod page;
+mod script;
+mod size;
+
 use std::io::Write;
 
 use super::place::{Place, assert_fields, assert_tree, changes, strings, strings_of, tree};
@@ -19,13 +24,15 @@ fn it_shows_what_a_directory_would_bring_and_writes_nothing() {
     );
     assert_fields(
         &document,
-        "plan nodes changes conflicts warnings download_bytes installed_bytes next",
+        "plan nodes changes conflicts warnings download_bytes installed_bytes next \
+         installed_bytes_least waivers new_waivers attention findings breaks shared scripts",
     );
     assert_eq!(changes(&document), ["add delta - 2.0", "add gamma - 1.0"]);
     let delta = &document["changes"][0];
     assert_fields(
         delta,
-        "name kind from to major protected pending because sdist index bytes",
+        "name kind from to major protected pending because sdist index bytes \
+         line new_index local_change installed_bytes freed_bytes needs_rebuild",
     );
     assert_eq!(strings(&delta["because"], "package"), ["gamma"]);
     assert_eq!(strings(&delta["because"], "requirement"), ["delta>=1"]);
@@ -55,11 +62,20 @@ fn the_text_is_the_table_people_look_at() {
     let run = place.portenv(&["preview", &node]).success();
     let text = without_plan(run.stdout());
     insta::assert_snapshot!(text, @r"
-    node custom_nodes/some-node
-      ↓ alpha  downgrade  1.1 → 1.0  890 B
-      + delta  add        2.0        888 B, for gamma
-      + gamma  add        1.0        912 B
-    2 added, 1 downgraded; 2.7 kB to download
+    ok: 2 added, 1 downgraded
+      node custom_nodes/some-node
+
+      !  alpha 1.1 → 1.0: downgrade, ComfyUI asks for it
+
+    changes of what is installed
+      ↓ alpha  1.1 → 1.0  890 B  downgrade
+          requirements.txt:2 alpha<1.1
+
+    new packages
+      + delta  2.0  888 B  requirements.txt:1 gamma
+      + gamma  1.0  912 B  requirements.txt:1 gamma
+
+    2.7 kB to download, 184 B freed
     plan [16 digits]
     ");
 }
