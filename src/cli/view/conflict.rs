@@ -10,23 +10,21 @@ use crate::resolve::Conflict;
 /// How many ways out of a conflict are shown where it is met.
 pub const MOST: usize = 3;
 
+/// How wide a conflict may be that is shown where it is met: what it interrupts may be a
+/// script, whose reader has a terminal of any size.
+const WIDTH: usize = 80;
+
 /// Returns the conflicts as people read them, each with the ways out that change least.
 pub fn to_text(conflicts: &[Conflict]) -> String {
-    let mut text = String::new();
-    for conflict in ConflictDocument::all(conflicts) {
-        head(&mut text, &conflict);
-        for line in rows(&conflict) {
-            text.push_str(&line);
-        }
-        tail(&mut text, &conflict, MOST, |way| {
-            format!("    {}. {}{}\n", way.number, way.text, done_by(way))
-        });
-    }
-    printable(&text)
+    texts(&ConflictDocument::all(conflicts), WIDTH, MOST)
 }
 
 /// Returns the conflicts with all ways out, in lines of a width as far as words allow.
 pub fn in_full(conflicts: &[ConflictDocument], width: usize) -> String {
+    texts(conflicts, width, usize::MAX).trim_end().to_owned()
+}
+
+fn texts(conflicts: &[ConflictDocument], width: usize, most: usize) -> String {
     let mut text = String::new();
     for conflict in conflicts {
         head(&mut text, conflict);
@@ -35,21 +33,30 @@ pub fn in_full(conflicts: &[ConflictDocument], width: usize) -> String {
         if table.iter().all(fits) {
             text.extend(table);
         } else {
-            text.extend(
-                conflict
-                    .requirements
-                    .iter()
-                    .map(|line| stacked(line, width)),
-            );
+            let lines = conflict.requirements.iter();
+            text.extend(lines.map(|line| stacked(line, width)));
         }
-        tail(&mut text, conflict, usize::MAX, |way| {
-            let lead = format!("    {}. ", way.number);
-            let whole = format!("{}{}", way.text, done_by(way));
-            let indent = " ".repeat(lead.chars().count());
-            wrapped(&whole, &lead, &indent, width)
-        });
+        if is_supply(conflict) {
+            text.push_str(&wrapped(&conflict.explanation, "    ", "    ", width));
+        }
+        text.push('\n');
+        ways_out(&mut text, conflict, width, most);
     }
-    printable(text.trim_end())
+    printable(&text)
+}
+
+fn ways_out(text: &mut String, conflict: &ConflictDocument, width: usize, most: usize) {
+    if conflict.suggestions.is_empty() {
+        return;
+    }
+    text.push_str("  ways out (each was tried)\n");
+    for way in conflict.suggestions.iter().take(most) {
+        let lead = format!("    {}. ", way.number);
+        let whole = format!("{}{}", way.text, done_by(way));
+        let indent = " ".repeat(lead.chars().count());
+        text.push_str(&wrapped(&whole, &lead, &indent, width));
+    }
+    text.push('\n');
 }
 
 /// Fills lines with words; a word that is longer than a line stays whole.
@@ -129,24 +136,6 @@ fn chain(line: &ConflictLine) -> impl Iterator<Item = String> {
         let version = step.version.trim_start_matches("==");
         format!("{} {version} needs {}", step.package, step.requirement)
     })
-}
-
-fn tail(
-    text: &mut String,
-    conflict: &ConflictDocument,
-    most: usize,
-    shown: impl Fn(&Suggestion) -> String,
-) {
-    if is_supply(conflict) {
-        let _ = writeln!(text, "    {}", conflict.explanation);
-    }
-    text.push('\n');
-    if conflict.suggestions.is_empty() {
-        return;
-    }
-    text.push_str("  ways out (each was tried)\n");
-    text.extend(conflict.suggestions.iter().take(most).map(shown));
-    text.push('\n');
 }
 
 fn done_by(way: &Suggestion) -> String {
