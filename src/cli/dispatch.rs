@@ -309,14 +309,14 @@ impl Run<'_> {
                 )
             }
             Command::Check(args) => {
-                let request = args.request();
+                let request = args.request(self.cli.global.core.as_ref());
                 let mut found = ops::check::run(context, &request)?;
                 if args.subset {
                     let limit = Duration::from_secs(args.time_limit);
                     let subset = ops::subset::run(context, &args.nodes, &request.flags, limit)?;
                     found.subset = Some(subset);
                 }
-                view::check::show_check(screen, &found)
+                view::check::show_check(screen, &found, verbose)
             }
             Command::Explain(args) => {
                 view::explain::show_explanation(screen, &ops::explain::run(args.code.as_deref())?)

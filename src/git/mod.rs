@@ -5,6 +5,7 @@
 
 pub mod change;
 pub mod read;
+pub mod remote;
 pub mod upstream;
 
 pub use change::{CloneSpec, checkout, clone, fetch_commit};

@@ -5,6 +5,9 @@
 pub mod add;
 mod against;
 pub mod backend;
+mod baseline;
+mod basis;
+pub mod beside;
 pub mod cache;
 pub mod capture;
 pub mod changes;
@@ -27,6 +30,7 @@ pub mod packages;
 pub mod preview;
 pub mod rebuild;
 pub mod recover;
+pub mod release;
 pub mod remove;
 pub mod resolve;
 pub mod rollback;

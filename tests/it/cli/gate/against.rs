@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::cli::gate::forms::annotations;
 use crate::cli::place::{Place, changes, strings};
-use crate::support::{Run, Wheel};
+use crate::support::{Hosted, Run, Wheel};
 
 /// A lock that was made elsewhere, and a node's checkout without any ComfyUI around it.
 struct Desk {
@@ -195,6 +195,31 @@ fn other_targets_than_this_machine_are_asked_of_the_lock() {
     let desk = Desk::new(place);
     let document = desk.asks("winonly; sys_platform == 'win32'\n").json(0);
     assert_eq!(changes(&document), ["add winonly - 1.0"]);
+}
+
+#[test]
+fn a_lock_may_be_named_as_the_core_and_counts_as_of_the_day_it_was_made() {
+    let place = Place::new();
+    place.node("there", "delta<2\n");
+    let desk = Desk::new(place);
+    let newer = Hosted::from(Wheel::new("gamma", "2.0").build());
+    desk.place
+        .server
+        .add(newer.upload_time("2026-01-02T00:00:00Z"));
+    let _ = desk.asks("gamma\n");
+    let run = |arguments: &[&str]| {
+        let all = [&["check", "."], arguments, &["--format", "json"]].concat();
+        desk.place.portenv_in(&desk.dir, &all).success().json()
+    };
+    let there = "lockfiles/pylock.base.toml";
+    let document = run(&["--core", there]);
+    assert_eq!(document["against"], there);
+    // The newest of the lock's own files.
+    assert_eq!(document["as_of"], "2026-01-01T00:00:00Z");
+    assert_eq!(changes(&document), ["add gamma - 1.0"]);
+    let document = run(&["--against", there, "--now"]);
+    assert_eq!(document["as_of"], Value::Null);
+    assert_eq!(changes(&document), ["add gamma - 2.0"]);
 }
 
 #[test]
