@@ -215,6 +215,15 @@ impl From<OpError> for Failure {
                         "a node goes by its name or its directory; portenv tree shows those that are loaded",
                         Next::new("portenv tree", false, "shows the nodes and what they need"),
                     )
+                } else if message.contains("no tag or branch") {
+                    (
+                        "git ls-remote --tags lists what a repository has",
+                        Next::new(
+                            "portenv check . --core latest",
+                            false,
+                            "asks about the newest release",
+                        ),
+                    )
                 } else if message.contains("snapshot") {
                     (
                         "a snapshot goes by how its id begins, its label, @ for the newest, or @~1 for the one before",

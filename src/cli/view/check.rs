@@ -200,7 +200,8 @@ fn next(screen: &Screen, found: &CheckOutcome) -> Vec<Next> {
             "shows what makes the environment equal the lock",
         ));
     }
-    if found.against.is_none() {
+    let is_installation = found.places.owners.is_none();
+    if is_installation {
         next.extend(without_nodes(&found.conflicts, &[]));
     }
     next.push(

@@ -31,6 +31,7 @@ impl Desk {
         let remote = sandbox.remote_dir("ComfyUI");
         let write = |name: &str, text: &str| std::fs::write(remote.join(name), text).unwrap();
         std::fs::create_dir_all(remote.join("comfy")).unwrap();
+        write("main.py", "print(\"ComfyUI\")\n");
         write("comfy/large.py", "# nobody asks for this\n");
         write("comfyui_version.py", "__version__ = \"0.3.0\"\n");
         for (tag, requirements) in [
@@ -69,6 +70,11 @@ impl Desk {
     pub(super) fn json(&self, code: i32, arguments: &[&str]) -> Value {
         let all = [arguments, &["--format", "json"]].concat();
         self.run(&all).expect_code(code).json()
+    }
+
+    /// Returns where the repository that stands for ComfyUI's can be had.
+    pub(super) fn remote_url(&self) -> String {
+        format!("file://{}", self.remote())
     }
 
     fn remote(&self) -> Utf8PathBuf {
@@ -212,6 +218,10 @@ fn a_tag_is_fetched_once_and_latest_again_after_ten_minutes() {
 fn only_requirement_files_are_kept_and_the_cache_knows_them_for_its_own() {
     let desk = Desk::new();
     let _ = desk.asks("").json(0, &[".", "--core", "v0.9.0"]);
+    // A repository that can leave files out sends those alone that are read.
+    let filter = ["config", "uploadpack.allowFilter", "true"];
+    desk.sandbox.git(&desk.remote(), &filter);
+    let _ = desk.json(0, &[".", "--core", "v0.10.0"]);
     let git = desk.sandbox.cache().join("git");
     let mut files: Vec<String> = tree(&git)
         .into_keys()
@@ -219,6 +229,7 @@ fn only_requirement_files_are_kept_and_the_cache_knows_them_for_its_own() {
         .map(|path| path.rsplit('/').next().unwrap().to_owned())
         .collect();
     files.sort();
+    files.dedup();
     assert_eq!(
         files,
         [

@@ -1,12 +1,14 @@
 //! `lockfiles/`: the locks of ComfyUI's releases that this project comes with.
 
+use std::process::Command;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use portenv::lock::Lock;
 use portenv::resolve::RequiredBy;
 
 use crate::cli::gate::core::Desk;
 use crate::cli::place::{changes, strings};
-use crate::support::Wheel;
+use crate::support::{Hosted, Wheel, base_python};
 
 fn locks() -> Vec<Utf8PathBuf> {
     let dir = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("lockfiles");
@@ -59,6 +61,41 @@ fn each_lock_has_the_name_the_targets_and_the_day_that_tools_expect() {
             "{name} is to be made again by lockfiles/make"
         );
     }
+}
+
+#[test]
+fn the_command_that_makes_them_leads_to_the_same_lock_on_any_day() {
+    let desk = Desk::new();
+    let script = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("lockfiles/make");
+    let out = desk.sandbox.dir().join("made");
+    std::fs::create_dir(&out).unwrap();
+    let make = || {
+        let portenv = desk.sandbox.command(&[]);
+        let mut command = Command::new("bash");
+        command.env_clear().args([script.as_str(), "v0.10.0"]);
+        let variables = portenv.get_envs();
+        command.envs(variables.filter_map(|(name, value)| Some((name, value?))));
+        command.env("COMFYUI_URL", desk.remote_url());
+        command.env("PORTENV", env!("CARGO_BIN_EXE_portenv"));
+        command.env("PYTHON", base_python()).env("OUT", &out);
+        let finished = command.output().unwrap();
+        assert!(finished.status.success(), "{finished:?}");
+        std::fs::read_to_string(out.join("pylock.comfyui-0-10.toml")).unwrap()
+    };
+    let first = make();
+    let lock = Lock::parse(&first, Utf8Path::new("pylock.toml")).unwrap();
+    let packages = lock.packages.iter();
+    let packages: Vec<String> = packages
+        .map(|it| format!("{} {}", it.name, it.version.as_ref().unwrap()))
+        .collect();
+    // `alpha 1.1` came after the release.
+    assert_eq!(packages, ["alpha 1.0", "beta 2.0"]);
+    assert_eq!(lock.exclude_newer.as_deref(), Some("2026-05-01T00:00:00Z"));
+    assert_eq!(lock.targets[0], "x86_64-unknown-linux-gnu@3.12.0");
+    std::fs::remove_dir_all(desk.sandbox.cache()).unwrap();
+    let newer = Hosted::from(Wheel::new("beta", "4.0").build());
+    desk.server.add(newer.upload_time("2026-06-01T00:00:00Z"));
+    assert_eq!(make(), first);
 }
 
 #[test]
