@@ -204,6 +204,11 @@ impl From<OpError> for Failure {
             }
             OpError::Policy(_) => Self::new(ErrorCode::InvalidPolicy, message)
                 .hint("the README lists the keys of portenv.toml"),
+            OpError::NotFound(_) if message.contains("no tag or branch") => {
+                Self::new(ErrorCode::NotFound, message)
+                    .hint("git ls-remote --tags lists what a repository has")
+                    .mend(Mend::set("--core", "latest", "asks about the newest release"))
+            }
             OpError::NotFound(_) => {
                 let (hint, next) = if message.contains("no snapshot yet") {
                     (
@@ -214,15 +219,6 @@ impl From<OpError> for Failure {
                     (
                         "a node goes by its name or its directory; portenv tree shows those that are loaded",
                         Next::new("portenv tree", false, "shows the nodes and what they need"),
-                    )
-                } else if message.contains("no tag or branch") {
-                    (
-                        "git ls-remote --tags lists what a repository has",
-                        Next::new(
-                            "portenv check . --core latest",
-                            false,
-                            "asks about the newest release",
-                        ),
                     )
                 } else if message.contains("snapshot") {
                     (

@@ -130,7 +130,7 @@ pub(super) fn run(
     };
     let told = (answer.conflicts, answer.changes);
     let mut found = outcome(request, findings, told, &settings, places);
-    found.against = opened.lock.is_some().then_some(opened.shown);
+    found.against = opened.release.is_none().then_some(opened.shown);
     found.core = opened.release;
     found.as_of = as_of.and_then(|second| jiff::Timestamp::from_second(second).ok());
     found.warnings = answer.warnings;

@@ -70,7 +70,7 @@ pub struct CheckOutcome {
     pub only_new: bool,
     /// Nodes were named.
     pub has_candidates: bool,
-    /// The lock that stood for an installation.
+    /// The lock, requirements file or checkout that stood for an installation.
     pub against: Option<String>,
     /// The release of ComfyUI that stood for an installation.
     pub core: Option<Release>,

@@ -52,7 +52,7 @@ pub struct CheckArgs {
     #[arg(long, requires = "nodes")]
     pub only_new: bool,
     /// Also name the most nodes that can live together, and what keeps the others out.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["against", "with"])]
     pub subset: bool,
     /// How long --subset looks for the most; then the best found so far counts.
     #[arg(

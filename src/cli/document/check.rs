@@ -29,7 +29,7 @@ pub struct CheckDocument {
     pub conflicts: Vec<ConflictDocument>,
     /// What a joint resolution would change against the environment, by name.
     pub changes: Vec<ChangeInfo>,
-    /// The lock that stood for an installation.
+    /// The lock, requirements file or checkout that stood for an installation.
     pub against: Option<String>,
     /// The release of ComfyUI that stood for an installation.
     pub core: Option<ReleaseDocument>,

@@ -34,6 +34,11 @@ pub fn show_check(screen: &Screen, found: &CheckOutcome, verbose: u8) -> Exit {
     // Where lines of a log are commands, what strangers wrote stays out of it.
     if !found.conflicts.is_empty() && screen.format != Format::Github {
         screen.note(conflict::to_text(&found.conflicts).trim_end());
+        if let Some(instant) = found.as_of {
+            screen.hint(&format!(
+                "what was uploaded after {instant} does not count; --now takes what indexes have today"
+            ));
+        }
     }
     if found.pass { Exit::Done } else { Exit::No }
 }

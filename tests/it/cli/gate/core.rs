@@ -115,6 +115,9 @@ fn a_node_that_a_release_can_live_with_passes_and_the_release_is_named() {
     let commit = desk
         .sandbox
         .git(&desk.remote(), &["rev-parse", "v0.9.0^{commit}"]);
+    // Nothing has to be kept for it.
+    let kept = desk.json(0, &[".", "--core", "v0.9.0", "--no-cache"]);
+    assert_eq!(kept["core"], document["core"]);
     let core = &document["core"];
     assert_eq!(
         (&core["name"], &core["commit"], &core["time"]),
@@ -255,6 +258,8 @@ fn a_check_of_a_release_is_of_the_day_it_was_made() {
         .json(1, &[".", "--core", "v0.9.0"]);
     assert_eq!(document["as_of"], "2026-05-01T00:00:00Z");
     assert_eq!(strings(&document["findings"], "code"), ["PE001"]);
+    let text = desk.run(&[".", "--core", "v0.9.0"]).expect_code(1);
+    assert!(text.stderr().contains("--now takes"), "{text}");
     let document = desk.json(0, &[".", "--core", "v0.9.0", "--now"]);
     assert_eq!(document["as_of"], Value::Null);
     // What is asked for in so many words wins.
@@ -308,6 +313,7 @@ fn a_path_that_exists_is_a_path_whatever_its_name() {
     std::fs::write(desk.dir.join("v0.10.0"), "beta<2\n").unwrap();
     let document = desk.json(1, &[".", "--core", "v0.10.0"]);
     assert_eq!(document["core"], Value::Null);
+    assert_eq!(document["against"], "v0.10.0");
     assert_eq!(
         lines_of(&document["conflicts"][0]),
         ["core v0.10.0:1 beta<2", "node requirements.txt:1 beta>=2"]
