@@ -133,7 +133,12 @@ pub(super) fn run(
     found.against = opened.release.is_none().then_some(opened.shown);
     found.core = opened.release;
     found.as_of = as_of.and_then(|second| jiff::Timestamp::from_second(second).ok());
-    found.warnings = answer.warnings;
+    // Of ComfyUI's own lines that cannot be read the nodes are not guilty, but all may know.
+    let unread = opened.core.errors().map(|problem| Warning {
+        origin: Some(problem.origin.clone()),
+        ..Warning::new(problem.code, &problem.message)
+    });
+    found.warnings = unread.chain(answer.warnings).collect();
     found.beside = request.with.is_some().then_some(rows);
     Ok(found)
 }

@@ -12,6 +12,7 @@ use super::context::Context;
 use super::error::OpError;
 use crate::gate::{Code, Finding};
 use crate::host::fs;
+use crate::index::IndexError;
 use crate::nodes::{ListedNode, NodeSource, parse_list, parse_node};
 use crate::package::redact;
 use crate::requirements::origin::show_path;
@@ -150,25 +151,31 @@ fn of_node(
         row.fit = Fit::Itself;
         return Ok(row);
     }
-    let read = desk.read(&source, &listed.source);
-    let other = match read {
+    let other = match desk.read(&source, &listed.source) {
         Ok(other) => other,
-        Err(OpError::Interrupted) => return Err(OpError::Interrupted),
+        Err(error) if is_interruption(&error) => return Err(error),
         Err(error) => return unread(row, error.to_string()),
     };
     row.node.clone_from(&other.0.name);
     let mut all = nodes.to_vec();
     all.push(other);
-    let set = desk.gather(&all)?;
     let names: BTreeSet<&str> = question.names.iter().copied().collect();
-    let answer = Question {
-        desk,
-        baseline: question.baseline,
-        set: &set,
-        names: &names,
-        beside: Some(&row.node),
-    }
-    .answer()?;
+    let asked = desk.gather(&all).and_then(|set| {
+        let together = Question {
+            desk,
+            baseline: question.baseline,
+            set: &set,
+            names: &names,
+            beside: Some(&row.node),
+        };
+        Ok((together.answer()?, set))
+    });
+    let (answer, set) = match asked {
+        Ok(found) => found,
+        Err(error) if is_interruption(&error) => return Err(error),
+        // What it names cannot be had: that says nothing of the nodes at hand.
+        Err(error) => return unread(row, error.to_string()),
+    };
     let is_of_other = |origin: &Origin| {
         origin.kind == OriginKind::Node && origin.name.as_deref() == Some(row.node.as_str())
     };
@@ -193,6 +200,13 @@ fn of_node(
         row.conflicts = answer.conflicts;
     }
     Ok(row)
+}
+
+fn is_interruption(error: &OpError) -> bool {
+    matches!(
+        error,
+        OpError::Interrupted | OpError::Index(IndexError::Interrupted)
+    )
 }
 
 /// Adds the revision of a list to what it is of.

@@ -237,6 +237,10 @@ fn bad_input_is_2_and_an_index_that_cannot_be_asked_is_3() {
     assert_eq!(run(&["nowhere", "--against", there], 2), "not-found");
     std::fs::write(desk.dir.join("bad.toml"), "lock-version = 7\n").unwrap();
     assert_eq!(run(&[".", "--against", "bad.toml"], 2), "invalid-lock");
+    let bad = ["check", ".", "--against", "bad.toml", "--format", "github"];
+    let github = desk.place.portenv_in(&desk.dir, &bad).expect_code(2);
+    let told = annotations(github.stdout());
+    assert_eq!(told[0].get("file"), Some("bad.toml"), "{github}");
     let offline = ["--offline", "--no-cache"];
     let arguments = [&[".", "--against", there], &offline[..]].concat();
     assert_eq!(run(&arguments, 3), "offline");

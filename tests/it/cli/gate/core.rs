@@ -348,6 +348,22 @@ fn a_release_that_contradicts_itself_is_told_as_such() {
 }
 
 #[test]
+fn a_line_of_a_release_that_cannot_be_read_is_told() {
+    let desk = Desk::new();
+    std::fs::write(desk.dir.join("odd.txt"), "alpha\n=== what?\n").unwrap();
+    let document = desk.asks("gamma\n").json(0, &[".", "--core", "odd.txt"]);
+    assert_eq!(
+        strings(&document["warnings"], "code"),
+        ["invalid-requirement"]
+    );
+    let origin = &document["warnings"][0]["origin"];
+    assert_eq!(
+        (&origin["file"], &origin["line"]),
+        (&"odd.txt".into(), &2.into())
+    );
+}
+
+#[test]
 fn what_a_node_moves_down_is_a_warning_and_no_torch_is_in_the_way() {
     let desk = Desk::new();
     for version in ["2.9.0", "2.10.0"] {

@@ -153,6 +153,19 @@ fn the_node_itself_is_in_the_list_and_a_node_without_an_answer_is_asked_about_no
 }
 
 #[test]
+fn a_listed_node_whose_own_requirements_cannot_be_had_fails_nothing() {
+    let desk = Desk::new();
+    let gone = desk.sandbox.dir().join("gone");
+    let lost = desk
+        .sandbox
+        .git_remote("lost", &format!("git+file://{gone}\n"));
+    let list = format!("[[node]]\nsource = \"{lost}\"\n");
+    std::fs::write(desk.dir.join("nodes.toml"), list).unwrap();
+    let document = desk.asks("alpha\n").json(0, &WITH);
+    assert_eq!(rows(&document), ["lost unread"]);
+}
+
+#[test]
 fn a_list_that_cannot_be_read_is_bad_input_with_its_place() {
     let desk = Desk::new();
     std::fs::write(
