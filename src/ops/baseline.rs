@@ -2,6 +2,7 @@
 //! preferred. Of ComfyUI's own files such a lock is made first.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 
@@ -159,10 +160,10 @@ impl Baseline {
                 } if *package == name => Some(requirement.clone()),
                 _ => None,
             });
-            let metadata = Metadata {
+            let metadata = Arc::new(Metadata {
                 requires_dist: asks.collect(),
                 ..Metadata::default()
-            };
+            });
             preferences.add_installed(name, Kept { version, metadata });
         }
         preferences
