@@ -65,7 +65,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     });
     let exit = exit.unwrap_or_else(|failure| {
         let failure = match &context {
-            Ok(context) => relative(failure, context),
+            Ok(context) => relative(failure, context, name),
             Err(_) => failure,
         };
         let lost = cli.command.is_none() && failure.code == ErrorCode::NoInstallation;
@@ -98,8 +98,9 @@ fn fitting(format: Format, command: &str) -> Result<(), String> {
     ))
 }
 
-/// A file in the installation is named relative to its root.
-fn relative(mut failure: Failure, context: &Context) -> Failure {
+/// A file in the installation is named relative to its root, without one relative to the
+/// working directory where a check is run.
+fn relative(mut failure: Failure, context: &Context, command: &str) -> Failure {
     let Some(file) = failure
         .origin
         .as_mut()
@@ -107,9 +108,13 @@ fn relative(mut failure: Failure, context: &Context) -> Failure {
     else {
         return failure;
     };
-    if let Ok(installation) = context.installation()
-        && let Ok(shown) = Utf8Path::new(file.as_str()).strip_prefix(&installation.root)
-    {
+    // A gate needs no installation, and its annotations are of the working directory.
+    let root = match context.installation() {
+        Ok(installation) => installation.root,
+        Err(_) if command == "check" => context.dir.clone(),
+        Err(_) => return failure,
+    };
+    if let Ok(shown) = Utf8Path::new(file.as_str()).strip_prefix(&root) {
         let shown = shown.as_str().replace('\\', "/");
         failure.message = failure.message.replace(file.as_str(), &shown);
         for hint in &mut failure.hints {
@@ -330,14 +335,14 @@ impl Run<'_> {
                 view::preview::show_preview(screen, "preview", &found, verbose)
             }
             Command::Check(args) => {
-                let request = args.request();
+                let request = args.request(self.cli.global.core.as_ref());
                 let mut found = ops::check::run(context, &request)?;
                 if args.subset {
                     let limit = Duration::from_secs(args.time_limit);
                     let subset = ops::subset::run(context, &args.nodes, &request.flags, limit)?;
                     found.subset = Some(subset);
                 }
-                view::check::show_check(screen, &self.kept(found))
+                view::check::show_check(screen, &self.kept(found), verbose)
             }
             Command::Explain(args) => match (&args.code, args.apply) {
                 (Some(code), _) => {

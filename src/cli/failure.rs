@@ -207,6 +207,11 @@ impl From<OpError> for Failure {
             }
             OpError::Policy(_) => Self::new(ErrorCode::InvalidPolicy, message)
                 .hint("the README lists the keys of portenv.toml"),
+            OpError::NotFound(_) if message.contains("no tag or branch") => {
+                Self::new(ErrorCode::NotFound, message)
+                    .hint("git ls-remote --tags lists what a repository has")
+                    .mend(Mend::set("--core", "latest", "asks about the newest release"))
+            }
             OpError::NotFound(_) => {
                 let (hint, next) = if message.contains("no snapshot yet") {
                     (

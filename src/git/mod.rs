@@ -5,6 +5,7 @@
 
 pub mod change;
 pub mod read;
+pub mod remote;
 pub mod upstream;
 pub mod versions;
 

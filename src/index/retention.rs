@@ -15,6 +15,8 @@ const TAG_TEXT: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
     # This directory is a cache of portenv. For what the first line means, see https://bford.info/cachedir/\n";
 /// Held by everyone who uses the directory.
 pub const LOCK: &str = "lock";
+/// Says which commits a repository's names were seen at, beside files of these commits.
+pub const RELEASES: &str = "releases.json";
 const DATABASE: [&str; 3] = ["index.db", "index.db-wal", "index.db-shm"];
 const SCRATCH: &str = "work-";
 
@@ -279,10 +281,13 @@ impl Survey {
         for home in fs::list_dir(&dir.join("git"))? {
             let at = format!("git/{home}");
             let here = dir.join(&at);
-            let is_ours = is_hex(&home, 32)
-                && fs::link_target(&here).is_none()
-                && fs::is_file(&here.join("repository/HEAD"));
-            if !is_ours {
+            let is_named = is_hex(&home, 32) && fs::link_target(&here).is_none();
+            // A few small files: they stay or go together.
+            if is_named && fs::is_file(&here.join(RELEASES)) {
+                self.add(dir, Part::Git, at)?;
+                continue;
+            }
+            if !is_named || !fs::is_file(&here.join("repository/HEAD")) {
                 self.others.push(at);
                 continue;
             }

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::basis::Basis;
+use super::beside::Beside;
 use super::changes::ChangeInfo;
 use super::context::{Context, Site};
 use super::error::OpError;
@@ -12,6 +14,7 @@ use super::ground::{Ground, bare};
 use super::inputs::ResolveFlags;
 use super::lock::{Inputs, inputs};
 use super::preview::{Preview, PreviewRequest, goal_of};
+use super::release::Release;
 use super::subset::Subset;
 use crate::environment::Installed;
 use crate::gate::codes::Findings;
@@ -23,7 +26,7 @@ use crate::nodes::{NodeSource, Staged, parse_node};
 use crate::package::{Name, Version};
 use crate::requirements::origin::show_path;
 use crate::requirements::{Asker, Origin, OriginKind, Problem, Waiver, WaiverReason};
-use crate::resolve::Conflict;
+use crate::resolve::{Conflict, Warning};
 use crate::workspace::Settings;
 use crate::workspace::settings::{BuildMode, Level};
 
@@ -34,6 +37,14 @@ pub struct CheckRequest {
     pub nodes: Vec<String>,
     /// The lock that stands for an installation.
     pub against: Option<Utf8PathBuf>,
+    /// ComfyUI: a path that exists, else `latest`, a tag, branch or commit of its repository.
+    pub core: Option<String>,
+    /// ComfyUI's repository, if it is not its own.
+    pub core_url: Option<String>,
+    /// A list of nodes, each to be judged beside the ones at hand.
+    pub with: Option<Utf8PathBuf>,
+    /// What indexes have today counts, not what they had when the lock or release was made.
+    pub now: bool,
     /// Only what these nodes bring fails the check.
     pub only_new: bool,
     /// Files and directories of advisories, beside those of `portenv.toml`.
@@ -59,8 +70,16 @@ pub struct CheckOutcome {
     pub only_new: bool,
     /// Nodes were named.
     pub has_candidates: bool,
-    /// The lock that stood for an installation.
+    /// The lock, requirements file or checkout that stood for an installation.
     pub against: Option<String>,
+    /// The release of ComfyUI that stood for an installation.
+    pub core: Option<Release>,
+    /// The instant that counted, where it follows from that lock or release.
+    pub as_of: Option<jiff::Timestamp>,
+    /// What is worth knowing besides.
+    pub warnings: Vec<Warning>,
+    /// The nodes of a list, in its order, if one was given.
+    pub beside: Option<Vec<Beside>>,
     /// Where files lie for those who stand in the working directory.
     pub places: Places,
     /// The most nodes that can live together, if that was asked; the inner is nothing where
@@ -136,8 +155,9 @@ impl Places {
 ///
 /// Fails on bad input or if the network could not be asked.
 pub fn run(context: &Context, request: &CheckRequest) -> Result<CheckOutcome, OpError> {
-    if let Some(lock) = &request.against {
-        return super::against::run(context, request, lock);
+    let basis = Basis::of(context, request)?;
+    if basis != Basis::Installation {
+        return super::against::run(context, request, &basis);
     }
     let site = context.site()?;
     site.needs_core()?;
@@ -191,7 +211,9 @@ pub fn run(context: &Context, request: &CheckRequest) -> Result<CheckOutcome, Op
     // By code, and within one as they were found: equal states print equal reports.
     findings.list.sort_by_key(|finding| finding.code);
     let told = (preview.conflicts.clone(), preview.changes.clone());
-    Ok(outcome(request, findings, told, settings, places))
+    let mut found = outcome(request, findings, told, settings, places);
+    found.warnings.clone_from(&preview.warnings);
+    Ok(found)
 }
 
 /// Demands that the policy names codes that there are.
@@ -304,6 +326,10 @@ pub(super) fn outcome(
         only_new: request.only_new,
         has_candidates: !request.nodes.is_empty(),
         against: None,
+        core: None,
+        as_of: None,
+        warnings: Vec::new(),
+        beside: None,
         places,
         subset: None,
     };

@@ -63,6 +63,8 @@ pub struct ResolveFlags {
     pub skip_invalid: bool,
     /// `--refresh`.
     pub refresh: bool,
+    /// The instant that counts unless a flag or the settings name one, in seconds since 1970.
+    pub as_of: Option<i64>,
 }
 
 impl ResolveFlags {
@@ -119,7 +121,9 @@ impl ResolveFlags {
                 .resolution
                 .or(settings.resolve.resolution)
                 .unwrap_or_default(),
-            exclude_newer: cut_off.map(|text| parse_instant(text, now)).transpose()?,
+            exclude_newer: (cut_off.map(|text| parse_instant(text, now)).transpose()?)
+                .or(self.as_of),
+            untimed_count: cut_off.is_none() && self.as_of.is_some(),
             no_binary: words(&self.no_binary, |statement| match statement {
                 Statement::NoBinary(names) => Some(names),
                 _ => None,

@@ -100,10 +100,13 @@ pub fn packages(
     }
     family_warnings(world, picks, warnings);
     for index in world.untimed_indexes() {
-        let text = format!(
-            "{} tells no upload times, so its files count as too new for --exclude-newer",
-            crate::package::redact(&index)
-        );
+        let so = if world.options.untimed_count {
+            "what is new on it since cannot be told from what was there then"
+        } else {
+            "its files count as too new for --exclude-newer"
+        };
+        let index = crate::package::redact(&index);
+        let text = format!("{index} tells no upload times, so {so}");
         warnings.insert(Warning::new("no-upload-time", text));
     }
     let mut packages = Vec::new();

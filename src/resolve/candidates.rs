@@ -83,6 +83,7 @@ pub struct Candidates {
     prerelease: Prerelease,
     order: Order,
     exclude_newer: Option<i64>,
+    untimed_count: bool,
     /// The versions to try first.
     preferred: Vec<Version>,
     /// The installed version, if it may be kept without an index.
@@ -141,6 +142,7 @@ impl Candidates {
             },
             order,
             exclude_newer: options.exclude_newer.filter(|_| !wishes.has_address),
+            untimed_count: options.untimed_count,
             preferred: wishes.preferred,
             kept: wishes.kept,
         }
@@ -153,7 +155,7 @@ impl Candidates {
         texts.all(|(text, known)| known.is_none_or(|known| admits(text, other) == known))
     }
 
-    /// Reports whether files were passed over because their index tells no upload time.
+    /// Reports whether a cut-off met files whose index tells no upload time.
     pub fn lacks_times(&self) -> bool {
         self.untimed.get()
     }
@@ -200,13 +202,17 @@ impl Candidates {
             if let Some(limit) = self.exclude_newer
                 && file.upload_time.is_none_or(|time| time > limit)
             {
-                note(if file.upload_time.is_some() {
-                    Unfit::TooNew
-                } else {
-                    self.untimed.set(true);
-                    Unfit::NoTime
-                });
-                continue;
+                let unfit = match file.upload_time {
+                    Some(_) => Some(Unfit::TooNew),
+                    None => {
+                        self.untimed.set(true);
+                        (!self.untimed_count).then_some(Unfit::NoTime)
+                    }
+                };
+                if let Some(reason) = unfit {
+                    note(reason);
+                    continue;
+                }
             }
             if file.yanked && !may_be_yanked {
                 note(Unfit::Yanked);

@@ -56,6 +56,9 @@ pub struct Options {
     pub resolution: Order,
     /// Nothing uploaded after this instant counts, in seconds since 1970.
     pub exclude_newer: Option<i64>,
+    /// A file whose index tells no upload time counts as old enough: the instant was not
+    /// asked for but follows from what is checked, and an index without times knows none.
+    pub untimed_count: bool,
     /// Wheels of these are not used.
     pub no_binary: NamesOrAll,
     /// Sdists of these are not used.

@@ -301,7 +301,7 @@ impl<'a> World<'a> {
             .or_else(|| self.preferences.of(&self.name(number)).next().cloned())
     }
 
-    /// Lists the indexes whose files were passed over because these tell no upload time.
+    /// Lists the indexes that tell no upload time where a cut-off would need it.
     pub fn untimed_indexes(&self) -> BTreeSet<String> {
         let all = self.candidates.borrow();
         let untimed = all.values().flatten().filter(|known| known.lacks_times());

@@ -33,6 +33,21 @@ pub struct CheckArgs {
     /// Ask a lock instead of an installation: can these nodes live with it?
     #[arg(long, value_name = "LOCK", requires = "nodes")]
     pub against: Option<Utf8PathBuf>,
+    /// ComfyUI's repository, for --core with a tag [default: ComfyUI's own on GitHub].
+    #[arg(
+        long,
+        env = "PORTENV_CORE_URL",
+        value_name = "URL",
+        hide_env = true,
+        hide_short_help = true
+    )]
+    pub core_url: Option<String>,
+    /// A list of nodes (nodes.toml): for each, can it live with the ones named here?
+    #[arg(long, value_name = "FILE", requires = "nodes")]
+    pub with: Option<Utf8PathBuf>,
+    /// Take what indexes have today, not what they had when the lock or release was made.
+    #[arg(long, requires = "nodes", conflicts_with = "exclude_newer")]
+    pub now: bool,
     /// A file or directory of advisories (OSV), beside those of portenv.toml.
     #[arg(long, value_name = "FILE")]
     pub advisories: Vec<Utf8PathBuf>,
@@ -40,7 +55,7 @@ pub struct CheckArgs {
     #[arg(long, requires = "nodes")]
     pub only_new: bool,
     /// Also name the most nodes that can live together, and what keeps the others out.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["against", "with"])]
     pub subset: bool,
     /// How long --subset looks for the most; then the best found so far counts.
     #[arg(
@@ -56,11 +71,15 @@ pub struct CheckArgs {
 }
 
 impl CheckArgs {
-    /// Returns what is to be checked.
-    pub fn request(&self) -> CheckRequest {
+    /// Returns what is to be checked; `core` is the flag of all commands.
+    pub fn request(&self, core: Option<&Utf8PathBuf>) -> CheckRequest {
         CheckRequest {
             nodes: self.nodes.clone(),
             against: self.against.clone(),
+            core: core.map(ToString::to_string),
+            core_url: self.core_url.clone(),
+            with: self.with.clone(),
+            now: self.now,
             only_new: self.only_new,
             advisories: self.advisories.clone(),
             flags: self.options.flags(),

@@ -176,9 +176,18 @@ pub const CHECK: &str = "\
 Changes: nothing. Exits with 1 if anything is wrong, so that CI can stop
 there.
 
+Without an installation, nodes can be asked about beside a lock (--against) or a
+release of ComfyUI (--core latest, a tag or a commit): its requirement files are
+fetched by git and kept in the cache. What indexes had when the lock or release
+was made counts, so that the answer is the same on any day; --now takes today.
+A release is asked about for Linux, Windows and macOS with Python 3.12, unless
+--platform, --python-version or portenv.toml say otherwise.
+
 Examples:
   portenv check                                         # this installation
   portenv check https://github.com/someone/some-node    # would it fit?
+  portenv check . --core latest                         # no installation
+  portenv check . --core v0.33.0 --with nodes.toml      # beside these nodes
   portenv check --format markdown                       # for a pull request";
 
 /// Below `add`.

@@ -63,7 +63,8 @@ pub struct GlobalArgs {
         value_name = "DIR"
     )]
     pub root: Option<Utf8PathBuf>,
-    /// The ComfyUI checkout, where it does not lie in the installation's folder.
+    /// The ComfyUI checkout, where it does not lie in the installation's folder. For check also
+    /// a lock, a requirements file, or latest, a tag or a commit of ComfyUI's repository.
     #[arg(
         long,
         global = true,

@@ -156,6 +156,7 @@ impl ResolveOptions {
             }),
             skip_invalid: self.skip_invalid,
             refresh: self.refresh,
+            as_of: None,
         }
     }
 }

@@ -6,6 +6,7 @@
 //! Never: prints, or decides what an outcome is.
 
 pub mod applied;
+pub mod beside;
 pub mod cache;
 pub mod check;
 pub mod code;
@@ -32,6 +33,7 @@ pub mod warning;
 pub mod why;
 
 pub use applied::{AppliedDocument, AppliedWord, StoppedDocument};
+pub use beside::{BesideDocument, ReleaseDocument};
 pub use cache::CacheDocument;
 pub use check::{CheckDocument, CheckWord};
 pub use code::ErrorCode;

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::preview::without_nodes;
-use super::{conflict, show_document, subset};
-use crate::cli::document::CheckDocument;
+use super::{beside, conflict, show_document, show_warnings, subset};
+use crate::cli::document::{CheckDocument, WarningDocument};
 use crate::cli::failure::{Exit, Failure, Next};
 use crate::cli::screen::{Format, Screen};
 use crate::gate::{Code, Finding};
@@ -17,7 +17,9 @@ mod markdown;
 mod sarif;
 
 /// Shows what a check found.
-pub fn show_check(screen: &Screen, found: &CheckOutcome) -> Exit {
+pub fn show_check(screen: &Screen, found: &CheckOutcome, verbose: u8) -> Exit {
+    let warnings = found.warnings.iter().map(WarningDocument::of_warning);
+    show_warnings(screen, &warnings.collect::<Vec<_>>(), verbose);
     match screen.format {
         Format::Json => {
             let next = next(screen, found);
@@ -32,6 +34,11 @@ pub fn show_check(screen: &Screen, found: &CheckOutcome) -> Exit {
     // Where lines of a log are commands, what strangers wrote stays out of it.
     if !found.conflicts.is_empty() && screen.format != Format::Github {
         screen.note(conflict::to_text(&found.conflicts).trim_end());
+        if let Some(instant) = found.as_of {
+            screen.hint(&format!(
+                "what was uploaded after {instant} does not count; --now takes what indexes have today"
+            ));
+        }
     }
     if found.pass { Exit::Done } else { Exit::No }
 }
@@ -152,11 +159,28 @@ fn text(found: &CheckOutcome) -> String {
         };
         let _ = writeln!(text, "{level} {}: {place}{}", finding.code, finding.message);
     }
+    if let Some(rows) = &found.beside {
+        text.push_str(&beside::text(rows));
+    }
     if let Some(found) = &found.subset {
         text.push_str(&subset::text(found.as_ref()));
     }
     let _ = write!(text, "check: {}", status(found));
+    if let Some(against) = against(found) {
+        let _ = write!(text, ", against {against}");
+    }
     text
+}
+
+/// Says what stood for an installation, and of which instant it is.
+fn against(found: &CheckOutcome) -> Option<String> {
+    let core = found.core.as_ref();
+    let core = core.map(|release| format!("ComfyUI {}", release.name));
+    let mut text = found.against.clone().or(core)?;
+    if let Some(instant) = found.as_of {
+        let _ = write!(text, " as of {instant}");
+    }
+    Some(text)
 }
 
 fn next(screen: &Screen, found: &CheckOutcome) -> Vec<Next> {
@@ -181,7 +205,8 @@ fn next(screen: &Screen, found: &CheckOutcome) -> Vec<Next> {
             "shows what makes the environment equal the lock",
         ));
     }
-    if found.against.is_none() {
+    let is_installation = found.places.owners.is_none();
+    if is_installation {
         next.extend(without_nodes(&found.conflicts, &[]));
     }
     next.push(

@@ -95,6 +95,18 @@ fn what_needs_a_compiler_is_told_where_there_is_none() {
 }
 
 #[test]
+fn the_gate_says_so_too_of_the_installation_that_it_looks_at() {
+    let (place, _) = without_compiler();
+    let node = place.offered("node", "plain\nextended\n");
+    let preview = place.json(0, &["preview", &node]);
+    let check = place.json(0, &["check", &node]);
+    assert_eq!(told(&check).len(), 1);
+    assert_eq!(told(&check), told(&preview));
+    let shown = place.portenv(&["check", &node]).success();
+    assert!(shown.stderr().contains("extended 1.0 is built"), "{shown}");
+}
+
+#[test]
 fn headers_are_looked_for_where_the_python_itself_lies() {
     let held = tempfile::tempdir().unwrap();
     let dir = Utf8Path::from_path(held.path()).unwrap();

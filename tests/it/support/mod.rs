@@ -13,6 +13,7 @@ mod schema;
 mod sdist;
 mod server;
 mod wheel;
+mod yaml;
 
 pub(crate) use artifact::{Artifact, normalised, sha256};
 pub(crate) use faulty_uv::{Call, FaultyUv, Mode};
@@ -25,3 +26,4 @@ pub(crate) use server::{
     Request,
 };
 pub(crate) use wheel::Wheel;
+pub(crate) use yaml::yaml;

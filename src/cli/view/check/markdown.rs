@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
-use super::{Weight, counted, status};
+use super::{Weight, against, beside, counted, status};
 use crate::cli::failure::Failure;
 use crate::cli::view::markdown::{code, failed_as, folded, more, of_conflict, plain};
 use crate::lock::ChangeKind;
+use crate::ops::beside::Beside;
 use crate::ops::changes::ChangeInfo;
 use crate::ops::check::CheckOutcome;
 
@@ -29,6 +30,9 @@ pub(super) fn of(found: &CheckOutcome) -> String {
             let _ = writeln!(text, "| {} | {level} | {place} | {what} |", finding.code);
         }
         more(&mut text, found.findings.len(), ROWS, "findings");
+    }
+    if let Some(rows) = &found.beside {
+        of_list(&mut text, rows);
     }
     let (new, old): (Vec<_>, Vec<_>) = (found.conflicts.iter()).partition(|conflict| conflict.new);
     for conflict in new.iter().take(CONFLICTS) {
@@ -77,10 +81,25 @@ fn summary(found: &CheckOutcome) -> String {
     };
     add(found.conflicts.len(), "conflict");
     add(found.changes.len(), "package change");
-    if let Some(lock) = &found.against {
-        parts.push(format!("against {}", code(lock)));
+    if let Some(lock) = against(found) {
+        parts.push(format!("against {}", code(&lock)));
     }
     parts.join(" · ")
+}
+
+fn of_list(text: &mut String, rows: &[Beside]) {
+    let _ = writeln!(text, "\n{}:\n", plain(&beside::counted(rows)));
+    text.push_str("| node | together | about |\n|---|---|---|\n");
+    for row in rows.iter().take(ROWS) {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} |",
+            code(&beside::name(row)),
+            beside::word(row.fit),
+            plain(&beside::remark(row))
+        );
+    }
+    more(text, rows.len(), ROWS, "nodes");
 }
 
 fn of_change(text: &mut String, change: &ChangeInfo) {

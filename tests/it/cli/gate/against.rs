@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::cli::gate::forms::annotations;
 use crate::cli::place::{Place, changes, strings};
-use crate::support::{Run, Wheel};
+use crate::support::{Hosted, Run, Wheel};
 
 /// A lock that was made elsewhere, and a node's checkout without any ComfyUI around it.
 struct Desk {
@@ -198,6 +198,31 @@ fn other_targets_than_this_machine_are_asked_of_the_lock() {
 }
 
 #[test]
+fn a_lock_may_be_named_as_the_core_and_counts_as_of_the_day_it_was_made() {
+    let place = Place::new();
+    place.node("there", "delta<2\n");
+    let desk = Desk::new(place);
+    let newer = Hosted::from(Wheel::new("gamma", "2.0").build());
+    desk.place
+        .server
+        .add(newer.upload_time("2026-01-02T00:00:00Z"));
+    let _ = desk.asks("gamma\n");
+    let run = |arguments: &[&str]| {
+        let all = [&["check", "."], arguments, &["--format", "json"]].concat();
+        desk.place.portenv_in(&desk.dir, &all).success().json()
+    };
+    let there = "lockfiles/pylock.base.toml";
+    let document = run(&["--core", there]);
+    assert_eq!(document["against"], there);
+    // The newest of the lock's own files.
+    assert_eq!(document["as_of"], "2026-01-01T00:00:00Z");
+    assert_eq!(changes(&document), ["add gamma - 1.0"]);
+    let document = run(&["--against", there, "--now"]);
+    assert_eq!(document["as_of"], Value::Null);
+    assert_eq!(changes(&document), ["add gamma - 2.0"]);
+}
+
+#[test]
 fn bad_input_is_2_and_an_index_that_cannot_be_asked_is_3() {
     let desk = Desk::new(Place::new());
     let _ = desk.asks("gamma\n");
@@ -212,6 +237,10 @@ fn bad_input_is_2_and_an_index_that_cannot_be_asked_is_3() {
     assert_eq!(run(&["nowhere", "--against", there], 2), "not-found");
     std::fs::write(desk.dir.join("bad.toml"), "lock-version = 7\n").unwrap();
     assert_eq!(run(&[".", "--against", "bad.toml"], 2), "invalid-lock");
+    let bad = ["check", ".", "--against", "bad.toml", "--format", "github"];
+    let github = desk.place.portenv_in(&desk.dir, &bad).expect_code(2);
+    let told = annotations(github.stdout());
+    assert_eq!(told[0].get("file"), Some("bad.toml"), "{github}");
     let offline = ["--offline", "--no-cache"];
     let arguments = [&[".", "--against", there], &offline[..]].concat();
     assert_eq!(run(&arguments, 3), "offline");
