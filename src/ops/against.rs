@@ -439,6 +439,8 @@ impl Question<'_> {
             due: Vec::new(),
             installed: &baseline.installed,
             lived_in: false,
+            nodes: None,
+            offered: &self.set.options,
         };
         let mut found = joint.solve(&lines)?;
         let mut answer = Answer {

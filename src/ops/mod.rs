@@ -22,6 +22,7 @@ pub mod init;
 pub mod inputs;
 pub mod joint;
 pub mod lock;
+pub mod other_versions;
 pub mod outcome;
 pub mod packages;
 pub mod preview;
@@ -40,6 +41,7 @@ pub mod transaction;
 pub mod tree;
 pub mod update;
 pub mod upstream;
+pub mod ways;
 pub mod ways_out;
 pub mod why;
 

@@ -117,6 +117,8 @@ pub fn run(
         due: Vec::new(),
         installed: &installed,
         lived_in: is_lived_in(&set.lines, &installed, old),
+        nodes: None,
+        offered: &[],
     }
     .solve(&lines)?;
     let conflicts = found.old;

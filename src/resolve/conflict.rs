@@ -87,12 +87,18 @@ pub enum SuggestionKind {
     Constraint,
     /// Pre-releases may be taken.
     Prerelease,
+    /// One more index is asked.
+    Index,
+    /// A node is there in another version.
+    NodeVersion,
     /// A package is never installed.
     Exclude,
     /// A protected package may change.
     AllowChange,
     /// A node is left out.
     LeaveOut,
+    /// Another Python runs it all.
+    Python,
 }
 
 impl SuggestionKind {
@@ -103,9 +109,12 @@ impl SuggestionKind {
             Self::Sources => "sources",
             Self::Constraint => "constraint",
             Self::Prerelease => "prerelease",
+            Self::Index => "index",
+            Self::NodeVersion => "node-version",
             Self::Exclude => "exclude",
             Self::AllowChange => "allow-change",
             Self::LeaveOut => "leave-out",
+            Self::Python => "python",
         }
     }
 }
@@ -144,6 +153,15 @@ pub enum Edit {
     },
     /// `[resolve] prerelease = "allow"`.
     Prerelease,
+    /// One more `[[index]]`.
+    Index {
+        /// Its name.
+        name: String,
+        /// Its base URL.
+        url: String,
+        /// The packages that come from it, `@torch` for all of PyTorch.
+        packages: Vec<String>,
+    },
 }
 
 /// A way out of a conflict.
@@ -159,6 +177,8 @@ pub struct Suggestion {
     pub edit: Option<Edit>,
     /// Flags to add to the command, if that is how it is done.
     pub flags: Vec<String>,
+    /// The command that does it, without the program's name, if that is how it is done.
+    pub command: Vec<String>,
 }
 
 /// Steps after which a trial solve is given up.

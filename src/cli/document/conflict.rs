@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, value};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, value};
 
 use crate::lock::compare;
 use crate::lock::compare::{Side, Sides};
@@ -52,6 +52,8 @@ pub struct Suggestion {
     pub settings: Option<String>,
     /// Flags that do it when they are added to the command; empty where settings do.
     pub flags: Vec<String>,
+    /// The command that does it; empty where settings or flags do.
+    pub argv: Vec<String>,
     /// It was tried and has an answer.
     pub verified: bool,
 }
@@ -90,6 +92,13 @@ impl From<&crate::resolve::Suggestion> for Suggestion {
             changes: changes.iter().map(ChangeInfo::new).collect(),
             settings: found.edit.as_ref().and_then(settings),
             flags: found.flags.clone(),
+            argv: (found
+                .command
+                .first()
+                .map(|_| "portenv".to_owned())
+                .into_iter())
+            .chain(found.command.iter().cloned())
+            .collect(),
             verified: true,
         }
     }
@@ -117,6 +126,19 @@ fn settings(edit: &Edit) -> Option<String> {
         }
         Edit::Prerelease => (vec!["resolve"], "prerelease", value("allow")),
         Edit::Unconstrain { .. } => return None,
+        Edit::Index {
+            name,
+            url,
+            packages,
+        } => {
+            let mut index = Table::new();
+            index.insert("name", value(name));
+            index.insert("url", value(url));
+            index.insert("packages", value(packages.iter().collect::<Array>()));
+            let tables: ArrayOfTables = [index].into_iter().collect();
+            document.insert("index", Item::ArrayOfTables(tables));
+            return Some(document.to_string());
+        }
     };
     let mut table = document.as_table_mut();
     for part in header {

@@ -68,10 +68,10 @@ fn ways_out(text: &mut String, conflict: &Conflict) {
     }
     text.push_str("  ways out (each was tried)\n");
     for (at, way) in conflict.suggestions.iter().take(MOST).enumerate() {
-        let flags = if way.flags.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", way.flags.join(" "))
+        let flags = match (way.command.is_empty(), way.flags.is_empty()) {
+            (false, _) => format!(": portenv {}", way.command.join(" ")),
+            (true, false) => format!(": {}", way.flags.join(" ")),
+            (true, true) => String::new(),
         };
         let _ = writeln!(text, "    {}. {}{flags}", at + 1, way.text);
     }

@@ -195,3 +195,107 @@ fn explaining_builds_nothing_and_still_names_the_lines() {
     let lines = &document["conflicts"][0]["requirements"];
     assert_eq!(strings(lines, "requirement"), ["delta<2", "delta>=2"]);
 }
+
+/// Takes the way out that is a command of its own.
+#[track_caller]
+fn run_way(place: &Place, way: &Value) {
+    let argv = strings_of(&way["argv"]);
+    assert_eq!(argv[0], "portenv");
+    let mut words: Vec<&str> = argv[1..].iter().map(String::as_str).collect();
+    words.push("--yes");
+    let _ = place.portenv(&words).success();
+}
+
+#[test]
+fn another_version_of_a_node_is_offered_by_its_tag_and_leads_somewhere() {
+    let place = Place::new();
+    place.node("one", "delta<2\n");
+    let dir = place.git_node("two", "delta<2\n");
+    place.git(&dir, &["tag", "v1"]);
+    for (text, message) in [
+        ("delta>=2\n", "Ask for more"),
+        ("delta>=2,<3\n", "And for less"),
+    ] {
+        place.write("custom_nodes/two/requirements.txt", text);
+        place.commit_all(&dir, message);
+    }
+    let ways = ways(&place.json(1, &["lock"]));
+    let others: Vec<&Value> = ways
+        .iter()
+        .filter(|way| way["kind"] == "node-version")
+        .collect();
+    // What asks for the same thing again is no way out.
+    assert_eq!(others.len(), 1, "{ways:?}");
+    let text = others[0]["text"].as_str().unwrap();
+    assert!(text.starts_with("take two at v1 of 20"), "{text}");
+    assert!(text.ends_with("→ delta 1.0"), "{text}");
+    let commit = place.git(&dir, &["rev-parse", "v1"]);
+    let node = format!("two@{}", &commit[..12]);
+    assert_eq!(strings_of(&others[0]["argv"])[1..], ["update", &node]);
+    run_way(&place, others[0]);
+    assert_eq!(place.installed()["delta"], "1.0");
+}
+
+#[test]
+fn a_checkout_with_changed_files_is_not_told_to_move() {
+    let place = Place::new();
+    place.node("one", "delta<2\n");
+    let dir = place.git_node("two", "delta<2\n");
+    place.write("custom_nodes/two/requirements.txt", "delta>=2\n");
+    place.commit_all(&dir, "Ask for more");
+    place.write("custom_nodes/two/README.md", "mine\n");
+    place.commit_all(&dir, "Say so");
+    place.write("custom_nodes/two/README.md", "changed\n");
+    let ways = ways(&place.json(1, &["lock"]));
+    assert!(
+        ways.iter().all(|way| way["kind"] != "node-version"),
+        "{ways:?}"
+    );
+}
+
+#[test]
+fn an_index_that_the_node_names_is_offered_where_only_that_one_has_the_package() {
+    let place = Place::new();
+    place.settings("[resolve]\nunsupplied = \"error\"\n");
+    let other = crate::support::IndexServer::start([Wheel::new("theta", "1.0").build()]);
+    place.node(
+        "one",
+        &format!("--extra-index-url {}\ntheta\n", other.url()),
+    );
+    let ways = ways(&place.json(1, &["lock"]));
+    let way = ways.iter().find(|way| way["kind"] == "index").unwrap();
+    let text = way["text"].as_str().unwrap();
+    assert!(
+        text.starts_with(&format!("take theta from {}", other.url())),
+        "{text}"
+    );
+    let settings = way["settings"].as_str().unwrap();
+    place.settings(&format!("[resolve]\nunsupplied = \"error\"\n{settings}"));
+    let document = place.json(0, &["lock"]);
+    let names = strings(&document["packages"], "name");
+    assert!(names.contains(&"theta".to_owned()), "{document}");
+}
+
+#[test]
+fn another_python_is_offered_where_a_wheel_is_for_that_one_only() {
+    let place = Place::new();
+    place
+        .server
+        .add(Wheel::new("theta", "1.0").tag("cp310-none-any").build());
+    place.write("wanted.in", "theta\n");
+    let url = place.server.url();
+    let file = place.root().join("wanted.in");
+    let asked = ["resolve", file.as_str(), "--index-url", &url];
+    let on = |code, python: &str| {
+        let words = [&asked[..], &["--python-version", python]].concat();
+        place.json(code, &words)
+    };
+    let ways = ways(&on(1, "3.12"));
+    let python: Vec<&Value> = ways.iter().filter(|way| way["kind"] == "python").collect();
+    assert_eq!(python.len(), 1, "{ways:?}");
+    assert_eq!(
+        strings_of(&python[0]["flags"]),
+        ["--python-version", "3.10"]
+    );
+    let _ = on(0, "3.10");
+}
