@@ -6,16 +6,17 @@
 //! - a core is minimal: `portenv resolve` of its lines has no answer, and without any one of
 //!   them it has one;
 //! - a way out is one: its settings and flags are taken, and `portenv lock` has an answer (with
-//!   several conflicts: without the lines of the others, as a way out promises), or asked for
-//!   everything no longer names this core.
+//!   several conflicts: without the lines of the others, as a way out promises);
+//! - first ways out lead there: they are taken together, and again if that shows more conflicts.
 //!
 //! `cargo bench --bench conflicts -- [--portenv PATH] [--python PATH] [--uv PATH]
-//! [--cache-dir DIR] [--sets N] [--nodes N] [--seed N] [--cold] [--only-time] [--keep DIR]`
+//! [--cache-dir DIR] [--sets N] [--nodes N] [--seed N] [--cold] [--only-time] [--whole] [--keep DIR]`
 //!
 //! Needs the corpus of `tests/it/corpus_files.rs` and PyPI, or a filled `--cache-dir` (then
 //! add `--offline`). Source archives are not built. Lines that name an address are cut out, as
 //! are those that cannot be read. `--cold` asks once more with an empty cache each,
-//! `--only-time` believes everything, `--keep` is where the installations are left.
+//! `--only-time` believes everything, `--whole` also asks with each way out alone for everything
+//! and demands that its core is no longer named, `--keep` is where the installations are left.
 
 #![allow(
     clippy::print_stdout,
@@ -44,6 +45,7 @@ struct Setting {
     seed: u64,
     cold: bool,
     only_time: bool,
+    whole: bool,
     keep: Option<PathBuf>,
 }
 
@@ -61,6 +63,7 @@ fn setting() -> Setting {
         seed: 1,
         cold: false,
         only_time: false,
+        whole: false,
         keep: None,
     };
     let mut args = std::env::args().skip(1);
@@ -77,6 +80,7 @@ fn setting() -> Setting {
             "--keep" => setting.keep = Some(value().into()),
             "--offline" => setting.portenv.offline = true,
             "--cold" => setting.cold = true,
+            "--whole" => setting.whole = true,
             "--only-time" => setting.only_time = true,
             // Cargo's own.
             "--bench" => {}
@@ -134,7 +138,8 @@ fn main() {
         let row = totals.add(warm, cold.flatten(), &answer);
         let mut taken = String::new();
         if !setting.only_time {
-            totals.check(portenv, &set, &answer, &scratch.path().join("files"));
+            let files = scratch.path().join("files");
+            totals.check(portenv, &set, &answer, &files, setting.whole);
             taken = totals.take(portenv, &set, answer);
         }
         println!("s{seed:02}{row}  {taken}");

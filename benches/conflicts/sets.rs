@@ -129,15 +129,24 @@ fn without_address(line: &str, project: bool) -> Option<String> {
     if !project {
         return Some(String::new());
     }
-    let parts: Vec<String> = line
-        .split('"')
-        .map(|part| match part.split_once('@') {
-            Some((name, place)) if place.contains("://") => {
-                format!("{}; python_version < '3'", name.trim())
-            }
-            _ => part.to_owned(),
-        })
-        .collect();
+    let is_address = |text: &str| {
+        ["git+", "http://", "https://"]
+            .iter()
+            .any(|one| text.trim().starts_with(one))
+    };
+    let parts = line.split('"').map(|part| {
+        let named = part
+            .split_once(" @ ")
+            .is_some_and(|(_, place)| is_address(place));
+        // Other values of a project file name pages of the web.
+        let file = [".whl", ".zip", ".gz"].iter().any(|ending| part.ends_with(ending));
+        if named || part.trim().starts_with("git+") || is_address(part) && file {
+            "pip; python_version < '3'"
+        } else {
+            part
+        }
+    });
+    let parts: Vec<&str> = parts.collect();
     let changed = parts.join("\"");
     (changed != line).then_some(changed)
 }

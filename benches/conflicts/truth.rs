@@ -30,6 +30,8 @@ pub(crate) struct Totals {
 struct Verdicts {
     holds: usize,
     fails: usize,
+    /// Neither settings nor flags do it.
+    untried: usize,
     /// Asked for everything, where that is not the same: the core is gone or is not.
     gone: usize,
     stays: usize,
@@ -61,6 +63,7 @@ impl Totals {
         set: &Installation,
         answer: &Answer,
         files: &Path,
+        whole: bool,
     ) {
         let seed = set.root.file_name().unwrap().to_string_lossy().into_owned();
         for conflict in answer.conflicts() {
@@ -71,9 +74,9 @@ impl Totals {
             );
             let mut fault = None;
             let all: Vec<&Line> = conflict.core.iter().collect();
-            let whole = portenv.resolve(files, &all);
-            if !matches!(whole, Answer::Conflicts { .. }) {
-                fault = Some(format!("the core alone: {}", whole.shown()));
+            let together = portenv.resolve(files, &all);
+            if !matches!(together, Answer::Conflicts { .. }) {
+                fault = Some(format!("the core alone: {}", together.shown()));
             }
             for left_out in all.iter().filter(|_| all.len() > 1) {
                 let rest: Vec<&Line> = all.iter().filter(|one| one != &left_out).copied().collect();
@@ -93,8 +96,12 @@ impl Totals {
             }
             let others = free_lines_of_others(answer.conflicts(), conflict);
             for way in &conflict.ways {
-                let alone = ask_with(portenv, set, way, &others);
                 let verdicts = self.ways.entry(way.kind.clone()).or_default();
+                if way.settings.is_empty() && way.flags.is_empty() {
+                    verdicts.untried += 1;
+                    continue;
+                }
+                let alone = ask_with(portenv, set, way, &others);
                 if alone.is_resolved() {
                     verdicts.holds += 1;
                 } else {
@@ -104,7 +111,7 @@ impl Totals {
                     self.faults
                         .push(format!("{shown}: `{text}` leads to {found}"));
                 }
-                if answer.conflicts().len() == 1 {
+                if !whole || answer.conflicts().len() == 1 {
                     continue;
                 }
                 let after = ask_with(portenv, set, way, &[]);
@@ -133,7 +140,7 @@ impl Totals {
         let mut flags: Vec<String> = Vec::new();
         for round in 1..=ROUNDS {
             let mut taken = 0;
-            for way in answer.conflicts().iter().filter_map(|one| one.ways.first()) {
+            for way in answer.conflicts().iter().filter_map(first_way) {
                 let more: Table = way.settings.parse().unwrap();
                 if merge(&mut settings, more) {
                     taken += 1;
@@ -165,8 +172,8 @@ impl Totals {
         );
         for (kind, verdicts) in &self.ways {
             println!(
-                "{kind:<14}{} true, {} false; asked for everything: {} gone, {} not",
-                verdicts.holds, verdicts.fails, verdicts.gone, verdicts.stays
+                "{kind:<14}{} true, {} false, {} not tried; asked for everything: {} gone, {} not",
+                verdicts.holds, verdicts.fails, verdicts.untried, verdicts.gone, verdicts.stays
             );
         }
         println!("{} sets are met once first ways out are taken", self.freed);
@@ -200,6 +207,12 @@ fn free_lines_of_others(all: &[Conflict], own: &Conflict) -> Vec<Line> {
     lines.sort();
     lines.dedup();
     lines
+}
+
+/// Returns the first way out that settings or flags do.
+fn first_way(conflict: &Conflict) -> Option<&Way> {
+    let mut ways = conflict.ways.iter();
+    ways.find(|way| !way.settings.is_empty() || !way.flags.is_empty())
 }
 
 fn ask_with(portenv: &Portenv, set: &Installation, way: &Way, without: &[Line]) -> Answer {
