@@ -139,7 +139,9 @@ fn without_address(line: &str, project: bool) -> Option<String> {
             .split_once(" @ ")
             .is_some_and(|(_, place)| is_address(place));
         // Other values of a project file name pages of the web.
-        let file = [".whl", ".zip", ".gz"].iter().any(|ending| part.ends_with(ending));
+        let file = [".whl", ".zip", ".gz"]
+            .iter()
+            .any(|ending| part.ends_with(ending));
         if named || part.trim().starts_with("git+") || is_address(part) && file {
             "pip; python_version < '3'"
         } else {
