@@ -52,6 +52,7 @@ pub(crate) struct Conflict {
 /// A way out.
 #[derive(Clone, Debug)]
 pub(crate) struct Way {
+    /// With a `?` if the program does not vouch for it.
     pub(crate) kind: String,
     pub(crate) text: String,
     pub(crate) settings: String,
@@ -79,7 +80,10 @@ impl Conflict {
             packages: list(&value["packages"], text),
             core,
             ways: list(&value["suggestions"], |way| Way {
-                kind: text(&way["kind"]),
+                kind: match way["verified"].as_bool() {
+                    Some(true) => text(&way["kind"]),
+                    _ => text(&way["kind"]) + "?",
+                },
                 text: text(&way["text"]),
                 settings: text(&way["settings"]),
                 flags: list(&way["flags"], text),

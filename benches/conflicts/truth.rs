@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use portenv::package::Requirement;
 use toml::{Table, Value};
 
 use crate::ask::{Answer, Conflict, Line, Portenv, Way};
@@ -236,7 +237,12 @@ fn asked(
             return Answer::Failed(format!("{} cannot be cut out", line.text));
         }
         std::fs::write(&path, cut).unwrap();
+        let project = path.with_file_name("pyproject.toml");
         before.entry(path).or_insert(text);
+        if let Ok(text) = std::fs::read_to_string(&project) {
+            std::fs::write(&project, cut_repeated(&text, line)).unwrap();
+            before.entry(project).or_insert(text);
+        }
     }
     let own = set.root.join("portenv.toml");
     std::fs::write(&own, settings).unwrap();
@@ -248,19 +254,37 @@ fn asked(
     answer
 }
 
-/// Cuts a line out; the others keep their numbers. In a project file it is made never to count.
+/// Cuts a line out of a file; the others keep their numbers.
 fn cut_out(text: &str, line: &Line) -> String {
     let lines = text.lines().enumerate().map(|(at, own)| {
         if at + 1 != line.number {
             own.to_owned()
         } else if line.file.ends_with(".toml") {
-            let never = "\"pip; python_version < '3'\"";
-            own.replace(&format!("\"{}\"", line.text), never)
+            without(own, |one| one == line.text)
         } else {
             String::new()
         }
     });
     lines.map(|line| line + "\n").collect()
+}
+
+/// Cuts what a project file asks for just as a line does: the line stands for both.
+fn cut_repeated(text: &str, line: &Line) -> String {
+    let Ok(wanted) = Requirement::parse(&line.text) else {
+        return text.to_owned();
+    };
+    let says_the_same = |one: &str| Requirement::parse(one).is_ok_and(|other| other == wanted);
+    let lines = text.lines().map(|own| without(own, says_the_same) + "\n");
+    lines.collect()
+}
+
+/// Makes quoted requirements of a line never count.
+fn without(line: &str, goes: impl Fn(&str) -> bool) -> String {
+    let parts = line.split('"').map(|part| match goes(part) {
+        true => "pip; python_version < '3'",
+        false => part,
+    });
+    parts.collect::<Vec<_>>().join("\"")
 }
 
 /// Adds settings to others. Two that cannot stand together are not added.
@@ -271,17 +295,20 @@ fn merge(into: &mut Table, more: Table) -> bool {
             continue;
         };
         match (old, value) {
+            // Overrides of one package for several nodes are a list.
+            (Value::Table(one), Value::Table(other)) if other.contains_key("specifier") => {
+                let all = vec![Value::Table(one.clone()), Value::Table(other)];
+                into.insert(key, Value::Array(all));
+            }
+            (Value::Array(old), other @ Value::Table(_)) => old.push(other),
             (Value::Table(old), Value::Table(value)) => {
-                if old.get("specifier") != value.get("specifier") || !merge(old, value) {
+                if !merge(old, value) {
                     return false;
                 }
             }
             (Value::Array(old), Value::Array(value)) => old.extend(value),
-            (old, value) => {
-                if *old != value {
-                    return false;
-                }
-            }
+            (old, value) if *old == value => {}
+            _ => return false,
         }
     }
     true
