@@ -3,6 +3,7 @@
 //! was made for are the targets.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -361,10 +362,10 @@ impl Baseline<'_> {
                 } if *package == name => Some(requirement.clone()),
                 _ => None,
             });
-            let metadata = Metadata {
+            let metadata = Arc::new(Metadata {
                 requires_dist: asks.collect(),
                 ..Metadata::default()
-            };
+            });
             preferences.add_installed(name, Kept { version, metadata });
         }
         preferences

@@ -13,7 +13,7 @@ use super::ways_out::{Search, find_ways_out};
 use crate::environment::Installed;
 use crate::environment::installed::SEEDS;
 use crate::gate::find_violations;
-use crate::index::{Index, RemoteIndex};
+use crate::index::RemoteIndex;
 use crate::lock::Lock;
 use crate::package::{FileKind, Marker, Name, Target, Version};
 use crate::requirements::waiver::may_waive;
@@ -252,9 +252,10 @@ impl Joint<'_> {
         self.solve_on(lines, answer)
     }
 
-    /// Waives a conflict if it may be.
+    /// Waives a conflict if it may be. One that shows only without another's lines may be
+    /// gone with what is waived for that.
     fn pass_over(&self, answer: &mut JointAnswer, lines: &[Line], conflict: &Conflict) {
-        let Some(reason) = self.tolerates(conflict) else {
+        let Some(reason) = self.tolerates(conflict).filter(|_| !conflict.shadowed) else {
             return;
         };
         let left_out = self.left_out(lines, conflict, reason, &answer.waivers);
@@ -388,9 +389,7 @@ impl Joint<'_> {
         };
         let progress = &self.context.progress;
         progress.begin("looking for ways out", None);
-        self.index.explain(true);
         let found = find_ways_out(&search, conflicts);
-        self.index.explain(false);
         progress.end();
         found
     }

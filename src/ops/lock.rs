@@ -1,6 +1,7 @@
 //! `lock`: everything asked for → one answer → `pylock.toml`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -203,7 +204,7 @@ pub fn preferences(lock: Option<&Lock>, installed: &Installed) -> Preferences {
     for distribution in installed.seen() {
         let kept = Kept {
             version: distribution.version.clone(),
-            metadata: distribution.metadata(),
+            metadata: Arc::new(distribution.metadata()),
         };
         preferences.add_installed(distribution.name.clone(), kept);
     }

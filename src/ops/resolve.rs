@@ -11,7 +11,6 @@ use super::ways::Ground;
 use super::ways_out::{Search, find_ways_out};
 use crate::environment::{Installed, ask};
 use crate::host::fs;
-use crate::index::Index;
 use crate::package::Target;
 use crate::requirements::file::{Reading, parse_requirements};
 use crate::requirements::pyproject::{read_project, read_pyproject};
@@ -113,9 +112,7 @@ pub fn run(context: &Context, request: &ResolveRequest) -> Result<ResolveOutcome
             installed: &Installed::default(),
             settled: false,
         };
-        index.explain(true);
         find_ways_out(&search, conflicts)?;
-        index.explain(false);
     }
     context.progress.end();
     let stats = index.stats().counts();

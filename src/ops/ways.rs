@@ -37,8 +37,9 @@ pub struct Way {
 pub enum How {
     /// Without some lines, by number, and with others.
     Lines(BTreeSet<u32>, Vec<Line>),
-    /// The line of this number asks for any version.
-    AnyVersion(u32, Box<Line>),
+    /// The line of this number asks for any version, and so do the others that an override
+    /// for its node replaces with it.
+    AnyVersion(u32, BTreeSet<u32>, Box<Line>),
     /// With pre-releases.
     Prereleases,
     /// For another Python.
@@ -100,7 +101,7 @@ pub fn ways_of(ground: &Ground<'_>, conflict: &Conflict) -> Vec<Way> {
     let mut ways: Vec<Way> = core
         .iter()
         .filter(|&&at| is_free(line(at)))
-        .filter_map(|&at| any_version(at, line(at), contested))
+        .filter_map(|&at| any_version(lines, at, contested))
         .take(MOST_OF_A_KIND)
         .collect();
     ways.extend((nodes.iter()).filter_map(|node| one_file(lines, node, &core, contested)));
@@ -159,7 +160,8 @@ fn without(lines: &[Line], goes: impl Fn(&Line) -> bool) -> How {
 }
 
 /// Lets one line ask for any version; what of it the answer meets may stay.
-fn any_version(at: u32, line: &Line, contested: &[Name]) -> Option<Way> {
+fn any_version(lines: &[Line], at: u32, contested: &[Name]) -> Option<Way> {
+    let line = &lines[at as usize];
     let wanted = &line.requirement;
     if wanted.specifiers.is_empty() && wanted.url.is_none() {
         return None;
@@ -176,10 +178,15 @@ fn any_version(at: u32, line: &Line, contested: &[Name]) -> Option<Way> {
         ..line.clone()
     };
     let place = line.origin.place_of_line();
+    let replaced = |(other, its): &(u32, &Line)| {
+        let same_node = is_of_node(line) && its.origin.name == line.origin.name;
+        *other == at || same_node && is_of_node(its) && its.requirement.name == wanted.name
+    };
+    let out = (0u32..).zip(lines).filter(replaced).map(|(at, _)| at);
     Some(Way::new(
         SuggestionKind::Relax,
         format!("relax {} ({place}) to", line.text),
-        How::AnyVersion(at, Box::new(relaxed)),
+        How::AnyVersion(at, out.collect(), Box::new(relaxed)),
         std::iter::once(&wanted.name).chain(contested),
     ))
 }

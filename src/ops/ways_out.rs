@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::error::OpError;
 use super::ways::{Ground, How, Way, is_free, relaxed, ways_of};
 use crate::environment::Installed;
-use crate::index::{Index, IndexError, RemoteIndex};
+use crate::index::{Index, IndexError, Purpose, RemoteIndex};
 use crate::package::{Name, Version};
 use crate::requirements::Line;
 use crate::resolve::alternatives::answer;
@@ -87,6 +87,7 @@ pub fn find_ways_out(search: &Search<'_>, conflicts: &mut [Conflict]) -> Result<
         has_python: BTreeSet::new(),
         indexes: 0,
     };
+    search.task.index.begin_for(finder.purpose());
     let done = with_alternatives(&task, asked, |alternatives| {
         for one in tries {
             if begun.elapsed() > PATIENCE {
@@ -99,6 +100,7 @@ pub fn find_ways_out(search: &Search<'_>, conflicts: &mut [Conflict]) -> Result<
         }
         Ok(())
     });
+    search.task.index.begin_for(Purpose::Answer);
     pass_over_silence(done)?;
     for (conflict, found) in conflicts.iter_mut().zip(found) {
         conflict.suggestions = ranked(found);
@@ -130,7 +132,7 @@ fn add_lines(asked: &[Line], tries: &mut [Try]) -> Vec<Line> {
     let mut lines = asked.to_vec();
     for one in tries {
         let more: &[Line] = match &one.way.how {
-            How::AnyVersion(_, line) => std::slice::from_ref(line),
+            How::AnyVersion(_, _, line) => std::slice::from_ref(line),
             How::Lines(_, more) if !more.iter().any(says_more) => more,
             _ => continue,
         };
@@ -174,6 +176,11 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
+    fn purpose(&self) -> Purpose {
+        let until = self.begun + PATIENCE;
+        Purpose::WaysOut { until }
+    }
+
     /// Tries one way; returns it if it is one, with how much of what is installed it moves.
     fn try_one(
         &mut self,
@@ -187,8 +194,8 @@ impl Finder<'_> {
             with,
         } = one;
         let found = match &way.how {
-            How::AnyVersion(at, _) => {
-                let out = others.iter().chain([at]).copied().collect();
+            How::AnyVersion(_, out, _) => {
+                let out = others.union(out).copied().collect();
                 alternatives.answer(&out, &with).map_err(OpError::Index)
             }
             How::Lines(out, more) if with.len() == more.len() => {
@@ -228,7 +235,7 @@ impl Finder<'_> {
                 self.indexes += 1;
                 self.anew(others, &[], |task| {
                     let index = (self.search.open)(table)?;
-                    index.explain(true);
+                    index.begin_for(self.purpose());
                     let index = &index;
                     Ok(answer(&Task { index, ..task })?)
                 })
@@ -237,9 +244,9 @@ impl Finder<'_> {
         let Some(versions) = pass_over_silence(found)? else {
             return Ok(None);
         };
-        if let How::AnyVersion(at, _) = way.how {
+        if let How::AnyVersion(at, ..) = way.how {
             let line = &self.search.task.lines[at as usize];
-            let Some(version) = versions.get(&line.requirement.name) else {
+            let Some(version) = versions.picked.get(&line.requirement.name) else {
                 return Ok(None);
             };
             relaxed(&mut way, line, version);
@@ -274,7 +281,7 @@ impl Finder<'_> {
     fn offer(&self, way: Way, versions: &Versions) -> (usize, Suggestion) {
         let changes = self.changes(versions);
         let mut comes: Vec<String> = (way.shown.iter())
-            .filter_map(|name| Some(format!("{name} {}", versions.get(name)?)))
+            .filter_map(|name| Some(format!("{name} {}", versions.picked.get(name)?)))
             .collect();
         if !self.search.installed.is_empty() {
             let others = changes
@@ -285,6 +292,9 @@ impl Finder<'_> {
                 1 => "1 other change".to_owned(),
                 count => format!("{count} other changes"),
             });
+        }
+        if versions.unverified {
+            comes.push("as far as is known without a build".to_owned());
         }
         let text = if comes.is_empty() {
             way.what
@@ -300,6 +310,7 @@ impl Finder<'_> {
             edit: way.edit.filter(|_| settled),
             flags: way.flags,
             command: way.command,
+            verified: !versions.unverified,
         };
         (moved, suggestion)
     }
@@ -308,7 +319,7 @@ impl Finder<'_> {
         if self.search.installed.is_empty() {
             return Vec::new();
         }
-        let versions = versions.iter();
+        let versions = versions.picked.iter();
         versions
             .filter_map(|(name, version)| {
                 let from = self.search.installed.seen_as(name);

@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::alike::ParsedMarkers;
+use super::scout::Walker;
 use super::solve::{Picks, Solved, solve};
 use super::targets::{Outcome, Task, active_lines, distinct_lines, in_order, resolve};
 use super::world::World;
@@ -14,10 +16,16 @@ use crate::requirements::{Line, Role};
 use crate::workspace::settings::FamilyMode;
 
 /// Steps after which a try is given up: an answer that is hard to find is no way out.
-const STEPS: u64 = 20_000;
+const STEPS: u64 = 6_000;
 
-/// The versions of an answer on the first target.
-pub type Versions = BTreeMap<Name, Version>;
+/// What a try came to.
+#[derive(Debug, Clone, Default)]
+pub struct Versions {
+    /// The versions on the first target.
+    pub picked: BTreeMap<Name, Version>,
+    /// Of one of them only a build could tell what it needs, and none was made.
+    pub unverified: bool,
+}
 
 /// Lines of which some are asked for and the others only by a try that names them.
 pub struct Alternatives<'a> {
@@ -46,6 +54,10 @@ pub fn with_alternatives<T, E: From<IndexError>>(
         let target = &task.targets[*at];
         let mut world =
             World::new(task.lines, target, task.options, preferences, task.index).sharing(&parsed);
+        let names = world.asked_names();
+        let asked = &task.lines[..asked];
+        let walker = Walker::new(asked, target, std::iter::empty());
+        task.index.begin(&names, Arc::new(walker));
         world.follow_addresses()?;
         worlds.push(world);
     }
@@ -126,8 +138,12 @@ pub fn answer(task: &Task<'_>) -> Result<Option<Versions>, IndexError> {
         return Ok(None);
     };
     let packages = found.packages.iter().rev();
-    let versions = packages.map(|package| (package.name.clone(), package.version.clone()));
-    Ok(Some(versions.collect()))
+    let picked = packages.map(|package| (package.name.clone(), package.version.clone()));
+    let mut warnings = found.warnings.iter();
+    Ok(Some(Versions {
+        picked: picked.collect(),
+        unverified: warnings.any(|warning| warning.code == "unverified-metadata"),
+    }))
 }
 
 /// Reports whether an answer takes what only a line that names it may take: a line that
@@ -147,7 +163,11 @@ fn rests_on_a_wish(world: &World<'_>, picks: &Picks) -> bool {
 
 fn versions(world: &World<'_>, picks: &Picks) -> Versions {
     let picked = picks.versions.iter();
-    picked
-        .map(|(&number, version)| (world.name(number), version.clone()))
-        .collect()
+    let is_unverified = |(&number, version): (&u32, &Version)| matches!(world.deps(number, version), Ok(Ok(deps)) if deps.metadata().unverified);
+    Versions {
+        unverified: picked.clone().any(is_unverified),
+        picked: picked
+            .map(|(&number, version)| (world.name(number), version.clone()))
+            .collect(),
+    }
 }
