@@ -280,10 +280,9 @@ fn cut_repeated(text: &str, line: &Line) -> String {
 
 /// Makes quoted requirements of a line never count.
 fn without(line: &str, goes: impl Fn(&str) -> bool) -> String {
-    let parts = line.split('"').map(|part| match goes(part) {
-        true => "pip; python_version < '3'",
-        false => part,
-    });
+    let never = "pip; python_version < '3'";
+    let parts = line.split('"');
+    let parts = parts.map(|part| if goes(part) { never } else { part });
     parts.collect::<Vec<_>>().join("\"")
 }
 
