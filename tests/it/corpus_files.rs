@@ -11,7 +11,8 @@ use portenv::requirements::pyproject::read_pyproject;
 use portenv::requirements::text::decode;
 use portenv::requirements::{Origin, OriginKind, Problem, Severity, read_requirements};
 
-fn corpus() -> Option<Utf8PathBuf> {
+/// Returns where the real corpus is.
+pub(crate) fn corpus() -> Option<Utf8PathBuf> {
     let beside = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
     let named = std::env::var("PORTENV_CORPUS").map(Utf8PathBuf::from);
     let found = named.unwrap_or(beside);
@@ -21,7 +22,8 @@ fn corpus() -> Option<Utf8PathBuf> {
         .then(|| found.canonicalize_utf8().unwrap())
 }
 
-fn walk(dir: &Utf8Path, files: &mut Vec<Utf8PathBuf>) {
+/// Collects the files below a directory, in order.
+pub(crate) fn walk(dir: &Utf8Path, files: &mut Vec<Utf8PathBuf>) {
     let mut entries: Vec<_> = dir
         .read_dir_utf8()
         .unwrap()
