@@ -14,6 +14,7 @@ use super::failure::{ErrorCode, Exit, Failure, LISTS_COMMANDS};
 use super::line::Line;
 use super::screen::{ColorChoice, Format, Screen};
 use super::{settings, view};
+use crate::environment::files::Depth;
 use crate::lock::export::Hashing;
 use crate::ops::cache::CacheRequest;
 use crate::ops::changes::{ChangeInfo, NodeChange};
@@ -29,6 +30,7 @@ use crate::ops::sync::SyncRequest;
 use crate::ops::tree::TreeRequest;
 use crate::ops::update::UpdateRequest;
 use crate::ops::upstream::NodeUpdate;
+use crate::ops::verify::VerifyRequest;
 use crate::ops::why::WhyRequest;
 use crate::ops::{self, Context};
 use crate::progress::Cancel;
@@ -386,6 +388,18 @@ impl Run<'_> {
                 args.exit_code,
                 args.waivers,
             ),
+            Command::Verify(args) => {
+                let request = VerifyRequest {
+                    depth: if args.deep {
+                        Depth::Contents
+                    } else {
+                        Depth::Sizes
+                    },
+                    fix: args.fix,
+                };
+                let found = ops::verify::run(context, request, &self.line)?;
+                view::verify::show_verification(screen, &found, verbose)
+            }
             Command::Recover => {
                 view::applied::show_applied(screen, "recover", &ops::recover::run(context)?)
             }

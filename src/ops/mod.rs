@@ -40,6 +40,7 @@ pub mod transaction;
 pub mod tree;
 pub mod update;
 pub mod upstream;
+pub mod verify;
 pub mod ways_out;
 pub mod why;
 

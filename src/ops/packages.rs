@@ -38,6 +38,17 @@ pub struct PackageGoal {
     pub wanted: BTreeMap<Name, Wanted>,
     /// What goes.
     pub removal: Removal,
+    /// What is installed anew although it is there.
+    pub anew: Anew,
+}
+
+/// What is installed anew although it is there, because its files are known to be broken.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Anew {
+    /// The packages.
+    pub names: BTreeSet<Name>,
+    /// uv's cache is passed by: files that are links into it are broken there too.
+    pub past_cache: bool,
 }
 
 impl PackageGoal {
@@ -132,7 +143,11 @@ impl PackageGoal {
                 },
             );
         }
-        Self { wanted, removal }
+        Self {
+            wanted,
+            removal,
+            anew: Anew::default(),
+        }
     }
 
     /// Makes the goal of a recorded state: exactly that, extras too.
@@ -170,6 +185,7 @@ impl PackageGoal {
         Self {
             wanted,
             removal: Removal::Everything,
+            anew: Anew::default(),
         }
     }
 
@@ -183,7 +199,9 @@ impl PackageGoal {
 
     /// Works out what must change.
     pub fn plan(&self, installed: &Installed) -> Plan {
-        between(installed, &self.goals(), &self.removal)
+        let mut plan = between(installed, &self.goals(), &self.removal);
+        plan.replace_too(installed, &self.anew.names);
+        plan
     }
 
     /// Reports whether nothing must change.
@@ -314,6 +332,7 @@ pub fn apply(
             lock: &path,
             reinstall: &reinstall,
             offline,
+            past_cache: goal.anew.past_cache,
             build: lock.needs_build(&changed),
             break_system: site.interpreter.managed,
             indexes: &indexes,
