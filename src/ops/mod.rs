@@ -36,6 +36,7 @@ pub mod status;
 pub mod subset;
 pub mod switch;
 pub mod sync;
+pub mod traces;
 pub mod transaction;
 pub mod tree;
 pub mod update;

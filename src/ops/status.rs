@@ -1,5 +1,8 @@
 //! `status`: what differs from what was recorded. Changes nothing.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::capture::{Knowledge, capture};
 use super::changes::{ChangeInfo, Difference};
 use super::context::{Context, Site};
@@ -9,12 +12,14 @@ use super::joint::violations;
 use super::lock::inputs;
 use super::preview::goal_of;
 use super::sync::check_target;
-use crate::host::DirLock;
+use super::traces::{Trace, find_traces};
+use crate::host::{DirLock, fs};
 use crate::lock::{LeftOutNode, StaleReason, check_freshness};
 use crate::requirements::origin::show_path;
 use crate::requirements::{Waiver, WaiverReason};
 use crate::snapshot::{BaseState, Db, Operation, State};
 use crate::workspace::Layout;
+use crate::workspace::startup::parse_script;
 
 /// The state of an installation.
 #[derive(Debug, Clone)]
@@ -37,8 +42,12 @@ pub struct Status {
     pub base: Option<BaseState>,
     /// The newest snapshot.
     pub snapshot: Option<String>,
+    /// When it was taken.
+    pub snapshot_time: Option<String>,
     /// What differs from it.
     pub drift: Difference,
+    /// Who changed packages, as far as what they left tells.
+    pub traces: Vec<Trace>,
     /// Why the lock is stale.
     pub stale: Vec<StaleReason>,
     /// What is violated and does not stand in the way: by the lock, else as things are.
@@ -53,10 +62,21 @@ pub struct Status {
     pub interrupted: Option<Operation>,
     /// What Manager will do at the next start.
     pub startup_scripts: Vec<String>,
+    /// What these do, file by file.
+    pub pending: Vec<Pending>,
     /// Packages, nodes.
     pub counts: (usize, usize),
     /// What to do next.
     pub hints: Vec<String>,
+}
+
+/// A start-up script of ComfyUI-Manager.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Pending {
+    /// The file, relative to the root where it lies in it.
+    pub file: String,
+    /// What it does, in words, in its own order.
+    pub actions: Vec<String>,
 }
 
 /// Reads the present state with the sources that the newest snapshot knows.
@@ -143,6 +163,16 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
         _ => None,
     };
     let startup_scripts = site.installation.startup_scripts();
+    let pending = startup_scripts.iter().map(|file| {
+        let name = file.rsplit('/').next().unwrap_or(file);
+        let text = fs::find_text(&site.installation.root.join(file));
+        Pending {
+            file: file.clone(),
+            actions: parse_script(name, &text.ok().flatten().unwrap_or_default()),
+        }
+    });
+    let pending: Vec<Pending> = pending.collect();
+    let traces = find_traces(&site, &installed, &drift, &inputs.set);
     let mut hints = Vec::new();
     if let Some(busy) = busy {
         hints.push(format!("another portenv is at work here: {}", busy.holder));
@@ -185,7 +215,8 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
     }
     if !startup_scripts.is_empty() {
         hints.push(
-            "ComfyUI-Manager will change things at the next start; look into the files named"
+            "ComfyUI-Manager will change things at the next start; portenv snapshot create \
+             records what is here before, and portenv rollback goes back"
                 .to_owned(),
         );
     }
@@ -198,8 +229,10 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
         python_reason: site.choice.why(),
         base: now.base,
         python: show_path(&site.installation.root, &site.interpreter.path),
+        snapshot_time: head.as_ref().and_then(|head| head.operation.ended.clone()),
         snapshot: head.map(|head| head.id),
         drift,
+        traces,
         stale,
         waivers,
         left_out: left_out.unwrap_or_default(),
@@ -207,6 +240,7 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
         unsynced,
         interrupted,
         startup_scripts,
+        pending,
         counts: (now.packages.len(), now.nodes.len()),
         hints,
     })

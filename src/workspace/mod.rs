@@ -8,6 +8,7 @@ pub mod extra_paths;
 pub mod node;
 pub mod python;
 pub mod settings;
+pub mod startup;
 
 pub use discover::{
     CoreReason, Installation, Layout, WorkspaceError, find_installation, find_installation_with,

@@ -131,7 +131,7 @@ pub fn show_created(screen: &Screen, shown: &Shown) -> Exit {
 }
 
 /// Files keep UTC; people read their own time, with its offset.
-fn local_time(text: Option<&str>) -> String {
+pub(super) fn local_time(text: Option<&str>) -> String {
     let Some(text) = text else {
         return String::new();
     };

@@ -1,6 +1,10 @@
 //! `status`, `recover` without anything to do, and `portenv` alone.
 
-use super::place::{Place, assert_fields, assert_tree, changes, strings, tree};
+use std::time::SystemTime;
+
+use serde_json::Value;
+
+use super::place::{Place, assert_fields, assert_tree, changes, strings, strings_of, tree};
 use crate::support::{Sandbox, Wheel};
 
 #[test]
@@ -104,4 +108,81 @@ fn portenv_alone_where_there_is_no_comfyui_names_the_tour() {
     assert!(run.stderr().contains("portenv demo"), "{run}");
     let run = empty.portenv(&["status"]).expect_code(2);
     assert!(!run.stderr().contains("portenv demo"), "{run}");
+}
+
+#[test]
+fn drift_tells_the_program_the_time_and_the_node_that_asks() {
+    let place = Place::synced();
+    let began = SystemTime::now();
+    place.node("some-node", "beta>=1.5\n");
+    place.install_behind_its_back(&Wheel::new("beta", "1.7").build());
+    place.install_behind_its_back(&Wheel::new("mine", "1.0").build());
+    let status = place.json(0, &["status"]);
+    let traces = status["traces"].as_array().unwrap();
+    assert_eq!(traces.len(), 1, "both came in one go: {status}");
+    assert_eq!(traces[0]["by"], "uv");
+    assert_eq!(strings_of(&traces[0]["packages"]), ["beta", "mine"]);
+    assert_eq!(strings_of(&traces[0]["requested"]), ["beta", "mine"]);
+    let time: jiff::Timestamp = traces[0]["began"].as_str().unwrap().parse().unwrap();
+    let began = jiff::Timestamp::try_from(began).unwrap();
+    assert!((time.as_second() - began.as_second()).abs() < 60, "{time}");
+    let node = &traces[0]["nodes"][0];
+    assert_eq!(
+        (&node["node"], &node["is_new"]),
+        (&"some-node".into(), &true.into())
+    );
+    let why = node["why"].as_str().unwrap();
+    assert!(
+        why.ends_with("some-node/requirements.txt:1 asks for beta>=1.5"),
+        "{why}"
+    );
+
+    let run = place.portenv(&["status"]).success();
+    assert!(run.stdout().contains("by uv at "), "{run}");
+    assert!(run.stdout().contains("beta 1.0 → 1.7, mine 1.0"), "{run}");
+    assert!(
+        run.stdout()
+            .contains("perhaps for some-node, which is new too"),
+        "{run}"
+    );
+}
+
+#[test]
+fn an_install_script_that_names_what_came_is_told_and_a_removal_is_nobodys() {
+    let place = Place::synced();
+    let text = "import subprocess\nsubprocess.run(['pip', 'install', 'Mine==1.0'])\n";
+    place.write("custom_nodes/some-node/install.py", text);
+    let other = text.replace("Mine", "other");
+    place.write("custom_nodes/other-node/install.py", other);
+    place.install_behind_its_back(&Wheel::new("mine", "1.0").build());
+    place.uninstall_behind_its_back("beta");
+    let status = place.json(0, &["status"]);
+    let traces = status["traces"].as_array().unwrap();
+    assert_eq!(
+        strings(&traces[0]["nodes"], "node"),
+        ["some-node"],
+        "{status}"
+    );
+    let removal = &traces[1];
+    assert_eq!(strings_of(&removal["packages"]), ["beta"]);
+    assert_eq!(
+        (&removal["by"], &removal["began"]),
+        (&Value::Null, &Value::Null)
+    );
+}
+
+#[test]
+fn what_manager_will_do_at_the_next_start_is_told_in_words() {
+    let place = Place::synced();
+    let dir = "user/__manager/startup-scripts";
+    let script = "['custom_nodes/old-node', '#LAZY-DELETE-NODEPACK']\n";
+    place.write(&format!("{dir}/install-scripts.txt"), script);
+    place.write(&format!("{dir}/restore-snapshot.json"), "{}");
+    let pending = &place.json(0, &["status"])["pending"];
+    assert_eq!(strings_of(&pending[0]["actions"]), ["deletes old-node"]);
+    let restore = ["restores a snapshot of ComfyUI-Manager"];
+    assert_eq!(strings_of(&pending[1]["actions"]), restore);
+    let run = place.portenv(&["status"]).success();
+    assert!(run.stdout().contains("deletes old-node"), "{run}");
+    assert!(run.stderr().contains("portenv snapshot create"), "{run}");
 }
