@@ -151,8 +151,10 @@ struct Job {
 #[derive(Default)]
 struct Finding {
     fault: Option<(usize, Flaw, Option<Stamp>)>,
-    /// It is claimed with different content; whose it is, if that can be told.
-    shared: Option<Option<usize>>,
+    /// It is claimed with different content.
+    is_shared: bool,
+    /// Whose it is then, if that can be told.
+    winner: Option<usize>,
 }
 
 /// Looks at the files of distributions; `None` if `watch` ended it.
@@ -225,7 +227,7 @@ fn work_off(
             }
             let go_on = |_| watch(so_far, total, path);
             let finding = inspect(job, &sites[job.site].join(path), depth, &go_on)?;
-            if finding.fault.is_some() || finding.shared.is_some() {
+            if finding.fault.is_some() || finding.is_shared {
                 found.push((at, finding));
             }
             done.fetch_add(1, Ordering::Relaxed);
@@ -259,7 +261,7 @@ fn inspect(
     let fault = |flaw, stamp| {
         Some(Finding {
             fault: Some((first.owner, flaw, stamp)),
-            shared: None,
+            ..Finding::default()
         })
     };
     let stamp = match fs::find_stamp(path) {
@@ -312,7 +314,8 @@ fn inspect(
     let winner = owners.first().copied().filter(|_| owners.len() == 1);
     Some(Finding {
         fault: flaw.map(|flaw| (first.owner, flaw, Some(stamp))),
-        shared: (!is_claimed_alike).then_some(winner),
+        is_shared: !is_claimed_alike,
+        winner,
     })
 }
 
@@ -363,7 +366,7 @@ fn gather(
                 stamp,
             });
         }
-        if let Some(winner) = finding.shared {
+        if finding.is_shared {
             let claims = job.claims.iter();
             let mut owners: Vec<&Name> = claims
                 .map(|claim| &distributions[claim.owner].name)
@@ -371,7 +374,7 @@ fn gather(
             owners.sort();
             let (paths, winners) = shared.entry(owners).or_default();
             paths.push(path.clone());
-            winners.extend(winner);
+            winners.extend(finding.winner);
         }
     }
     look.faults

@@ -177,7 +177,8 @@ mod tests {
         let mut installed = Installed::default();
         for name in ["numpy", "opencv-python", "my-python"] {
             let dir = Utf8PathBuf::from(format!("/site/{name}-1.dist-info"));
-            let (name, version) = (Name::parse(name).unwrap(), "1".parse().unwrap());
+            let name = Name::parse(name).expect("a name");
+            let version = "1".parse().expect("a version");
             installed.add(Distribution::new(name, version, dir, Vec::new()));
         }
         let of = |entry: &str| owner_of(entry, &installed).map(|name| name.to_string());

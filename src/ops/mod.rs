@@ -16,6 +16,7 @@ pub mod diff;
 pub mod error;
 pub mod explain;
 pub mod export;
+mod fingerprint;
 pub mod graph;
 mod ground;
 pub mod init;

@@ -7,19 +7,21 @@ use super::capture::{Knowledge, capture};
 use super::changes::{ChangeInfo, Difference};
 use super::context::{Context, Site};
 use super::error::OpError;
+use super::fingerprint::fingerprint;
 use super::inputs::ResolveFlags;
 use super::joint::violations;
 use super::lock::inputs;
 use super::preview::goal_of;
 use super::sync::check_target;
 use super::traces::{Trace, find_traces};
+use crate::git::read_checkout;
 use crate::host::{DirLock, fs};
 use crate::lock::{LeftOutNode, StaleReason, check_freshness};
 use crate::requirements::origin::show_path;
 use crate::requirements::{Waiver, WaiverReason};
 use crate::snapshot::{BaseState, Db, Operation, State};
-use crate::workspace::Layout;
 use crate::workspace::startup::parse_script;
+use crate::workspace::{Layout, Node};
 
 /// The state of an installation.
 #[derive(Debug, Clone)]
@@ -42,10 +44,14 @@ pub struct Status {
     pub base: Option<BaseState>,
     /// The newest snapshot.
     pub snapshot: Option<String>,
+    /// What is here now as one digest, equal on equal machines.
+    pub state: String,
     /// When it was taken.
     pub snapshot_time: Option<String>,
     /// What differs from it.
     pub drift: Difference,
+    /// Files that were changed in checkouts of nodes.
+    pub edited: Vec<Edited>,
     /// Who changed packages, as far as what they left tells.
     pub traces: Vec<Trace>,
     /// Why the lock is stale.
@@ -68,6 +74,15 @@ pub struct Status {
     pub counts: (usize, usize),
     /// What to do next.
     pub hints: Vec<String>,
+}
+
+/// A node whose checkout has changed files, and had none when the newest snapshot was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Edited {
+    /// The node's directory, relative to the root where it lies in it.
+    pub dir: String,
+    /// The changed files, relative to that directory, in git's order.
+    pub files: Vec<String>,
 }
 
 /// A start-up script of ComfyUI-Manager.
@@ -172,6 +187,8 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
         }
     });
     let pending: Vec<Pending> = pending.collect();
+    let edited = edited(&site, &drift);
+    let state = fingerprint(&site, &installed, &now);
     let traces = find_traces(&site, &installed, &drift, &inputs.set);
     let mut hints = Vec::new();
     if let Some(busy) = busy {
@@ -229,9 +246,11 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
         python_reason: site.choice.why(),
         base: now.base,
         python: show_path(&site.installation.root, &site.interpreter.path),
+        state,
         snapshot_time: head.as_ref().and_then(|head| head.operation.ended.clone()),
         snapshot: head.map(|head| head.id),
         drift,
+        edited,
         traces,
         stale,
         waivers,
@@ -244,4 +263,18 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
         counts: (now.packages.len(), now.nodes.len()),
         hints,
     })
+}
+
+/// Asks git once more about the checkouts that have changed files since the newest snapshot.
+fn edited(site: &Site, drift: &Difference) -> Vec<Edited> {
+    let nodes = drift.nodes.iter().filter_map(|change| change.to.as_ref());
+    let dirty = nodes.filter(|node| node.dirty);
+    let read = |node: &Node| {
+        let found = read_checkout(&site.installation.root.join(&node.dir)).ok()?;
+        Some(Edited {
+            dir: node.dir.clone(),
+            files: found.changed,
+        })
+    };
+    dirty.filter_map(read).collect()
 }

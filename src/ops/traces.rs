@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn code_names_a_package_by_whole_words_in_any_spelling() {
-        let name = Name::parse("opencv-python").unwrap();
+        let name = Name::parse("opencv-python").expect("a name");
         for text in [
             "pip install opencv_python",
             "['opencv.python==4.1']",

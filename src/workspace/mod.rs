@@ -2,6 +2,7 @@
 //!
 //! Never: judges a requirement, asks a network, or changes a file.
 
+pub mod content;
 pub mod discover;
 mod evidence;
 pub mod extra_paths;

@@ -138,6 +138,11 @@ fn traces_text(status: &Status) -> String {
     /// How many packages of one go are named.
     const SHOWN: usize = 5;
     let mut text = String::new();
+    for edited in &status.edited {
+        let files: Vec<&str> = edited.files.iter().map(String::as_str).collect();
+        let line = format!("edited in {}: {}", edited.dir, few(&files));
+        let _ = writeln!(text, "  {}", printable(&line));
+    }
     for trace in &status.traces {
         let changes = trace.packages.iter().filter_map(|name| {
             let mut changes = status.drift.changes.iter();

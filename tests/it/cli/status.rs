@@ -186,3 +186,81 @@ fn what_manager_will_do_at_the_next_start_is_told_in_words() {
     assert!(run.stdout().contains("deletes old-node"), "{run}");
     assert!(run.stderr().contains("portenv snapshot create"), "{run}");
 }
+
+#[test]
+fn files_that_were_edited_in_a_node_are_named() {
+    let place = Place::synced();
+    place.git_node("some-node", "");
+    place.git_node("quiet-node", "");
+    let _ = place.portenv(&["snapshot", "create"]).success();
+    place.write("custom_nodes/some-node/__init__.py", "edited = True\n");
+    place.write("custom_nodes/some-node/untracked.py", "");
+    let status = place.json(0, &["status"]);
+    assert_eq!(
+        strings(&status["edited"], "dir"),
+        ["custom_nodes/some-node"]
+    );
+    assert_eq!(strings_of(&status["edited"][0]["files"]), ["__init__.py"]);
+    let run = place.portenv(&["status"]).success();
+    assert!(
+        run.stdout()
+            .contains("edited in custom_nodes/some-node: __init__.py"),
+        "{run}"
+    );
+}
+
+/// Makes the same installation anew: another root, another index address, another time.
+fn equal_place() -> Place {
+    let place = Place::synced();
+    place.node("plain-node", "beta\n");
+    place.write("custom_nodes/single.py", "NODE_CLASS_MAPPINGS = {}\n");
+    place
+}
+
+#[test]
+fn the_state_digest_is_equal_on_equal_machines_and_tells_others_apart() {
+    let state = |place: &Place| {
+        place.json(0, &["status"])["state"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let (one, two) = (equal_place(), equal_place());
+    let before = state(&one);
+    assert_eq!(before, state(&two));
+    assert_ne!(one.root(), two.root());
+
+    // What a node and Python write when they run is not the installation.
+    two.write("custom_nodes/plain-node/__pycache__/x.cpython-312.pyc", "x");
+    two.write("custom_nodes/plain-node/settings.json", "{}");
+    let _ = two.portenv(&["snapshot", "create"]).success();
+    assert_eq!(before, state(&two));
+
+    let code = "custom_nodes/plain-node/__init__.py";
+    let text = two.read(code);
+    two.write(code, text.replace("{}", "[]"));
+    let edited = state(&two);
+    assert_ne!(before, edited, "the code of a plain node");
+    two.write(code, text);
+    assert_eq!(before, state(&two));
+    let wheel = Wheel::new("beta", "1.0").file("beta/__init__.py", "other = True\n");
+    two.install_behind_its_back(&wheel.build());
+    assert_ne!(before, state(&two), "another build of one version");
+
+    one.write("main.py", "print(2)\n");
+    let dirty = state(&one);
+    assert_ne!(before, dirty, "an edit of the core");
+    one.write("main.py", "print(3)\n");
+    assert_ne!(dirty, state(&one), "another edit of the core");
+}
+
+#[test]
+fn the_state_digest_tells_where_a_node_is_enabled_and_where_not() {
+    let place = equal_place();
+    let state = || place.json(0, &["status"])["state"].clone();
+    let before = state();
+    let _ = place.portenv(&["disable", "plain-node", "--yes"]).success();
+    assert_ne!(before, state());
+    let _ = place.portenv(&["enable", "plain-node", "--yes"]).success();
+    assert_eq!(before, state());
+}
