@@ -18,7 +18,7 @@ use crate::environment::files::{Depth, FileFault, Flaw, Look, SharedFiles, look}
 use crate::environment::health::{Health, check_metadata};
 use crate::environment::{Distribution, Installed};
 use crate::gate::find_unmet;
-use crate::host::fs;
+use crate::host::{DirLock, fs};
 use crate::lock::Lock;
 use crate::package::artifact::printable;
 use crate::package::target::Os;
@@ -111,6 +111,13 @@ pub fn run(
 ) -> Result<Verification, OpError> {
     let site = context.site()?;
     if !request.fix {
+        let lock = site.installation.own_dir().join("lock");
+        if let Some(busy) = DirLock::holder(&lock, &context.locks.machine) {
+            context.progress.warning(&format!(
+                "another portenv is at work here, and files may come and go: {}",
+                busy.holder
+            ));
+        }
         return Ok(inspect(context, &site, request.depth)?.0);
     }
     let held = start(context, &site, "verify --fix")?;
@@ -258,8 +265,13 @@ fn problems_of(evidence: &Evidence) -> Vec<Problem> {
         let found = evidence.installed.get(name);
         found.map(|found| found.version.to_string())
     };
+    // A part of the metadata that is gone is told once, and as that.
+    let is_told = |fault: &FileFault| {
+        let mut parts = evidence.health.faults.iter();
+        parts.any(|part| part.package == fault.package && part.path == fault.path)
+    };
     let mut problems = Vec::new();
-    for fault in &evidence.look.faults {
+    for fault in evidence.look.faults.iter().filter(|it| !is_told(it)) {
         let is_patch = evidence.is_patch(fault);
         let kind = match fault.flaw {
             Flaw::Missing | Flaw::NoFile => ProblemKind::Missing,

@@ -113,7 +113,6 @@ fn broken_metadata_is_told_and_mended() {
     fs::write(&metadata, zeros).unwrap();
     let document = place.json(1, &["verify"]);
     let found = [
-        "missing alpha alpha-1.1.dist-info/METADATA",
         "metadata alpha alpha-1.1.dist-info/METADATA",
         "metadata beta beta-1.0.dist-info/METADATA",
     ];
@@ -243,6 +242,10 @@ fn an_unmet_requirement_fails_it_unless_the_lock_waives_it() {
         "needy 1.0 asks for delta>=9, delta 2.0 is installed"
     );
 
+    // An override is the user's own word.
+    place.settings("[overrides]\ndelta = { specifier = \"<9\", reason = \"it works\" }\n");
+    assert_eq!(problems(&place.json(0, &["verify"])), [""; 0]);
+    place.settings("");
     // It was so before anybody locked, so the lock lets it be.
     let _ = place.portenv(&["lock"]).success();
     let document = place.json(0, &["verify"]);
@@ -319,9 +322,19 @@ fn a_repair_that_fails_leaves_everything_as_it_was() {
     place.server.remove("alpha-1.1-py3-none-any.whl");
     fs::remove_dir_all(place.dir().join("cache/uv")).unwrap();
     let before = place.state();
-    let run = place.portenv(&["verify", "--fix", "--format", "json"]);
-    assert!(matches!(run.code(), 3 | 4), "{run}");
+    let fails = || {
+        let run = place.portenv(&["verify", "--fix", "--format", "json"]);
+        assert!(matches!(run.code(), 3 | 4), "{run}");
+        let status = place.json(0, &["status"]);
+        assert_eq!(status["interrupted"], Value::Null);
+    };
+    fails();
     assert_eq!(place.state(), before);
-    let status = place.json(0, &["status"]);
-    assert_eq!(status["interrupted"], Value::Null);
+    // Metadata that is not whole is put back as it was, and not mended on the way back.
+    for part in ["METADATA", "RECORD"] {
+        fs::remove_file(site.join("alpha-1.1.dist-info").join(part)).unwrap();
+        let before = tree(&site);
+        fails();
+        assert_tree(&site, &before);
+    }
 }
