@@ -320,6 +320,7 @@ pub fn apply(
     let path = dir.join("pylock.toml");
     fs::write_atomic(&path, lock.to_toml().as_bytes())?;
     let aside = set_hollow_aside(&installed, &plan, &dir)?;
+    let doubles = set_doubles_aside(&installed, &plan, &dir)?;
     context
         .progress
         .begin(&format!("installing {} packages", changed.len()), None);
@@ -349,10 +350,15 @@ pub fn apply(
         }
     }
     context.progress.end();
-    if synced.is_err() {
-        for (from, to) in aside.iter().rev().filter(|(from, _)| !fs::exists(from)) {
+    let put_back = |moved: &[(Utf8PathBuf, Utf8PathBuf)]| -> Result<(), OpError> {
+        for (from, to) in moved.iter().rev().filter(|(from, _)| !fs::exists(from)) {
             fs::rename(to, from)?;
         }
+        Ok(())
+    };
+    put_back(&doubles)?;
+    if synced.is_err() {
+        put_back(&aside)?;
     }
     synced?;
     let stays: Vec<_> = plan
@@ -391,6 +397,26 @@ fn set_hollow_aside(
         let hollow = dir.extension() == Some("dist-info") && !fs::is_file(&dir.join("RECORD"));
         if changes && hollow && fs::exists(dir) {
             let to = scratch.join(format!("hollow-{}", aside.len()));
+            fs::rename(dir, &to)?;
+            aside.push((dir.clone(), to));
+        }
+    }
+    Ok(aside)
+}
+
+/// Moves aside the second metadata directory of packages that stay: of two, uv takes neither
+/// for what is wanted, and would install the package from where there is nothing. Returns
+/// where each was and is.
+fn set_doubles_aside(
+    installed: &Installed,
+    plan: &Plan,
+    scratch: &Utf8Path,
+) -> Result<Vec<(Utf8PathBuf, Utf8PathBuf)>, OpError> {
+    let mut aside = Vec::new();
+    for (name, dir) in &installed.doubled {
+        let stays = !plan.steps.iter().any(|step| step.change.name == *name);
+        if stays && fs::exists(dir) {
+            let to = scratch.join(format!("double-{}", aside.len()));
             fs::rename(dir, &to)?;
             aside.push((dir.clone(), to));
         }

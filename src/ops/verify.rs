@@ -122,11 +122,22 @@ pub fn run(
     }
     let held = start(context, &site, "verify --fix")?;
     let (before, evidence) = inspect(context, &site, request.depth)?;
-    let fixed = fix::run(context, &site, held, &evidence, command)?;
+    let mut fixed = fix::run(context, &site, held, &evidence, command)?;
     let mut after = match fixed.operation {
         Some(_) => inspect(context, &site, request.depth)?.0,
         None => before,
     };
+    for (name, _) in &fixed.reinstalled {
+        let is_broken = |problem: &Problem| {
+            let of_files = !matches!(problem.kind, ProblemKind::Shared | ProblemKind::Unmet);
+            problem.fails && of_files && problem.package == name.as_str()
+        };
+        if after.problems.iter().any(is_broken) {
+            let why = "it was installed anew and is still not whole: its source is broken";
+            fixed.left.push((name.to_string(), why.to_owned()));
+        }
+    }
+    fixed.left.sort();
     after.fixed = Some(fixed);
     Ok(after)
 }

@@ -15,7 +15,8 @@ repaired away. Packages of a read-only base beneath the environment are not look
 /// Below `verify`.
 pub const GUIDE: &str = "\
 Changes: nothing; with --fix the packages that are broken, and the history.
-Going back: portenv rollback
+Going back: files that --fix replaced and that somebody may have written lie in
+.portenv/trash.
 
 Examples:
   portenv verify

@@ -43,9 +43,7 @@ pub fn show_verification(screen: &Screen, found: &Verification, verbose: u8) -> 
     let verdict = if found.pass() { "whole" } else { "not whole" };
     screen.note(&format!("{verdict}: {packages} with {files}, {how}"));
     if let Some(after) = found.fixed.as_ref().and_then(|fixed| fixed.after.as_ref()) {
-        screen.note(&format!(
-            "snapshot {after}; portenv rollback takes this back"
-        ));
+        screen.note(&format!("snapshot {after}"));
     }
     for next in next(found) {
         screen.hint(&format!("{} {}", next.argv.join(" "), next.why));

@@ -88,15 +88,25 @@ pub(super) fn run(
     change.open("verify", command)?;
     let moved = &mut fixed.moved;
     let finished = change.run(|change| {
-        for leftover in &evidence.health.leftovers {
-            let from = show_path(&site.installation.root, &leftover.path);
-            let place = trash::free_place(&trash_dir(site), &leftover.entry, &stamp);
+        let mut throw_away = |change: &mut Transaction<'_>, path: &Utf8Path| {
+            let from = show_path(&site.installation.root, path);
+            let entry = path.file_name().unwrap_or_default();
+            let place = trash::free_place(&trash_dir(site), entry, &stamp);
             let to = format!(".portenv/trash/{place}");
             change.move_path(&from, &to)?;
             moved.push((from, to));
+            Ok::<(), OpError>(())
+        };
+        for leftover in &evidence.health.leftovers {
+            throw_away(change, &leftover.path)?;
         }
         if !names.is_empty() {
             change.packages(&goal)?;
+        }
+        // What has the RECORD of another version is not removed by going through it.
+        let now = site.installed()?;
+        for (_, dir) in now.doubled.iter().filter(|(name, _)| names.contains(name)) {
+            throw_away(change, dir)?;
         }
         change.finish(lock, None, None)
     })?;

@@ -155,6 +155,25 @@ fn two_of_one_name_become_the_one_that_was_recorded() {
 }
 
 #[test]
+fn a_copy_of_metadata_that_no_record_leads_to_goes_to_the_trash() {
+    let place = Place::synced();
+    let site = place.site_packages();
+    let (old, copy) = (
+        site.join("beta-1.0.dist-info"),
+        site.join("beta-0.1.dist-info"),
+    );
+    fs::create_dir(&copy).unwrap();
+    for part in ["METADATA", "RECORD", "WHEEL"] {
+        fs::copy(old.join(part), copy.join(part)).unwrap();
+    }
+    let fixed = place.json(0, &["verify", "--fix"]);
+    assert!(!copy.exists() && old.exists());
+    let moved = strings(&fixed["fix"]["moved"], "from");
+    assert!(moved[0].ends_with("/beta-0.1.dist-info"), "{moved:?}");
+    assert_eq!(place.python("import beta; print(beta.__version__)"), "1.0");
+}
+
+#[test]
 fn what_an_installer_left_over_goes_to_the_trash() {
     let place = Place::synced();
     let site = place.site_packages();
