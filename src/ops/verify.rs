@@ -69,6 +69,8 @@ pub struct Problem {
     pub message: String,
     /// It fails the verification. A local patch does not, nor do files that nothing imports.
     pub fails: bool,
+    /// `--fix` is of use: whether it can be had again shows only then.
+    pub fixable: bool,
     /// Other packages that it concerns.
     pub others: Vec<Name>,
 }
@@ -298,6 +300,7 @@ fn problems_of(evidence: &Evidence) -> Vec<Problem> {
                 is_patch.then_some(&evidence.known).and_then(Option::as_ref),
             ),
             fails: !is_patch,
+            fixable: !is_patch,
             others: Vec::new(),
         });
     }
@@ -309,6 +312,8 @@ fn problems_of(evidence: &Evidence) -> Vec<Problem> {
             kind: ProblemKind::Shared,
             message: shared_words(shared),
             fails: !is_harmless(shared),
+            // Of two that are both wanted, one can only be made whole.
+            fixable: shared.is_mixed,
             others: shared.owners[1..].to_vec(),
         });
     }
@@ -324,19 +329,20 @@ fn problems_of(evidence: &Evidence) -> Vec<Problem> {
             },
             message: printable(&fault.message),
             fails: true,
+            fixable: !fault.is_missing,
             others: Vec::new(),
         });
     }
     let nameless = evidence.health.nameless.iter().map(|entry| {
         let message = format!("`{}` names no package and version", printable(entry));
-        (entry, None, message)
+        (entry, None, message, false)
     });
     let leftovers = evidence.health.leftovers.iter().map(|left| {
         let entry = printable(&left.entry);
         let message = format!("`{entry}` was left over by an installation that was cut short");
-        (&left.entry, left.of.as_ref(), message)
+        (&left.entry, left.of.as_ref(), message, true)
     });
-    for (entry, of, message) in nameless.chain(leftovers) {
+    for (entry, of, message, fixable) in nameless.chain(leftovers) {
         problems.push(Problem {
             package: of.map_or_else(|| entry.clone(), ToString::to_string),
             version: of.and_then(version),
@@ -344,6 +350,7 @@ fn problems_of(evidence: &Evidence) -> Vec<Problem> {
             kind: ProblemKind::Metadata,
             message,
             fails: true,
+            fixable,
             others: Vec::new(),
         });
     }
@@ -447,6 +454,7 @@ fn judge_requirements(
             kind: ProblemKind::Unmet,
             message: printable(&unmet.shown()),
             fails: true,
+            fixable: false,
             others: vec![unmet.name.clone()],
         });
     }
@@ -467,6 +475,7 @@ fn judge_requirements(
                     found.name, found.version, site.target.python
                 )),
                 fails: true,
+                fixable: false,
                 others: Vec::new(),
             });
         }

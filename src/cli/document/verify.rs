@@ -57,6 +57,8 @@ pub struct ProblemDocument {
     /// It fails the verification. A local patch does not, nor do shared files that nothing
     /// imports.
     pub fails: bool,
+    /// `--fix` is of use; whether the package can be had again shows only then.
+    pub fixable: bool,
     /// Other packages that it concerns: owners of the same files, or what is asked for.
     pub others: Vec<Name>,
 }
@@ -121,6 +123,7 @@ impl From<&Problem> for ProblemDocument {
             kind: problem.kind,
             message: problem.message.clone(),
             fails: problem.fails,
+            fixable: problem.fixable,
             others: problem.others.clone(),
         }
     }

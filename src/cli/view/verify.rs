@@ -141,8 +141,8 @@ fn next(found: &Verification) -> Vec<Next> {
         problems.any(|problem| problem.kind == kind && problem.fails)
     };
     let mut next = Vec::new();
-    let is_broken =
-        has(ProblemKind::Missing) || has(ProblemKind::Changed) || has(ProblemKind::Metadata);
+    let mut problems = found.problems.iter();
+    let is_broken = problems.any(|problem| problem.fixable && problem.fails);
     if is_broken && found.fixed.is_none() {
         let argv = ["portenv", "verify", "--fix"];
         let argv = argv.into_iter();
@@ -151,13 +151,6 @@ fn next(found: &Verification) -> Vec<Next> {
             argv.chain(deep),
             true,
             "installs anew what is broken",
-        ));
-    }
-    if is_broken && found.fixed.is_some() {
-        next.push(Next::new(
-            "portenv rollback --dry-run",
-            false,
-            "shows the way back to a snapshot",
         ));
     }
     let mut unmet = found.problems.iter();
@@ -176,6 +169,13 @@ fn next(found: &Verification) -> Vec<Next> {
             "portenv check",
             false,
             "tells who asks for packages that overwrite each other",
+        ));
+    }
+    if next.is_empty() && !found.pass() {
+        next.push(Next::new(
+            "portenv status",
+            false,
+            "shows what changed, and the way back",
         ));
     }
     next

@@ -220,6 +220,47 @@ fn packages_that_own_the_same_files_are_one_problem_with_the_one_that_won() {
 }
 
 #[test]
+fn a_mixture_of_two_packages_becomes_one_of_them() {
+    let place = Place::synced();
+    let build = |name: &str, text: &str| {
+        Wheel::new(name, "1.0")
+            .file("cv2/__init__.py", text)
+            .file("cv2/version.py", format!("{text} = 1\n"))
+            .build()
+    };
+    let headless = build("opencv-python-headless", "headless");
+    place.install_behind_its_back(&build("opencv-python", "full"));
+    let module = place.site_packages().join("cv2/__init__.py");
+    let of_full = fs::read(&module).unwrap();
+    place.install_behind_its_back(&headless);
+    fs::remove_file(&module).unwrap();
+    fs::write(&module, of_full).unwrap();
+    let document = place.json(1, &["verify"]);
+    let problem = &document["problems"][0];
+    assert_eq!(problems(&document), ["shared opencv-python -"]);
+    assert!(
+        problem["message"].as_str().unwrap().contains("a mixture"),
+        "{problem}"
+    );
+    assert_eq!(strings_of(&document["next"][0]["argv"])[2], "--fix");
+    // That both are there is for the user to decide; what is there is whole again.
+    let fixed = place.json(1, &["verify", "--fix"]);
+    assert_eq!(
+        strings(&fixed["fix"]["reinstalled"], "name"),
+        ["opencv-python"]
+    );
+    let problem = &fixed["problems"][0];
+    assert!(
+        problem["message"]
+            .as_str()
+            .unwrap()
+            .ends_with("of opencv-python"),
+        "{problem}"
+    );
+    assert_eq!(problem["fixable"], false);
+}
+
+#[test]
 fn tests_that_packages_install_beside_their_modules_fail_nothing() {
     let place = Place::synced();
     for name in ["one", "two"] {
