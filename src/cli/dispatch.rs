@@ -1,5 +1,6 @@
 //! From arguments to an outcome to the screen.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::io::Read;
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ use crate::environment::files::Depth;
 use crate::lock::export::Hashing;
 use crate::ops::cache::CacheRequest;
 use crate::ops::changes::{ChangeInfo, NodeChange};
+use crate::ops::explain::kept::{Ending, Kept};
 use crate::ops::export::{ExportKind, ExportRequest};
 use crate::ops::inputs::ResolveFlags;
 use crate::ops::lock::LockRequest;
@@ -60,8 +62,9 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
             context,
             screen: &screen,
             line: shown,
+            kept: RefCell::default(),
         }
-        .command()
+        .finish()
     });
     let exit = exit.unwrap_or_else(|failure| {
         let failure = match &context {
@@ -237,9 +240,28 @@ struct Run<'a> {
     context: &'a Context,
     screen: &'a Screen,
     line: String,
+    /// The conflict that it ended with, once it is kept.
+    kept: RefCell<Option<Kept>>,
 }
 
 impl Run<'_> {
+    /// Runs the command, and says last where to read more of a conflict.
+    fn finish(&self) -> Result<Exit, Failure> {
+        let exit = self.command()?;
+        if let Some(kept) = self.kept.take() {
+            view::explain::show_kept(self.screen, &kept);
+        }
+        Ok(exit)
+    }
+
+    /// Keeps the conflicts of an outcome, if it ends with any, for `explain`.
+    fn kept<E: Ending>(&self, outcome: E) -> E {
+        let words = self.screen.line().words();
+        self.kept
+            .replace(ops::explain::kept::keep(self.context, words, &outcome));
+        outcome
+    }
+
     fn command(&self) -> Result<Exit, Failure> {
         let (context, screen, verbose) = (self.context, self.screen, self.cli.global.verbose);
         // Nobody may clean the cache meanwhile.
@@ -276,7 +298,8 @@ impl Run<'_> {
                         ..args.options.flags()
                     },
                 };
-                view::resolve::show_resolve(screen, &ops::resolve::run(context, &request)?, verbose)
+                let found = self.kept(ops::resolve::run(context, &request)?);
+                view::resolve::show_resolve(screen, &found, verbose)
             }
             Command::Lock(args) => {
                 let request = LockRequest {
@@ -288,12 +311,8 @@ impl Run<'_> {
                     best_effort: (args.best_effort).then_some(Duration::from_secs(args.time_limit)),
                     flags: args.options.flags(),
                 };
-                view::resolve::show_lock(
-                    screen,
-                    &context.dir,
-                    &ops::lock::run(context, &request)?,
-                    verbose,
-                )
+                let found = self.kept(ops::lock::run(context, &request)?);
+                view::resolve::show_lock(screen, &context.dir, &found, verbose)
             }
             Command::Preview(args) => {
                 let request = PreviewRequest {
@@ -303,12 +322,8 @@ impl Run<'_> {
                     build: BuildMode::Static,
                     strict: false,
                 };
-                view::preview::show_preview(
-                    screen,
-                    "preview",
-                    &ops::preview::run(context, &request)?,
-                    verbose,
-                )
+                let found = self.kept(ops::preview::run(context, &request)?);
+                view::preview::show_preview(screen, "preview", &found, verbose)
             }
             Command::Check(args) => {
                 let request = args.request();
@@ -318,11 +333,23 @@ impl Run<'_> {
                     let subset = ops::subset::run(context, &args.nodes, &request.flags, limit)?;
                     found.subset = Some(subset);
                 }
-                view::check::show_check(screen, &found)
+                view::check::show_check(screen, &self.kept(found))
             }
-            Command::Explain(args) => {
-                view::explain::show_explanation(screen, &ops::explain::run(args.code.as_deref())?)
-            }
+            Command::Explain(args) => match (&args.code, args.apply) {
+                (Some(code), _) => {
+                    view::explain::show_explanation(screen, &ops::explain::run(code)?)
+                }
+                (None, Some(number)) => view::explain::show_taking(
+                    screen,
+                    &context.dir,
+                    &ops::explain::take(context, number.into())?,
+                ),
+                (None, None) => view::explain::show_conflict(
+                    screen,
+                    &context.dir,
+                    &ops::explain::last(context)?,
+                ),
+            },
             Command::Add(args) => {
                 let request = PreviewRequest {
                     nodes: args.nodes.clone(),
@@ -331,9 +358,10 @@ impl Run<'_> {
                     build: BuildMode::Allow,
                     strict: false,
                 };
-                match self.consenting(args.plan.as_deref(), |consent| {
+                let outcome = self.consenting(args.plan.as_deref(), |consent| {
                     ops::add::run(context, &request, &self.line, consent)
-                })? {
+                })?;
+                match self.kept(outcome) {
                     ops::add::AddOutcome::Done(applied) => {
                         view::applied::show_applied(screen, "add", &applied)
                     }
@@ -344,9 +372,10 @@ impl Run<'_> {
             }
             Command::Remove(args) => {
                 let flags = args.options.flags();
-                match self.consenting(args.plan.as_deref(), |consent| {
+                let outcome = self.consenting(args.plan.as_deref(), |consent| {
                     ops::remove::run(context, &args.nodes, &flags, &self.line, consent)
-                })? {
+                })?;
+                match self.kept(outcome) {
                     ops::remove::RemoveOutcome::Done(applied) => {
                         view::applied::show_applied(screen, "remove", &applied)
                     }
@@ -368,7 +397,7 @@ impl Run<'_> {
                 let outcome = self.consenting(args.plan.as_deref(), |consent| {
                     ops::update::run(context, &request, &self.line, consent, &tell)
                 })?;
-                view::update::show_update(screen, &outcome, verbose)
+                view::update::show_update(screen, &self.kept(outcome), verbose)
             }
             Command::Enable(args) => self.switch(Switch::Enable, args)?,
             Command::Disable(args) => self.switch(Switch::Disable, args)?,
@@ -516,7 +545,7 @@ impl Run<'_> {
             ops::switch::run(self.context, &request, &self.line, consent)
         })?;
         let (screen, name) = (self.screen, switch.as_str());
-        Ok(match outcome {
+        Ok(match self.kept(outcome) {
             SwitchOutcome::Done(applied) => view::applied::show_applied(screen, name, &applied),
             SwitchOutcome::No(preview) if switch == Switch::Disable => {
                 view::applied::show_conflicts(screen, name, &preview.conflicts)

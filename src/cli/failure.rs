@@ -188,15 +188,18 @@ impl From<OpError> for Failure {
                 let code = match code {
                     "invalid-file" => ErrorCode::InvalidFile,
                     "invalid-policy" => ErrorCode::InvalidPolicy,
+                    "refused" => ErrorCode::Refused,
                     _ => ErrorCode::InvalidRequirement,
                 };
                 let origin = problems.first().map(|problem| problem.origin.clone());
                 Self::new(code, message)
                     .at(origin)
-                    .hint(if code == ErrorCode::InvalidPolicy {
-                        "mend the line of portenv.toml"
-                    } else {
-                        "mend the line, or pass over such lines with --skip-invalid"
+                    .hint(match code {
+                        ErrorCode::InvalidPolicy => "mend the line of portenv.toml",
+                        ErrorCode::Refused => {
+                            "change that line of portenv.toml by hand if it is to go"
+                        }
+                        _ => "mend the line, or pass over such lines with --skip-invalid",
                     })
             }
             OpError::Usage(_) => {
@@ -311,6 +314,13 @@ impl From<OpError> for Failure {
             OpError::Broken(_) => {
                 Self::new(ErrorCode::Broken, message).hint("portenv recover tries again")
             }
+            OpError::NoConflict(_) => Self::new(ErrorCode::NotFound, message)
+                .hint("portenv check looks for conflicts")
+                .hint(format!(
+                    "portenv explain CODE tells what a code of check means: {}",
+                    crate::ops::explain::codes()
+                ))
+                .next(Next::new("portenv check", false, "looks for conflicts")),
             OpError::Interrupted => Self::new(ErrorCode::Interrupted, message),
         }
     }

@@ -49,11 +49,13 @@ pub struct Line {
 impl Line {
     /// Reads the arguments of the process, its own name first.
     pub fn read(args: &[OsString]) -> Self {
-        let words: Vec<String> = args
-            .iter()
-            .skip(1)
-            .map(|arg| crate::package::redact(&arg.to_string_lossy()))
-            .collect();
+        let words = args.iter().skip(1);
+        Self::of(words.map(|arg| crate::package::redact(&arg.to_string_lossy())))
+    }
+
+    /// Makes the line of words that were kept.
+    pub fn of(words: impl Iterator<Item = String>) -> Self {
+        let words: Vec<String> = words.collect();
         Self {
             command: command_in(&words),
             words,
@@ -63,6 +65,11 @@ impl Line {
     /// Returns the words in one line, as the history keeps them.
     pub fn shown(&self) -> String {
         self.words.join(" ")
+    }
+
+    /// Returns the words after the program's name.
+    pub fn words(&self) -> &[String] {
+        &self.words
     }
 
     /// Returns the name of the command as it was typed.
@@ -95,7 +102,8 @@ impl Line {
             "verify" => !looks("--fix"),
             command => LOOKING.contains(&command),
         };
-        !looking && !looks("--dry-run") && !looks("--check")
+        let writes = self.command() == "explain" && !self.spans("--apply", true).is_empty();
+        writes || !looking && !looks("--dry-run") && !looks("--check")
     }
 
     /// Returns the same command with another name.

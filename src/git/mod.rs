@@ -6,6 +6,7 @@
 pub mod change;
 pub mod read;
 pub mod upstream;
+pub mod versions;
 
 pub use change::{CloneSpec, checkout, clone, fetch_commit};
 pub use read::{Checkout, GitError, read_checkout};

@@ -11,7 +11,9 @@ use super::source::{BuildFailure, IndexError, MetadataError};
 use crate::package::Metadata;
 
 impl RemoteIndex {
-    /// What an explanation would have to spend too much for.
+    /// What an explanation would have to spend too much for. Of a version that only a build
+    /// could tell about, nothing is known then: what conflicts even so does whatever the
+    /// build says.
     pub(super) fn not_worth(what: &str) -> IndexError {
         IndexError::Offline {
             what: what.to_owned(),

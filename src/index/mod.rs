@@ -34,3 +34,4 @@ pub use remote::{RemoteIndex, Stats};
 pub use source::{
     BuildFailure, Builder, Direct, Download, Index, IndexError, MetadataError, Scout, Want,
 };
+pub use thrift::Purpose;

@@ -19,7 +19,7 @@ use super::folder;
 use super::page::{ColdFile, Page};
 use super::simple::ListedFile;
 use super::source::{Builder, Direct, Download, Index, IndexError, MetadataError, Scout, Want};
-use super::thrift::Thrift;
+use super::thrift::{Purpose, Thrift};
 use crate::host::digest;
 use crate::package::{DistFile, Metadata, Name, Version, redact};
 use crate::progress::{Cancel, Progress};
@@ -77,7 +77,8 @@ pub(super) enum MetadataSlot {
 const REFUSED_FOR: i64 = 24 * 60 * 60;
 
 /// Why an sdist is of no use where nobody can build.
-pub(super) const ONLY_A_BUILD: &str = "only a build could tell its dependencies";
+pub(super) const ONLY_A_BUILD: &str =
+    "only a build could tell its dependencies, and --build allow lets it run";
 
 #[derive(Default)]
 struct State {
@@ -561,7 +562,7 @@ impl Index for RemoteIndex {
                         )))
                     });
                 if matches!(built, Err(MetadataError::Index(_))) {
-                    return built;
+                    return Ok(Arc::new(Metadata::unknown(name, version)));
                 }
                 let slot = match &built {
                     Ok(metadata) => MetadataSlot::Here(Arc::clone(metadata)),
@@ -630,12 +631,12 @@ impl Index for RemoteIndex {
         }
     }
 
-    fn explain(&self, begins: bool) {
-        self.thrift.set(begins);
+    fn begin_for(&self, purpose: Purpose) {
+        self.thrift.set(purpose);
     }
 
     fn prefetch(&self, wants: Vec<Want>) {
-        if self.shared.config.offline || self.thrift.is_on() {
+        if self.shared.config.offline || !self.thrift.may_guess() {
             return;
         }
         let missing = wants.into_iter().filter(|want| match want {

@@ -31,18 +31,21 @@ pub enum Part {
     Interpreters,
     /// A uv that was fetched.
     Uv,
+    /// The last conflict of each installation.
+    Conflicts,
     /// What a run that was killed left.
     Scratch,
 }
 
 impl Part {
     /// All of them, in the order they are shown.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Answers,
         Self::Sdists,
         Self::Git,
         Self::Interpreters,
         Self::Uv,
+        Self::Conflicts,
         Self::Scratch,
     ];
 
@@ -54,6 +57,7 @@ impl Part {
             Self::Git => "git",
             Self::Interpreters => "interpreters",
             Self::Uv => "uv",
+            Self::Conflicts => "conflicts",
             Self::Scratch => "scratch",
         }
     }
@@ -140,7 +144,7 @@ pub fn to_prune<'e>(entries: &'e [Entry], policy: &Policy<'_>) -> Vec<(&'e Entry
         Part::Answers => entry.foreign_format.then_some(Why::Superseded),
         Part::Uv => (entry.path != format!("uv/{}", policy.uv)).then_some(Why::Superseded),
         Part::Scratch => unused(entry, LONGEST_RUN).then_some(Why::Leftover),
-        Part::Sdists | Part::Git | Part::Interpreters => {
+        Part::Sdists | Part::Git | Part::Interpreters | Part::Conflicts => {
             unused(entry, policy.unused_for).then_some(Why::Unused)
         }
     };
@@ -165,8 +169,21 @@ fn is_hex(name: &str, length: usize) -> bool {
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
+fn is_record(name: &str) -> bool {
+    let stem = name.strip_suffix(".json");
+    stem.is_some_and(|stem| is_hex(stem, 32))
+}
+
 fn is_known(name: &str) -> bool {
-    let parts = ["sdists", "git", "interpreters", "uv", TAG, LOCK];
+    let parts = [
+        "sdists",
+        "git",
+        "interpreters",
+        "uv",
+        "conflicts",
+        TAG,
+        LOCK,
+    ];
     parts.contains(&name) || DATABASE.contains(&name) || name.starts_with(SCRATCH)
 }
 
@@ -213,7 +230,9 @@ pub fn survey(dir: &Utf8Path) -> Result<Survey, FsError> {
                 });
             }
             name if DATABASE.contains(&name) => {}
-            "sdists" | "interpreters" | "uv" if is_dir => survey.add_children(dir, &name)?,
+            "sdists" | "interpreters" | "uv" | "conflicts" if is_dir => {
+                survey.add_children(dir, &name)?;
+            }
             "git" if is_dir => survey.add_repositories(dir)?,
             _ if is_dir && name.starts_with(SCRATCH) => survey.add(dir, Part::Scratch, name)?,
             _ => survey.others.push(name),
@@ -241,13 +260,8 @@ impl Survey {
             let is_dir = fs::is_dir(&dir.join(&path));
             let part = match parent {
                 "sdists" if is_dir && is_hex(&name, 32) => Part::Sdists,
-                "interpreters"
-                    if name
-                        .strip_suffix(".json")
-                        .is_some_and(|stem| is_hex(stem, 32)) =>
-                {
-                    Part::Interpreters
-                }
+                "interpreters" if is_record(&name) => Part::Interpreters,
+                "conflicts" if is_record(&name) => Part::Conflicts,
                 "uv" if is_dir && holds_only_uv(&dir.join(&path)) => Part::Uv,
                 _ => {
                     self.others.push(path);

@@ -6,6 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::folder;
 use super::page::{ColdFile, Page};
+use super::thrift::Purpose;
 use crate::package::{DistFile, Metadata, Name, Source, Version};
 
 /// Why the world could not be asked. Not an answer about packages.
@@ -238,9 +239,9 @@ pub trait Index: Sync {
         })
     }
 
-    /// Tells that what is asked from here on serves only to explain a failure, or no more:
-    /// where it would cost much, it fails as if off line.
-    fn explain(&self, _begins: bool) {}
+    /// Tells what it is that things are asked for from here on: where it would cost more
+    /// than the purpose is worth, asking fails as if off line.
+    fn begin_for(&self, _purpose: Purpose) {}
 
     /// Asks for several things at once, without waiting.
     fn prefetch(&self, _wants: Vec<Want>) {}

@@ -3,6 +3,7 @@
 //! was made for are the targets.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -361,10 +362,10 @@ impl Baseline<'_> {
                 } if *package == name => Some(requirement.clone()),
                 _ => None,
             });
-            let metadata = Metadata {
+            let metadata = Arc::new(Metadata {
                 requires_dist: asks.collect(),
                 ..Metadata::default()
-            };
+            });
             preferences.add_installed(name, Kept { version, metadata });
         }
         preferences
@@ -439,6 +440,8 @@ impl Question<'_> {
             due: Vec::new(),
             installed: &baseline.installed,
             lived_in: false,
+            nodes: None,
+            offered: &self.set.options,
         };
         let mut found = joint.solve(&lines)?;
         let mut answer = Answer {

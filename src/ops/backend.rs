@@ -177,6 +177,14 @@ pub fn local_label(version: &Version) -> Option<String> {
     text.split_once('+').map(|(_, label)| label.to_owned())
 }
 
+/// Returns the local label of a version and PyTorch's index for it, if it is one of theirs.
+pub fn index_of_label(version: &Version) -> Option<(String, String)> {
+    let label = local_label(version)?;
+    let (kind, _) = read_label(&label);
+    let url = format!("{PYTORCH}/{}", folder_of(&label));
+    (kind != BackendKind::Vendor).then_some((label, url))
+}
+
 /// Reads a local label of PyTorch's own: `cu128`, `rocm6.4`, `xpu`, `cpu`. Any other is
 /// of somebody else, even if it begins alike.
 fn read_label(label: &str) -> (BackendKind, Option<String>) {

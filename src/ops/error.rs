@@ -143,6 +143,9 @@ pub enum OpError {
     /// An undoing failed.
     #[error("the state before could not be put back whole:\n  {}", .0.join("\n  "))]
     Broken(Vec<String>),
+    /// There is no conflict to explain.
+    #[error("{0}")]
+    NoConflict(String),
     /// The work was asked to stop.
     #[error("interrupted")]
     Interrupted,

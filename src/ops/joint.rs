@@ -7,21 +7,25 @@ use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::ResolveFlags;
 use super::lock::resolve_lines;
+use super::other_versions::Nodes;
+use super::ways::Ground;
 use super::ways_out::{Search, find_ways_out};
 use crate::environment::Installed;
 use crate::environment::installed::SEEDS;
 use crate::gate::find_violations;
-use crate::index::{Index, RemoteIndex};
+use crate::index::RemoteIndex;
 use crate::lock::Lock;
 use crate::package::{FileKind, Marker, Name, Target, Version};
 use crate::requirements::waiver::may_waive;
-use crate::requirements::{Asker, Line, OriginKind, RequirementSet, Waiver, WaiverReason};
+use crate::requirements::{
+    Asker, IndexOption, Line, OriginKind, RequirementSet, Waiver, WaiverReason,
+};
 use crate::resolve::targets::Task;
 use crate::resolve::{
-    Conflict, Options, Outcome, Package, Preferences, RequiredBy, Resolution, Warning, resolve,
+    Conflict, Options, Outcome, Package, Preferences, RequiredBy, Resolution, Warning,
 };
 use crate::workspace::Settings;
-use crate::workspace::settings::{Prerelease, Unsupplied};
+use crate::workspace::settings::Unsupplied;
 
 /// What need not be met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +71,10 @@ pub struct Joint<'a> {
     pub installed: &'a Installed,
     /// No lock says yet what is waived, and what is asked for is not merely absent.
     pub lived_in: bool,
+    /// The nodes that may have other versions.
+    pub nodes: Option<Nodes<'a>>,
+    /// Indexes that files name.
+    pub offered: &'a [IndexOption],
 }
 
 /// A joint answer.
@@ -244,9 +252,10 @@ impl Joint<'_> {
         self.solve_on(lines, answer)
     }
 
-    /// Waives a conflict if it may be.
+    /// Waives a conflict if it may be. One that shows only without another's lines may be
+    /// gone with what is waived for that.
     fn pass_over(&self, answer: &mut JointAnswer, lines: &[Line], conflict: &Conflict) {
-        let Some(reason) = self.tolerates(conflict) else {
+        let Some(reason) = self.tolerates(conflict).filter(|_| !conflict.shadowed) else {
             return;
         };
         let left_out = self.left_out(lines, conflict, reason, &answer.waivers);
@@ -355,30 +364,32 @@ impl Joint<'_> {
             trial: true,
             ..self.flags.options(settings, &[], now)?
         };
-        let allowing = Options {
-            prerelease: Prerelease::Allow,
-            ..options.clone()
-        };
         let search = Search {
-            lines,
-            resolve: &|lines, prereleases| {
-                Ok(resolve(&Task {
-                    lines,
-                    targets: self.targets,
-                    options: if prereleases { &allowing } else { &options },
-                    preferences: &preferences,
-                    index: self.index,
-                    cancel: &self.context.cancel,
-                })?)
+            task: Task {
+                lines,
+                targets: self.targets,
+                options: &options,
+                preferences: &preferences,
+                index: self.index,
+                cancel: &self.context.cancel,
+            },
+            ground: Ground {
+                lines,
+                targets: self.targets,
+                nodes: self.nodes,
+                offered: self.offered,
+            },
+            open: &|table| {
+                let mut settings = settings.clone();
+                settings.index.push(table.clone());
+                self.flags.open_index(self.context, &settings, &[], None)
             },
             installed: self.installed,
             settled: true,
         };
         let progress = &self.context.progress;
         progress.begin("looking for ways out", None);
-        self.index.explain(true);
         let found = find_ways_out(&search, conflicts);
-        self.index.explain(false);
         progress.end();
         found
     }

@@ -1,6 +1,7 @@
 //! `lock`: everything asked for → one answer → `pylock.toml`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -9,6 +10,7 @@ use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::joint::{Joint, Tolerance, is_lived_in, is_locked, known_waivers};
+use super::other_versions::{Nodes, enabled_nodes};
 use super::rebuild::refuse_lock;
 use super::subset::{NodeLeftOut, Subset, best_effort};
 use super::transaction::start;
@@ -202,7 +204,7 @@ pub fn preferences(lock: Option<&Lock>, installed: &Installed) -> Preferences {
     for distribution in installed.seen() {
         let kept = Kept {
             version: distribution.version.clone(),
-            metadata: distribution.metadata(),
+            metadata: Arc::new(distribution.metadata()),
         };
         preferences.add_installed(distribution.name.clone(), kept);
     }
@@ -279,6 +281,7 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
     // The first lock brings what is merely absent; later ones keep to what it waived.
     let is_due = |waiver: &Waiver| waiver.installed.is_none() && !is_locked(old_lock);
     let (due, waivers) = waivers.into_iter().partition(is_due);
+    let nodes = enabled_nodes(&site.installation)?;
     let joint = Joint {
         context,
         settings,
@@ -294,6 +297,12 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
         due,
         installed: &installed,
         lived_in: is_lived_in(&inputs.set.lines, &installed, old_lock),
+        nodes: Some(Nodes {
+            installation: &site.installation,
+            placed: &nodes,
+            variables: &context.variables,
+        }),
+        offered: &inputs.set.options,
     }
     .strictly(request.strict, Tolerance::Nothing);
     let (mut found, subset) = match request.best_effort {

@@ -23,6 +23,7 @@ pub mod init;
 pub mod inputs;
 pub mod joint;
 pub mod lock;
+pub mod other_versions;
 pub mod outcome;
 pub mod packages;
 pub mod preview;
@@ -43,6 +44,7 @@ pub mod tree;
 pub mod update;
 pub mod upstream;
 pub mod verify;
+pub mod ways;
 pub mod ways_out;
 pub mod why;
 

@@ -129,10 +129,10 @@ impl Consent<'_> {
 /// # Errors
 ///
 /// Fails if something cannot be read.
-pub fn ground(site: &Site, installed: &Installed) -> Result<String, OpError> {
+pub fn basis(site: &Site, installed: &Installed) -> Result<String, OpError> {
     let installation = &site.installation;
     let mut text = format!("{}\n", site.target);
-    for distribution in installed.iter() {
+    for distribution in installed.seen() {
         let digest = distribution.digest.as_deref().unwrap_or("");
         text.push_str(&format!(
             "{} {} {digest}\n",

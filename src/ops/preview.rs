@@ -13,7 +13,8 @@ use super::error::OpError;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::joint::{Joint, Tolerance, is_lived_in, is_of, known_waivers};
 use super::lock::{fixed_lines, make_lock, open_index, preferences, protected, protection_lines};
-use super::outcome::ground;
+use super::other_versions::{Nodes, Placed, enabled_nodes};
+use super::outcome::basis;
 use super::packages::PackageGoal;
 use super::rebuild;
 use crate::environment::Installed;
@@ -174,6 +175,8 @@ struct World<'a> {
     installed: Installed,
     lock: Option<Lock>,
     targets: Vec<Target>,
+    /// The enabled nodes as they would be.
+    nodes: Vec<Placed>,
 }
 
 impl<'a> World<'a> {
@@ -185,16 +188,8 @@ impl<'a> World<'a> {
         staged: &[Staged],
     ) -> Result<Self, OpError> {
         let installation = &site.installation;
-        let here: Vec<(Node, Utf8PathBuf)> = installation
-            .nodes()?
-            .into_iter()
-            .filter(|node| node.enabled)
-            .map(|node| {
-                let path = installation.root.join(&node.dir);
-                (node, path)
-            })
-            .collect();
-        let mut with: Vec<(Node, Utf8PathBuf)> = here
+        let here = enabled_nodes(installation)?;
+        let mut with: Vec<Placed> = here
             .iter()
             .filter(|(node, _)| !staged.iter().any(|new| new.node.dir == node.dir))
             .filter(|(node, _)| !going.contains(&node.dir))
@@ -228,6 +223,7 @@ impl<'a> World<'a> {
             installed,
             lock,
             targets: Vec::new(),
+            nodes: with,
         })
     }
 
@@ -253,6 +249,12 @@ impl<'a> World<'a> {
             due: Vec::new(),
             installed,
             lived_in: is_lived_in(&self.base.lines, installed, lock),
+            nodes: Some(Nodes {
+                installation: &self.site.installation,
+                placed: &self.nodes,
+                variables: &self.context.variables,
+            }),
+            offered: &self.set.options,
         }
         .strictly(self.request.strict, Tolerance::Strict)
     }
@@ -407,7 +409,7 @@ impl<'a> World<'a> {
 
     /// The digest of the state before and after: the same words, the same plan.
     fn plan_digest(&self, preview: &Preview) -> Result<String, OpError> {
-        let mut text = ground(self.site, &self.installed)?;
+        let mut text = basis(self.site, &self.installed)?;
         for node in &preview.nodes {
             text.push_str(&format!(
                 "{} {} {}\n",

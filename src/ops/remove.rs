@@ -12,7 +12,7 @@ use super::graph::no_node;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::joint::{Joint, Tolerance, is_lived_in, known_waivers};
 use super::lock::{fixed_lines, make_lock, open_index, preferences, protected, protection_lines};
-use super::outcome::{Applied, Consent, ground, plan_digest};
+use super::outcome::{Applied, Consent, basis, plan_digest};
 use super::packages::check_managed;
 use super::preview::goal_of;
 use super::rebuild::mark_for_lock;
@@ -117,6 +117,8 @@ pub fn run(
         due: Vec::new(),
         installed: &installed,
         lived_in: is_lived_in(&set.lines, &installed, old),
+        nodes: None,
+        offered: &[],
     }
     .solve(&lines)?;
     let conflicts = found.old;
@@ -141,11 +143,7 @@ pub fn run(
     check_managed(&site, &goal, &installed)?;
     let dirs: Vec<&str> = going.iter().map(|node| node.dir.as_str()).collect();
     consent.get(
-        &plan_digest(&[
-            &ground(&site, &installed)?,
-            &dirs.join(" "),
-            &lock.to_toml(),
-        ]),
+        &plan_digest(&[&basis(&site, &installed)?, &dirs.join(" "), &lock.to_toml()]),
         &changes,
         &nodes,
     )?;

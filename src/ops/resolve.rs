@@ -7,19 +7,19 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::context::Context;
 use super::error::OpError;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
+use super::ways::Ground;
 use super::ways_out::{Search, find_ways_out};
 use crate::environment::{Installed, ask};
 use crate::host::fs;
-use crate::index::Index;
 use crate::package::Target;
 use crate::requirements::file::{Reading, parse_requirements};
 use crate::requirements::pyproject::{read_project, read_pyproject};
 use crate::requirements::setupcfg::read_setup_cfg;
-use crate::requirements::{Line, Origin, OriginKind, Problem, RequirementSet, read_requirements};
+use crate::requirements::{Origin, OriginKind, Problem, RequirementSet, read_requirements};
 use crate::resolve::targets::Task;
 use crate::resolve::{Options, Outcome, Preferences, resolve};
 use crate::workspace::Settings;
-use crate::workspace::settings::{BuildMode, Prerelease};
+use crate::workspace::settings::BuildMode;
 
 /// What to resolve.
 #[derive(Debug, Clone, Default)]
@@ -82,33 +82,37 @@ pub fn run(context: &Context, request: &ResolveRequest) -> Result<ResolveOutcome
         trial: true,
         ..options.clone()
     };
-    let allowing = Options {
-        prerelease: Prerelease::Allow,
-        ..trial.clone()
+    let preferences = Preferences::default();
+    let task = Task {
+        lines: &set.lines,
+        targets: &targets,
+        options: &options,
+        preferences: &preferences,
+        index: &index,
+        cancel: &context.cancel,
     };
-    let answer = |lines: &[Line], options: &Options| {
-        Ok(resolve(&Task {
-            lines,
-            targets: &targets,
-            options,
-            preferences: &Preferences::default(),
-            index: &index,
-            cancel: &context.cancel,
-        })?)
-    };
-    let mut outcome = answer(&set.lines, &options);
+    let mut outcome = resolve(&task);
     if let Ok(Outcome::Conflicts(conflicts)) = &mut outcome {
         let search = Search {
-            lines: &set.lines,
-            resolve: &|lines, prereleases| {
-                answer(lines, if prereleases { &allowing } else { &trial })
+            task: Task {
+                options: &trial,
+                ..task
+            },
+            ground: Ground {
+                lines: &set.lines,
+                targets: &targets,
+                nodes: None,
+                offered: &[],
+            },
+            open: &|table| {
+                let mut settings = settings.clone();
+                settings.index.push(table.clone());
+                flags.open_index(context, &settings, &set.options, None)
             },
             installed: &Installed::default(),
             settled: false,
         };
-        index.explain(true);
         find_ways_out(&search, conflicts)?;
-        index.explain(false);
     }
     context.progress.end();
     let stats = index.stats().counts();

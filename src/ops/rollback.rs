@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::changes::{ChangeInfo, Difference, NodeChange, NodeChangeKind};
 use super::context::{Context, Site};
 use super::error::OpError;
-use super::outcome::{Applied, AppliedStatus, Consent, ground, plan_digest};
+use super::outcome::{Applied, AppliedStatus, Consent, basis, plan_digest};
 use super::packages::{PackageGoal, check_managed};
 use super::rebuild;
 use super::transaction::{Transaction, scratch_dir, start};
@@ -217,9 +217,9 @@ fn base_warnings(difference: &Difference) -> Vec<(&'static str, String)> {
 }
 
 fn plan_of(site: &Site, now: &State, to: &Snapshot, parts: Parts) -> Result<String, OpError> {
-    let ground = ground(site, &site.installed()?)?;
+    let basis = basis(site, &site.installed()?)?;
     Ok(plan_digest(&[
-        &ground,
+        &basis,
         &now.digest(),
         &to.id,
         &format!("{parts:?}"),

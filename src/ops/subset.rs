@@ -178,12 +178,7 @@ impl Index for Unbuilt<'_> {
         file: &ColdFile,
     ) -> Result<Arc<Metadata>, MetadataError> {
         match self.index.metadata(name, version, file) {
-            Err(error) if error.needs_build() => Ok(Arc::new(Metadata {
-                name: name.to_string(),
-                version: version.to_string(),
-                unverified: true,
-                ..Metadata::default()
-            })),
+            Err(error) if error.needs_build() => Ok(Arc::new(Metadata::unknown(name, version))),
             found => found,
         }
     }

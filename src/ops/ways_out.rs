@@ -5,329 +5,283 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::error::OpError;
+use super::ways::{Ground, How, Way, is_free, relaxed, ways_of};
 use crate::environment::Installed;
-use crate::index::IndexError;
-use crate::package::version::show_range;
-use crate::package::{Name, Range, Requirement, Specifiers, Version};
-use crate::requirements::{Line, Origin, OriginKind, Role};
-use crate::resolve::{Conflict, Edit, Outcome, Resolution, Suggestion, SuggestionKind};
+use crate::index::{Index, IndexError, Purpose, RemoteIndex};
+use crate::package::{Name, Version};
+use crate::requirements::Line;
+use crate::resolve::alternatives::answer;
+use crate::resolve::targets::Task;
+use crate::resolve::{
+    Alternatives, Conflict, Options, Preferences, Suggestion, SuggestionKind, Versions,
+    with_alternatives,
+};
+use crate::workspace::settings::{IndexTable, Prerelease};
 
 /// How long ways out are looked for. What was found till then is offered.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// How many tries are made for one conflict.
-const TRIES: usize = 24;
-
-/// Resolves lines once more, with pre-releases allowed or not.
-pub type Try<'a> = dyn Fn(&[Line], bool) -> Result<Outcome, OpError> + 'a;
+/// How many other indexes are asked: each is opened for it.
+const MOST_INDEXES: usize = 3;
 
 /// What a search for ways out rests on.
 pub struct Search<'a> {
-    /// Everything that was asked for when the conflicts were found, policy too.
-    pub lines: &'a [Line],
-    /// Resolves lines once more.
-    pub resolve: &'a Try<'a>,
+    /// Everything that was asked for when the conflicts were found, policy too; its options
+    /// say that it is only tried.
+    pub task: Task<'a>,
+    /// Where ways out may lie, beyond that.
+    pub ground: Ground<'a>,
+    /// Opens the indexes with one more.
+    pub open: &'a dyn Fn(&IndexTable) -> Result<RemoteIndex, OpError>,
     /// What is installed.
     pub installed: &'a Installed,
     /// Settings can be changed: there is an installation.
     pub settled: bool,
 }
 
+/// A way out of one of the conflicts.
+struct Try {
+    conflict: usize,
+    way: Way,
+    /// The numbers of the lines that come with it in the shared worlds.
+    with: Vec<u32>,
+}
+
 /// Finds ways out of conflicts and puts them into these, least change first.
 ///
-/// Each conflict is looked at alone: the lines of nodes in the others are left out.
+/// Each conflict is looked at alone: the lines of nodes in the others are left out. All
+/// conflicts get their likely ways tried before any gets its unlikely ones.
 ///
 /// # Errors
 ///
-/// Fails if the network could not be asked.
+/// Fails if the work was interrupted.
 pub fn find_ways_out(search: &Search<'_>, conflicts: &mut [Conflict]) -> Result<(), OpError> {
     let begun = Instant::now();
-    let removable: Vec<BTreeSet<usize>> = conflicts
-        .iter()
-        .map(|conflict| {
-            let lines = conflict.lines.iter();
-            let lines = lines.filter_map(|&at| usize::try_from(at).ok());
-            lines.filter(|&at| is_free(&search.lines[at])).collect()
-        })
-        .collect();
-    for (at, conflict) in conflicts.iter_mut().enumerate() {
-        let others: BTreeSet<usize> = (removable.iter().enumerate())
-            .filter(|(other, _)| *other != at)
-            .flat_map(|(_, lines)| lines.difference(&removable[at]).copied())
-            .collect();
-        let mut tries = Tries {
-            search,
-            others,
-            begun,
-            left: TRIES,
-            found: Vec::new(),
-        };
-        tries.of(conflict)?;
-        conflict.suggestions = tries.ranked();
+    let others = lines_of_others(search.task.lines, conflicts);
+    let mut tries: Vec<(usize, Try)> = Vec::new();
+    for (conflict, told) in conflicts.iter().enumerate() {
+        let ways = ways_of(&search.ground, told).into_iter().enumerate();
+        tries.extend(ways.map(|(rank, way)| {
+            let with = Vec::new();
+            (
+                rank,
+                Try {
+                    conflict,
+                    way,
+                    with,
+                },
+            )
+        }));
+    }
+    tries.sort_by_key(|(rank, one)| (is_dear(&one.way), *rank, one.conflict));
+    let mut tries: Vec<Try> = tries.into_iter().map(|(_, one)| one).collect();
+    let asked = search.task.lines.len();
+    let lines = add_lines(search.task.lines, &mut tries);
+    let task = Task {
+        lines: &lines,
+        ..search.task
+    };
+    let mut found: Vec<Vec<(usize, Suggestion)>> = vec![Vec::new(); conflicts.len()];
+    let mut finder = Finder {
+        search,
+        begun,
+        has_python: BTreeSet::new(),
+        indexes: 0,
+    };
+    search.task.index.begin_for(finder.purpose());
+    let done = with_alternatives(&task, asked, |alternatives| {
+        for one in tries {
+            if begun.elapsed() > PATIENCE {
+                break;
+            }
+            let conflict = one.conflict;
+            if let Some(offer) = finder.try_one(alternatives, one, &others[conflict])? {
+                found[conflict].push(offer);
+            }
+        }
+        Ok(())
+    });
+    search.task.index.begin_for(Purpose::Answer);
+    pass_over_silence(done)?;
+    for (conflict, found) in conflicts.iter_mut().zip(found) {
+        conflict.suggestions = ranked(found);
     }
     Ok(())
 }
 
-fn is_of_node(line: &Line) -> bool {
-    line.origin.kind == OriginKind::Node
+/// For each conflict the lines that only the others could do without.
+fn lines_of_others(lines: &[Line], conflicts: &[Conflict]) -> Vec<BTreeSet<u32>> {
+    let free = |conflict: &Conflict| -> BTreeSet<u32> {
+        let its = conflict.lines.iter().copied();
+        its.filter(|&at| lines.get(at as usize).is_some_and(is_free))
+            .collect()
+    };
+    let removable: Vec<BTreeSet<u32>> = conflicts.iter().map(free).collect();
+    let of_others = |at: usize| {
+        let others = removable.iter().enumerate();
+        others
+            .filter(|(other, _)| *other != at)
+            .flat_map(|(_, lines)| lines.difference(&removable[at]).copied())
+            .collect()
+    };
+    (0..conflicts.len()).map(of_others).collect()
 }
 
-/// Reports whether a line is somebody's who can be asked for less: not ComfyUI's own.
-fn is_free(line: &Line) -> bool {
-    is_of_node(line) || line.origin.kind == OriginKind::File && line.role == Role::Require
-}
-
-/// Reports whether a line is one of this node's.
-fn is_of(line: &Line, node: &str) -> bool {
-    is_of_node(line) && line.origin.name.as_deref() == Some(node)
-}
-
-/// A way out before it is tried.
-struct Way {
-    kind: SuggestionKind,
-    what: String,
-    /// The packages whose versions are told with it, each once.
-    shown: Vec<Name>,
-    edit: Option<Edit>,
-    flags: Vec<String>,
-}
-
-impl Way {
-    fn new<'n>(
-        kind: SuggestionKind,
-        what: String,
-        shown: impl IntoIterator<Item = &'n Name>,
-    ) -> Self {
-        let mut names: Vec<Name> = Vec::new();
-        for name in shown {
-            if !names.contains(name) {
-                names.push(name.clone());
-            }
+/// Adds the lines that come with tries to those asked for. A line with an address says
+/// more than which versions will do, so a try with one gets a world of its own.
+fn add_lines(asked: &[Line], tries: &mut [Try]) -> Vec<Line> {
+    let mut lines = asked.to_vec();
+    for one in tries {
+        let more: &[Line] = match &one.way.how {
+            How::AnyVersion(_, _, line) => std::slice::from_ref(line),
+            How::Lines(_, more) if !more.iter().any(says_more) => more,
+            _ => continue,
+        };
+        for line in more {
+            one.with.extend(u32::try_from(lines.len()));
+            lines.push(line.clone());
         }
-        Self {
-            kind,
-            what,
-            shown: names,
-            edit: None,
-            flags: Vec::new(),
-        }
+    }
+    lines
+}
+
+fn says_more(line: &Line) -> bool {
+    line.requirement.url.is_some() || line.role != crate::requirements::Role::Require
+}
+
+/// Reports whether a try takes more than a solve among what is known.
+fn is_dear(way: &Way) -> bool {
+    match &way.how {
+        How::AnyVersion(..) => false,
+        How::Lines(_, more) => more.iter().any(says_more),
+        How::Prereleases | How::Python(_) | How::Index(_) => true,
     }
 }
 
-/// The tries for one conflict.
-struct Tries<'a> {
+/// What cannot be asked for is no way out; the conflict stands all the same.
+fn pass_over_silence<T: Default>(found: Result<T, OpError>) -> Result<T, OpError> {
+    match found {
+        Err(OpError::Index(IndexError::Interrupted)) => Err(OpError::Interrupted),
+        Err(OpError::Index(_)) => Ok(T::default()),
+        found => found,
+    }
+}
+
+struct Finder<'a> {
     search: &'a Search<'a>,
-    others: BTreeSet<usize>,
     begun: Instant,
-    left: usize,
-    /// Each with how much of what is installed it moves.
-    found: Vec<(usize, Suggestion)>,
+    /// Conflicts with which another Python is known to help.
+    has_python: BTreeSet<usize>,
+    /// How many other indexes were asked.
+    indexes: usize,
 }
 
-impl Tries<'_> {
-    fn of(&mut self, conflict: &Conflict) -> Result<(), OpError> {
-        let lines = self.search.lines;
-        let at = conflict.lines.iter();
-        let core: Vec<usize> = at.filter_map(|&at| usize::try_from(at).ok()).collect();
-        for &at in core.iter().filter(|&&at| is_free(&lines[at])) {
-            self.relax(at, &conflict.packages)?;
-        }
-        let nodes: BTreeSet<&String> = core
-            .iter()
-            .filter(|&&at| is_of_node(&lines[at]))
-            .filter_map(|&at| lines[at].origin.name.as_ref())
-            .collect();
-        for &node in &nodes {
-            self.one_file(node, &core, &conflict.packages)?;
-        }
-        for line in &conflict.requirements {
-            match (line.origin.kind, &line.origin.name) {
-                (OriginKind::Installed, Some(name)) => self.unprotect(name, &conflict.packages)?,
-                (OriginKind::Policy, _) => self.unconstrain(&line.origin, &conflict.packages)?,
-                _ => {}
-            }
-        }
-        if conflict.requirements.len() == 1 {
-            self.prerelease(&conflict.packages)?;
-            if let [name] = conflict.packages.as_slice() {
-                self.exclude(name)?;
-            }
-        }
-        for node in nodes {
-            self.leave_out(node, &conflict.packages)?;
-        }
-        Ok(())
+impl Finder<'_> {
+    fn purpose(&self) -> Purpose {
+        let until = self.begun + PATIENCE;
+        Purpose::WaysOut { until }
     }
 
-    /// Resolves the lines that `keep` lets through, and one more.
-    fn attempt(
+    /// Tries one way; returns it if it is one, with how much of what is installed it moves.
+    fn try_one(
         &mut self,
-        keep: impl Fn(usize, &Line) -> bool,
-        more: Option<Line>,
-        prereleases: bool,
-    ) -> Result<Option<Box<Resolution>>, OpError> {
-        if self.left == 0 || self.begun.elapsed() > PATIENCE {
+        alternatives: &Alternatives<'_>,
+        one: Try,
+        others: &BTreeSet<u32>,
+    ) -> Result<Option<(usize, Suggestion)>, OpError> {
+        let Try {
+            conflict,
+            mut way,
+            with,
+        } = one;
+        let found = match &way.how {
+            How::AnyVersion(_, out, _) => {
+                let out = others.union(out).copied().collect();
+                alternatives.answer(&out, &with).map_err(OpError::Index)
+            }
+            How::Lines(out, more) if with.len() == more.len() => {
+                let out = others.union(out).copied().collect();
+                alternatives.answer(&out, &with).map_err(OpError::Index)
+            }
+            How::Lines(out, more) => {
+                let out: BTreeSet<u32> = others.union(out).copied().collect();
+                self.anew(&out, more, |task| Ok(answer(&task)?))
+            }
+            How::Prereleases => {
+                let allowing = Options {
+                    prerelease: Prerelease::Allow,
+                    ..self.search.task.options.clone()
+                };
+                self.anew(others, &[], |task| {
+                    let options = &allowing;
+                    Ok(answer(&Task { options, ..task })?)
+                })
+            }
+            How::Python(_) if self.has_python.contains(&conflict) => Ok(None),
+            How::Python(target) => {
+                let mut preferences: Preferences = self.search.task.preferences.clone();
+                preferences.forget_installed();
+                self.anew(others, &[], |task| {
+                    let targets = std::slice::from_ref(&**target);
+                    let preferences = &preferences;
+                    Ok(answer(&Task {
+                        targets,
+                        preferences,
+                        ..task
+                    })?)
+                })
+            }
+            How::Index(_) if self.indexes >= MOST_INDEXES => Ok(None),
+            How::Index(table) => {
+                self.indexes += 1;
+                self.anew(others, &[], |task| {
+                    let index = (self.search.open)(table)?;
+                    index.begin_for(self.purpose());
+                    let index = &index;
+                    Ok(answer(&Task { index, ..task })?)
+                })
+            }
+        };
+        let Some(versions) = pass_over_silence(found)? else {
+            return Ok(None);
+        };
+        if let How::AnyVersion(at, ..) = way.how {
+            let line = &self.search.task.lines[at as usize];
+            let Some(version) = versions.picked.get(&line.requirement.name) else {
+                return Ok(None);
+            };
+            relaxed(&mut way, line, version);
+        }
+        if way.kind == SuggestionKind::Python {
+            self.has_python.insert(conflict);
+        }
+        Ok(Some(self.offer(way, &versions)))
+    }
+
+    /// Resolves what is asked for, less some lines and with others, from the beginning.
+    fn anew(
+        &self,
+        out: &BTreeSet<u32>,
+        more: &[Line],
+        solve: impl FnOnce(Task<'_>) -> Result<Option<Versions>, OpError>,
+    ) -> Result<Option<Versions>, OpError> {
+        // It takes as long as a whole resolution, of which one is always affordable.
+        if self.begun.elapsed() > PATIENCE {
             return Ok(None);
         }
-        self.left -= 1;
-        let lines = self.search.lines.iter().enumerate();
-        let lines = lines.filter(|(at, line)| !self.others.contains(at) && keep(*at, line));
-        let all: Vec<Line> = lines.map(|(_, line)| line.clone()).chain(more).collect();
-        match (self.search.resolve)(&all, prereleases) {
-            Ok(Outcome::Resolved(answer)) => Ok(Some(answer)),
-            Ok(Outcome::Conflicts(_)) => Ok(None),
-            // What cannot be asked for is no way out; the conflict stands all the same.
-            Err(OpError::Index(IndexError::Interrupted)) => Err(OpError::Interrupted),
-            Err(OpError::Index(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Offers a way that leaves out lines, if there is an answer without them.
-    fn try_without(&mut self, way: Way, goes: impl Fn(&Line) -> bool) -> Result<(), OpError> {
-        let prereleases = way.kind == SuggestionKind::Prerelease;
-        if let Some(answer) = self.attempt(|_, line| !goes(line), None, prereleases)? {
-            self.offer(way, &answer);
-        }
-        Ok(())
-    }
-
-    /// Lets one line of a node ask for less: the parts that the answer would break go.
-    fn relax(&mut self, at: usize, contested: &[Name]) -> Result<(), OpError> {
-        let line = &self.search.lines[at];
-        let wanted = &line.requirement;
-        if wanted.specifiers.is_empty() && wanted.url.is_none() {
-            return Ok(());
-        }
-        let Some(answer) = self.attempt(|other, _| other != at, Some(relaxed(line, "")), false)?
-        else {
-            return Ok(());
-        };
-        let Some(version) = answer.get(&wanted.name).map(|found| found.version.clone()) else {
-            return Ok(());
-        };
-        let kept = still_true(wanted.specifiers.text(), &version);
-        let (specifier, answer) = if kept.is_empty() {
-            (kept, answer)
-        } else {
-            match self.attempt(|other, _| other != at, Some(relaxed(line, &kept)), false)? {
-                Some(better) => (kept, better),
-                None => (String::new(), answer),
-            }
-        };
-        let to = if specifier.is_empty() {
-            "any version".to_owned()
-        } else {
-            format!("{}{specifier}", wanted.name)
-        };
-        let place = line.origin.place_of_line();
-        let what = format!("relax {} ({place}) to {to}", line.text);
-        let edit = line.origin.name.as_ref().map(|node| Edit::Override {
-            name: wanted.name.clone(),
-            specifier,
-            nodes: vec![node.clone()],
-        });
-        let shown = std::iter::once(&wanted.name).chain(contested);
-        let way = Way {
-            edit,
-            ..Way::new(SuggestionKind::Relax, what, shown)
-        };
-        self.offer(way, &answer);
-        Ok(())
-    }
-
-    /// Lets only `requirements.txt` of a node count where its pyproject takes part.
-    fn one_file(&mut self, node: &str, core: &[usize], contested: &[Name]) -> Result<(), OpError> {
-        let of_project = |line: &Line| {
-            let file = line.origin.file.as_deref();
-            is_of(line, node) && file.is_some_and(|file| file.ends_with("pyproject.toml"))
-        };
-        let lines = self.search.lines;
-        let mut its = lines.iter().filter(|line| is_of(line, node));
-        if its.all(of_project) || !core.iter().any(|&at| of_project(&lines[at])) {
-            return Ok(());
-        }
-        let what = format!("read only requirements.txt of {node}, not its pyproject.toml");
-        let node = node.to_owned();
-        let way = Way {
-            edit: Some(Edit::Sources { node }),
-            ..Way::new(SuggestionKind::Sources, what, contested)
-        };
-        self.try_without(way, of_project)
-    }
-
-    fn unprotect(&mut self, name: &str, contested: &[Name]) -> Result<(), OpError> {
-        let what = format!("let {name} change, which is protected");
-        let own = Name::parse(name);
-        let way = Way {
-            flags: vec!["--allow-change".to_owned(), name.to_owned()],
-            ..Way::new(
-                SuggestionKind::AllowChange,
-                what,
-                own.iter().chain(contested),
-            )
-        };
-        self.try_without(way, |line| {
-            line.role == Role::Protect && line.requirement.name.as_str() == name
+        let all = (0u32..).zip(self.search.task.lines);
+        let stays = all.filter(|(at, _)| !out.contains(at));
+        let stays = stays.map(|(_, line)| line).chain(more);
+        let lines: Vec<Line> = stays.cloned().collect();
+        solve(Task {
+            lines: &lines,
+            ..self.search.task
         })
     }
 
-    fn unconstrain(&mut self, origin: &Origin, contested: &[Name]) -> Result<(), OpError> {
-        let lines = self.search.lines.iter();
-        let mut same = lines.filter(|line| line.origin == *origin && line.role == Role::Constrain);
-        let Some(line) = same.next() else {
-            return Ok(());
-        };
-        let place = origin.place_of_line();
-        let what = format!("take the constraint {} ({place}) out", line.text);
-        let name = line.requirement.name.clone();
-        let way = Way {
-            edit: Some(Edit::Unconstrain { name }),
-            ..Way::new(SuggestionKind::Constraint, what, contested)
-        };
-        self.try_without(way, |other| other == line)
-    }
-
-    fn prerelease(&mut self, contested: &[Name]) -> Result<(), OpError> {
-        let what = "allow pre-releases".to_owned();
-        let way = Way {
-            edit: Some(Edit::Prerelease),
-            flags: vec!["--prerelease".to_owned(), "allow".to_owned()],
-            ..Way::new(SuggestionKind::Prerelease, what, contested)
-        };
-        self.try_without(way, |_| false)
-    }
-
-    /// A package that nobody has may be one that nobody needs.
-    fn exclude(&mut self, name: &Name) -> Result<(), OpError> {
-        let asks = |line: &Line| line.requirement.name == *name;
-        if !self.search.lines.iter().any(asks) {
-            return Ok(());
-        }
-        let what = format!("go without {name}");
-        let way = Way {
-            edit: Some(Edit::Exclude { name: name.clone() }),
-            ..Way::new(SuggestionKind::Exclude, what, [])
-        };
-        self.try_without(way, asks)
-    }
-
-    fn leave_out(&mut self, node: &str, contested: &[Name]) -> Result<(), OpError> {
-        let what = format!("leave {node} out");
-        let edit = Edit::Ignore {
-            node: node.to_owned(),
-        };
-        let way = Way {
-            edit: Some(edit),
-            ..Way::new(SuggestionKind::LeaveOut, what, contested)
-        };
-        self.try_without(way, |line| is_of(line, node))
-    }
-
-    fn offer(&mut self, way: Way, answer: &Resolution) {
-        let changes = self.changes(answer);
+    fn offer(&self, way: Way, versions: &Versions) -> (usize, Suggestion) {
+        let changes = self.changes(versions);
         let mut comes: Vec<String> = (way.shown.iter())
-            .filter_map(|name| answer.get(name))
-            .map(|package| format!("{} {}", package.name, package.version))
+            .filter_map(|name| Some(format!("{name} {}", versions.picked.get(name)?)))
             .collect();
         if !self.search.installed.is_empty() {
             let others = changes
@@ -339,77 +293,58 @@ impl Tries<'_> {
                 count => format!("{count} other changes"),
             });
         }
+        if versions.unverified {
+            comes.push("as far as is known without a build".to_owned());
+        }
         let text = if comes.is_empty() {
             way.what
         } else {
             format!("{} → {}", way.what, comes.join(", "))
         };
         let moved = changes.iter().filter(|(_, from, _)| from.is_some()).count();
+        let settled = self.search.settled;
         let suggestion = Suggestion {
             kind: way.kind,
             text,
             changes,
-            edit: way.edit.filter(|_| self.search.settled),
+            edit: way.edit.filter(|_| settled),
             flags: way.flags,
+            command: way.command,
+            verified: !versions.unverified,
         };
-        self.found.push((moved, suggestion));
+        (moved, suggestion)
     }
 
-    fn changes(&self, answer: &Resolution) -> Vec<(Name, Option<Version>, Option<Version>)> {
+    fn changes(&self, versions: &Versions) -> Vec<(Name, Option<Version>, Option<Version>)> {
         if self.search.installed.is_empty() {
             return Vec::new();
         }
-        let packages = answer.packages.iter();
-        packages
-            .filter_map(|package| {
-                let from = self.search.installed.seen_as(&package.name);
+        let versions = versions.picked.iter();
+        versions
+            .filter_map(|(name, version)| {
+                let from = self.search.installed.seen_as(name);
                 let from = from.map(|found| found.version.clone());
-                let same = from.as_ref() == Some(&package.version);
-                (!same).then(|| (package.name.clone(), from, Some(package.version.clone())))
+                let same = from.as_ref() == Some(version);
+                (!same).then(|| (name.clone(), from, Some(version.clone())))
             })
             .collect()
     }
-
-    /// Least change first, what takes a whole node away after that, and last what lets
-    /// something protected change.
-    fn ranked(mut self) -> Vec<Suggestion> {
-        self.found.sort_by_key(|(moved, suggestion)| {
-            let protected = suggestion.kind == SuggestionKind::AllowChange;
-            let whole = suggestion.kind == SuggestionKind::LeaveOut;
-            (protected, whole, *moved, suggestion.kind)
-        });
-        let found = self.found.into_iter();
-        found.map(|(_, suggestion)| suggestion).collect()
-    }
 }
 
-/// A line that asks for other versions, wherever they come from.
-fn relaxed(line: &Line, specifier: &str) -> Line {
-    let name = &line.requirement.name;
-    Line {
-        text: format!("{name}{specifier}"),
-        requirement: Requirement {
-            specifiers: Specifiers::parse(specifier).unwrap_or_default(),
-            url: None,
-            ..line.requirement.clone()
-        },
-        hashes: Vec::new(),
-        editable: false,
-        ..line.clone()
-    }
-}
-
-/// The parts of a specifier that admit a version.
-fn still_true(specifier: &str, version: &Version) -> String {
-    let admits =
-        |part: &&str| Specifiers::parse(part).is_ok_and(|one| one.range().contains(version));
-    let parts: Vec<&str> = specifier.split(',').map(str::trim).filter(admits).collect();
-    let text = parts.join(",");
-    // `>=1,!=2` of `>=1,!=2,<3` says something; a lone `!=` does not say enough to keep.
-    let range = Specifiers::parse(&text).map_or_else(|_| Range::full(), |all| all.range());
-    if show_range(&range) == "any version" {
-        String::new()
-    } else {
-        text
-    }
+/// Least change first; after that what takes a whole node away, then what lets something
+/// protected change, and last what takes another Python.
+fn ranked(mut found: Vec<(usize, Suggestion)>) -> Vec<Suggestion> {
+    found.sort_by_key(|(moved, suggestion)| {
+        let depth = match suggestion.kind {
+            SuggestionKind::Python => 3,
+            SuggestionKind::AllowChange => 2,
+            SuggestionKind::LeaveOut => 1,
+            _ => 0,
+        };
+        (depth, *moved, suggestion.kind)
+    });
+    found
+        .into_iter()
+        .map(|(_, suggestion)| suggestion)
+        .collect()
 }

@@ -27,6 +27,16 @@ pub struct Metadata {
 }
 
 impl Metadata {
+    /// What stands for metadata that only a build could tell.
+    pub fn unknown(name: &Name, version: &Version) -> Self {
+        Self {
+            name: name.to_string(),
+            version: version.to_string(),
+            unverified: true,
+            ..Self::default()
+        }
+    }
+
     /// Reads the headers of METADATA or PKG-INFO, up to the first blank line.
     ///
     /// ```

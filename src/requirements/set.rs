@@ -10,7 +10,7 @@ use super::pyproject::{Project, read_project};
 use super::statement::{Statement, Wanted};
 use crate::package::{Name, Requirement, Target};
 use crate::workspace::node::Node;
-use crate::workspace::settings::{NodeSources, OverrideValue, Settings};
+use crate::workspace::settings::{NodeSources, Settings};
 use crate::workspace::{Installation, NodeKind};
 
 /// What a line does in the resolution.
@@ -178,16 +178,27 @@ impl RequirementSet {
         let file = Origin::file(OriginKind::Policy, None, "portenv.toml");
         for (key, value) in &settings.overrides {
             let (line, column) = settings.place(key);
-            let (specifier, reason, only_for) = match value {
-                OverrideValue::Text(text) => (text.clone(), None, Vec::new()),
-                OverrideValue::Table(table) => (
-                    table.specifier.clone(),
-                    table.reason.clone(),
-                    table.only_for.clone(),
-                ),
-            };
-            let role = Role::Override { reason, only_for };
-            self.add_policy_line(key.get_ref(), &specifier, role, file.at(line, column));
+            let mut owners: Vec<&String> = Vec::new();
+            for table in &value.0 {
+                let twice = table
+                    .only_for
+                    .iter()
+                    .find(|node| owners.iter().any(|owner| owner.eq_ignore_ascii_case(node)));
+                if let Some(node) = twice {
+                    let name = key.get_ref();
+                    let message = format!("{name}: `{node}` has two overrides of it");
+                    let origin = file.at(line, column);
+                    self.problems
+                        .push(Problem::error("invalid-policy", origin, message));
+                }
+                owners.extend(&table.only_for);
+                let role = Role::Override {
+                    reason: table.reason.clone(),
+                    only_for: table.only_for.clone(),
+                };
+                let origin = file.at(line, column);
+                self.add_policy_line(key.get_ref(), &table.specifier, role, origin);
+            }
         }
         for (key, specifier) in &settings.constraints {
             let (line, column) = settings.place(key);
@@ -402,12 +413,13 @@ fn find_word(text: &str, word: &str) -> Option<usize> {
 }
 
 /// A pyproject may take its dependencies from the very `requirements.txt` that
-/// was read already.
+/// was read already, or say the same once more: that is one line, which installers of
+/// today read in `requirements.txt`.
 fn drop_repeated(listed: &FileContent, declared: &mut FileContent) {
     let before = declared.entries.len() + declared.options.len();
     declared
         .entries
-        .retain(|entry| !listed.entries.contains(entry));
+        .retain(|entry| !(listed.entries.iter()).any(|other| asks_the_same(other, entry)));
     declared
         .options
         .retain(|option| !listed.options.contains(option));
@@ -417,6 +429,23 @@ fn drop_repeated(listed: &FileContent, declared: &mut FileContent) {
     if declared.entries.len() + declared.options.len() < before {
         declared.lines = declared.entries.len();
     }
+}
+
+fn asks_the_same(one: &Entry, other: &Entry) -> bool {
+    let meaning = |entry: &Entry| match &entry.wanted {
+        Wanted::Named(wanted) => {
+            let mut extras = wanted.extras.clone();
+            extras.sort();
+            let specifiers = &wanted.specifiers;
+            let versions = (specifiers.range(), specifiers.names_prerelease());
+            let what = (wanted.name.clone(), extras, versions);
+            Some((what, wanted.marker.clone(), wanted.url.clone()))
+        }
+        Wanted::Unnamed { .. } => None,
+    };
+    let how = |entry: &Entry| (entry.editable, entry.constraint);
+    one == other
+        || how(one) == how(other) && meaning(one).is_some_and(|it| Some(it) == meaning(other))
 }
 
 /// Where the two files of one node exclude each other, the one that installers

@@ -7,8 +7,8 @@ use pubgrub::{DerivationTree, External};
 use super::addresses::same_place;
 use super::explain;
 use super::solve::{Proof, Solved, solve};
-use super::world::{Pkg, World};
-use crate::index::IndexError;
+use super::world::{DepsResult, Pkg, World};
+use crate::index::{IndexError, Purpose};
 use crate::package::{Name, Range, Version};
 use crate::progress::Cancel;
 use crate::requirements::{Line, Origin, OriginKind, Role};
@@ -72,6 +72,8 @@ pub struct Conflict {
     pub target: String,
     /// Its one line leads to what nobody has a file of for the target.
     pub unsupplied: bool,
+    /// A conflict told before it takes away one of its lines: it shows only without that.
+    pub shadowed: bool,
     /// Ways out, least change first; each was tried with everything that is asked for.
     pub suggestions: Vec<Suggestion>,
 }
@@ -87,12 +89,18 @@ pub enum SuggestionKind {
     Constraint,
     /// Pre-releases may be taken.
     Prerelease,
+    /// One more index is asked.
+    Index,
+    /// A node is there in another version.
+    NodeVersion,
     /// A package is never installed.
     Exclude,
     /// A protected package may change.
     AllowChange,
     /// A node is left out.
     LeaveOut,
+    /// Another Python runs it all.
+    Python,
 }
 
 impl SuggestionKind {
@@ -103,9 +111,12 @@ impl SuggestionKind {
             Self::Sources => "sources",
             Self::Constraint => "constraint",
             Self::Prerelease => "prerelease",
+            Self::Index => "index",
+            Self::NodeVersion => "node-version",
             Self::Exclude => "exclude",
             Self::AllowChange => "allow-change",
             Self::LeaveOut => "leave-out",
+            Self::Python => "python",
         }
     }
 }
@@ -144,6 +155,15 @@ pub enum Edit {
     },
     /// `[resolve] prerelease = "allow"`.
     Prerelease,
+    /// One more `[[index]]`.
+    Index {
+        /// Its name.
+        name: String,
+        /// Its base URL.
+        url: String,
+        /// The packages that come from it, `@torch` for all of PyTorch.
+        packages: Vec<String>,
+    },
 }
 
 /// A way out of a conflict.
@@ -159,10 +179,16 @@ pub struct Suggestion {
     pub edit: Option<Edit>,
     /// Flags to add to the command, if that is how it is done.
     pub flags: Vec<String>,
+    /// All of it was tried; otherwise what only a build could tell of some package was not.
+    pub verified: bool,
+    /// The command that does it, without the program's name, if that is how it is done.
+    pub command: Vec<String>,
 }
 
 /// Steps after which a trial solve is given up.
 const TRIAL_STEPS: u64 = 20_000;
+/// The same where a conflict is known already that must be mended before.
+const SHADOW_STEPS: u64 = 2_000;
 /// How many independent conflicts are looked for.
 const MOST: usize = 64;
 
@@ -178,9 +204,12 @@ pub fn find_conflicts(
     proof: Proof,
     cancel: &Cancel,
 ) -> Result<Vec<Conflict>, IndexError> {
-    world.explain(true);
+    world.begin_for(Purpose::Explanation);
     let found = find(world, active, proof, cancel);
-    world.explain(false);
+    world.begin_for(Purpose::Answer);
+    // What was passed over here may be worth a build for an answer.
+    let is_sure = |deps: &DepsResult| !deps.as_ref().is_ok_and(|deps| deps.metadata().unverified);
+    world.deps.borrow_mut().retain(|_, deps| is_sure(deps));
     found
 }
 
@@ -214,7 +243,48 @@ fn find(
         }
         remaining.retain(|line| !out.contains(line));
     }
+    let taken = active.iter().filter(|at| !remaining.contains(at));
+    for &at in taken {
+        if conflicts.len() >= MOST {
+            break;
+        }
+        let Some(core) = shadowed(world, at, &remaining, cancel)? else {
+            continue;
+        };
+        let told = Conflict {
+            shadowed: true,
+            ..describe(world, &core, cancel)?
+        };
+        // ComfyUI's own line is not taken out, so a node's may meet it again.
+        let is_same = |known: &Conflict| known.requirements == told.requirements;
+        if !conflicts.iter().any(is_same) {
+            conflicts.push(told);
+        }
+    }
     Ok(conflicts)
+}
+
+/// Finds what a line that was taken out for one conflict cannot hold together with among
+/// the lines that were left: who mends the first conflict alone would meet this one next.
+fn shadowed(
+    world: &World<'_>,
+    at: u32,
+    remaining: &[u32],
+    cancel: &Cancel,
+) -> Result<Option<Vec<u32>>, IndexError> {
+    let others = remaining.iter().copied();
+    let with: Vec<u32> = others.chain([at]).collect();
+    if let Some(pair) = contradictions(world, &with).into_iter().next() {
+        return Ok(pair
+            .contains(&at)
+            .then_some(pair)
+            .filter(|pair| pair.len() > 1));
+    }
+    let Solved::Proof(proof) = trial(world, &with, cancel, Some(SHADOW_STEPS))? else {
+        return Ok(None);
+    };
+    let core = core_of(world, &proof, cancel)?;
+    Ok((core.len() > 1 && core.contains(&at)).then_some(core))
 }
 
 /// Solves once more. What could only be known at some cost is not known: the trial is
@@ -490,6 +560,7 @@ pub(super) fn describe(
         lines,
         target: world.target.to_string(),
         unsupplied,
+        shadowed: false,
         suggestions: Vec::new(),
     })
 }

@@ -8,7 +8,7 @@ use super::conflict::{CoreLine, Edge, Step};
 use super::world::{Pkg, World};
 use crate::index::IndexError;
 use crate::package::version::show_range;
-use crate::package::{Name, Range};
+use crate::package::{Name, Range, Requirement};
 
 /// Describes how a package comes to ask for another: all its requirements on it
 /// that a proof rests on, in one sentence.
@@ -76,11 +76,14 @@ pub fn explain(
     packages: &[Name],
     requirements: &[CoreLine],
 ) -> Result<String, IndexError> {
-    if let [line] = core
-        && requirements.len() == 1
-        && let Some(supply) = missing_supply(world, *line)?
-    {
-        return Ok(supply);
+    if let ([line], [told]) = (core, requirements) {
+        if let Some(supply) = missing_supply(world, *line)? {
+            return Ok(supply);
+        }
+        if let Some(mut supply) = missing_at_the_end(world, &told.via)? {
+            tell_lines(&mut supply, requirements);
+            return Ok(supply);
+        }
     }
     Ok(contradiction(packages, requirements))
 }
@@ -169,13 +172,7 @@ pub(super) fn is_unsupplied<'e>(
 /// Says why nothing can serve a line that is in conflict with nobody.
 fn missing_supply(world: &World<'_>, at: u32) -> Result<Option<String>, IndexError> {
     let line = &world.lines[at as usize];
-    let name = &line.requirement.name;
-    let number = world.number(name);
-    let Some(candidates) = world.candidates(number)? else {
-        return Ok(Some(format!(
-            "there is no package `{name}` on the configured indexes"
-        )));
-    };
+    let number = world.number(&line.requirement.name);
     if line.requirement.url.is_some()
         && let Some(Err(reason)) = world.direct_of(number)
     {
@@ -185,20 +182,53 @@ fn missing_supply(world: &World<'_>, at: u32) -> Result<Option<String>, IndexErr
     if range.is_empty() {
         return Ok(Some(format!("`{}` admits no version at all", line.text)));
     }
-    if let Some(version) = candidates.in_order(&range).next() {
+    unusable(world, number, &range, &line.text)
+}
+
+/// Says why nothing can serve what a way from a line leads to.
+fn missing_at_the_end(world: &World<'_>, via: &[Step]) -> Result<Option<String>, IndexError> {
+    let Some(wanted) = via
+        .last()
+        .and_then(|step| Requirement::parse(&step.requirement).ok())
+    else {
+        return Ok(None);
+    };
+    let range = wanted.specifiers.range();
+    let number = world.number(&wanted.name);
+    // What is wanted of others too may be excluded by these.
+    if wanted.url.is_some() || world.url_of(number).is_some() {
+        return Ok(None);
+    }
+    let text = format!("{}{}", wanted.name, wanted.specifiers.text());
+    unusable(world, number, &range, &text)
+}
+
+/// Says why no version of a range can be used; nothing if one can.
+fn unusable(
+    world: &World<'_>,
+    number: u32,
+    range: &Range,
+    wanted: &str,
+) -> Result<Option<String>, IndexError> {
+    let name = world.name(number);
+    let Some(candidates) = world.candidates(number)? else {
+        return Ok(Some(format!(
+            "there is no package `{name}` on the configured indexes"
+        )));
+    };
+    if let Some(version) = candidates.in_order(range).next() {
         // A file that fits may still be of no use.
         return Ok(match world.deps(number, &version)? {
             Err(reason) => Some(format!(
-                "no version of {name} that satisfies {} can be used; {version}: {reason}",
-                line.text
+                "no version of {name} that satisfies {wanted} can be used; {version}: {reason}"
             )),
             Ok(_) => None,
         });
     }
     let mut text = String::new();
-    let reasons = candidates.reasons(&range);
+    let reasons = candidates.reasons(range);
     if reasons.is_empty() {
-        let _ = write!(text, "no version of {name} satisfies {}", line.text);
+        let _ = write!(text, "no version of {name} satisfies {wanted}");
         if let Some(newest) = (0..candidates.page().len()).next() {
             let _ = write!(
                 text,
@@ -211,8 +241,7 @@ fn missing_supply(world: &World<'_>, at: u32) -> Result<Option<String>, IndexErr
     } else {
         let _ = write!(
             text,
-            "no version of {name} that satisfies {} can be used",
-            line.text
+            "no version of {name} that satisfies {wanted} can be used"
         );
         for (reason, versions) in &reasons {
             let count = versions.len();
@@ -224,7 +253,7 @@ fn missing_supply(world: &World<'_>, at: u32) -> Result<Option<String>, IndexErr
             let _ = write!(text, "; {shown} {}", reason.shown(world.target));
         }
     }
-    let (older, newer) = candidates.nearest(&range);
+    let (older, newer) = candidates.nearest(range);
     let near: Vec<String> = older
         .into_iter()
         .chain(newer)

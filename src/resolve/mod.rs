@@ -14,6 +14,7 @@
 mod addresses;
 pub mod align;
 pub mod alike;
+pub mod alternatives;
 pub mod answer;
 pub mod candidates;
 pub mod conflict;
@@ -38,6 +39,7 @@ pub mod unfixed;
 mod waived;
 pub mod world;
 
+pub use alternatives::{Alternatives, Versions, with_alternatives};
 pub use candidates::{Choice, Unfit};
 pub use conflict::{Conflict, CoreLine, Edit, Step, Suggestion, SuggestionKind};
 pub use holds::{Holds, Question, find_holds};

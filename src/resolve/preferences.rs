@@ -1,6 +1,7 @@
 //! Picks to keep from before: what is locked, then what is installed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::package::{Marker, Metadata, Name, Target, Version};
 use crate::requirements::Waiver;
@@ -11,7 +12,7 @@ pub struct Kept {
     /// The version.
     pub version: Version,
     /// What its METADATA says.
-    pub metadata: Metadata,
+    pub metadata: Arc<Metadata>,
 }
 
 /// Versions to try first, by name. Soft: a preference never makes an answer fail.

@@ -35,6 +35,7 @@ pub enum Outcome {
 pub type ResolveError = IndexError;
 
 /// What to resolve with.
+#[derive(Clone, Copy)]
 pub struct Task<'a> {
     /// Everything asked for.
     pub lines: &'a [Line],
@@ -58,23 +59,11 @@ pub struct Task<'a> {
 ///
 /// Fails if the world could not be asked, or the work was interrupted.
 pub fn resolve(task: &Task<'_>) -> Result<Outcome, ResolveError> {
-    let mut order: Vec<usize> = (0..task.targets.len()).collect();
-    order.sort_by_key(|&at| !task.targets[at].is_real());
-    let preferences: Vec<Preferences> = order
-        .iter()
-        .enumerate()
-        .map(|(step, &at)| {
-            let mut preferences = task.preferences.on(&task.targets[at]);
-            // What is installed here cannot be kept elsewhere.
-            if step > 0 {
-                preferences.forget_installed();
-            }
-            preferences
-        })
-        .collect();
+    let order = in_order(task);
     let parsed = Rc::new(ParsedMarkers::default());
     let mut places: Vec<Place<'_>> = Vec::new();
-    for (&at, preferences) in order.iter().zip(&preferences) {
+    for (at, preferences) in &order {
+        let at = *at;
         let target = &task.targets[at];
         // The same questions with the same answers lead to the same picks.
         let mut known = places.iter_mut();
@@ -143,6 +132,23 @@ pub fn resolve(task: &Task<'_>) -> Result<Outcome, ResolveError> {
         exclude_newer: task.options.exclude_newer,
         stats,
     })))
+}
+
+/// Orders the targets, this machine first, each with what is to be kept there.
+pub(super) fn in_order(task: &Task<'_>) -> Vec<(usize, Preferences)> {
+    let mut order: Vec<usize> = (0..task.targets.len()).collect();
+    order.sort_by_key(|&at| !task.targets[at].is_real());
+    let steps = order.into_iter().enumerate();
+    steps
+        .map(|(step, at)| {
+            let mut preferences = task.preferences.on(&task.targets[at]);
+            // What is installed here cannot be kept elsewhere.
+            if step > 0 {
+                preferences.forget_installed();
+            }
+            (at, preferences)
+        })
+        .collect()
 }
 
 /// Leaves out lines that ask for what an earlier one asks for: dozens of nodes want

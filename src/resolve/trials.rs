@@ -102,6 +102,7 @@ impl<'a> Trials<'a> {
                 let found = find_conflicts(&world, &active, *proof, task.cancel)?;
                 let out: Vec<u32> = found
                     .iter()
+                    .filter(|conflict| !conflict.shadowed)
                     .flat_map(|conflict| removable(&world, &conflict.lines))
                     .collect();
                 active.retain(|at| !out.contains(at));

@@ -17,7 +17,7 @@ use super::candidates::{Candidates, Choice, Wishes};
 use super::options::Options;
 use super::preferences::Preferences;
 use super::waived::{Waived, WaivedLine};
-use crate::index::{Direct, Index, IndexError, MetadataError, Page, Want};
+use crate::index::{Direct, Index, IndexError, MetadataError, Page, Purpose, Want};
 use crate::package::marker::{may_want, mentions_extra};
 use crate::package::requirement::{Parts, split};
 use crate::package::{Extra, Metadata, Name, Range, Requirement, Target, Version};
@@ -75,7 +75,7 @@ pub struct Deps {
 
 /// Why a version cannot be used although its file fits.
 pub type Broken = String;
-type DepsResult = Result<Rc<Deps>, Broken>;
+pub(super) type DepsResult = Result<Rc<Deps>, Broken>;
 
 #[derive(Debug, Default)]
 struct Interner {
@@ -231,9 +231,9 @@ impl<'a> World<'a> {
         world
     }
 
-    /// Tells the index that what is asked now serves only to explain a failure, or no more.
-    pub(super) fn explain(&self, begins: bool) {
-        self.index.explain(begins);
+    /// Tells the index what it is that things are asked for now.
+    pub(super) fn begin_for(&self, purpose: Purpose) {
+        self.index.begin_for(purpose);
     }
 
     /// Returns the number of a name.
@@ -583,7 +583,7 @@ impl<'a> World<'a> {
 
     fn kept_metadata(&self, name: &Name, version: &Version) -> Option<Arc<Metadata>> {
         let kept = self.preferences.kept(name)?;
-        (kept.version == *version).then(|| Arc::new(kept.metadata.clone()))
+        (kept.version == *version).then(|| Arc::clone(&kept.metadata))
     }
 
     fn understand(&self, metadata: &Arc<Metadata>, waived: Waived) -> DepsInner {

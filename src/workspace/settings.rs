@@ -244,14 +244,10 @@ pub enum Level {
     Off,
 }
 
-/// The value of one override: a specifier or a table.
+/// The overrides of one package: a specifier, a table with reason and scope, or several of
+/// these for different nodes.
 #[derive(Debug, Clone)]
-pub enum OverrideValue {
-    /// Only a specifier.
-    Text(String),
-    /// With reason and scope.
-    Table(OverrideTable),
-}
+pub struct OverrideValue(pub Vec<OverrideTable>);
 
 /// An override with reason and scope.
 #[derive(Debug, Clone, Deserialize)]
@@ -401,7 +397,8 @@ impl Settings {
     }
 }
 
-fn line_column(text: &str, offset: usize) -> (u32, u32) {
+/// Returns line and column of a byte of a text, both from 1, columns in characters.
+pub fn line_column(text: &str, offset: usize) -> (u32, u32) {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
@@ -464,14 +461,21 @@ impl<'de> Deserialize<'de> for OverrideValue {
         impl<'de> Visitor<'de> for Either {
             type Value = OverrideValue;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a specifier or a table with `specifier`")
+                f.write_str("a specifier, a table with `specifier`, or a list of these tables")
             }
             fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(OverrideValue::Text(text.to_owned()))
+                Ok(OverrideValue(vec![OverrideTable {
+                    specifier: text.to_owned(),
+                    reason: None,
+                    only_for: Vec::new(),
+                }]))
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
                 let table = OverrideTable::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(OverrideValue::Table(table))
+                Ok(OverrideValue(vec![table]))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(OverrideValue)
             }
         }
         input.deserialize_any(Either)

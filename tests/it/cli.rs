@@ -17,6 +17,7 @@ mod export;
 mod faults;
 mod gate;
 mod help;
+mod last_conflict;
 mod lock;
 mod place;
 mod preview;

@@ -2,7 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use portenv::workspace::python::{PythonError, Surroundings};
-use portenv::workspace::settings::{Build, BuildMode, NodeSources, OverrideValue};
+use portenv::workspace::settings::{Build, BuildMode, NodeSources};
 use portenv::workspace::{
     Installation, Layout, Node, NodeKind, PythonReason, Settings, WorkspaceError, choose_python,
     find_installation,
@@ -333,7 +333,7 @@ extras = ["gpu"]
         .map(|key| (key.get_ref().as_str(), settings.place(key)))
         .collect();
     assert_eq!(places, [("Pillow", (9, 1)), ("numpy", (8, 1))]);
-    let OverrideValue::Table(pillow) = &settings.overrides["Pillow"] else {
+    let [pillow] = settings.overrides["Pillow"].0.as_slice() else {
         panic!("{:?}", settings.overrides)
     };
     assert_eq!(

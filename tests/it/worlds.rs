@@ -161,8 +161,13 @@ impl World {
             ..Metadata::default()
         };
         let version: Version = version.parse().unwrap();
-        self.preferences
-            .add_installed(name(package), Kept { version, metadata });
+        self.preferences.add_installed(
+            name(package),
+            Kept {
+                version,
+                metadata: std::sync::Arc::new(metadata),
+            },
+        );
         self
     }
 

@@ -68,9 +68,17 @@ impl CheckArgs {
 /// `portenv explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// A code of check, such as PE001.
+    /// A code of check, such as PE001 [default: the last conflict].
     #[arg(value_name = "CODE")]
     pub code: Option<String>,
+    /// Write this way out of the last conflict to portenv.toml, by the number it is shown with.
+    #[arg(
+        long,
+        value_name = "N",
+        conflicts_with = "code",
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
+    pub apply: Option<u16>,
 }
 
 /// `portenv add`.

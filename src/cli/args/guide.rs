@@ -162,10 +162,13 @@ Examples:
 
 /// Below `explain`.
 pub const EXPLAIN: &str = "\
-Changes: nothing.
+Changes: nothing; with --apply portenv.toml, whose comments and order stay.
+Going back: take the lines out of portenv.toml again.
 
 Examples:
-  portenv explain PE001
+  portenv explain                        # the last conflict
+  portenv explain --apply 2              # take its second way out
+  portenv explain PE001                  # what a code of check means
   portenv explain PE001 --format json    # for programs";
 
 /// Below `check`.

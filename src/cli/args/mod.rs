@@ -219,9 +219,10 @@ pub enum Command {
     /// and does nothing break the policy of portenv.toml? With nodes: would they fit?
     #[command(after_long_help = guide::CHECK)]
     Check(CheckArgs),
-    /// Tell what a code of check means and how to mend it.
+    /// Show the last conflict in full, or what a code of check means.
     ///
-    /// Also why it matters, how it counts by default, and what switches it off.
+    /// Every command that ends with a conflict keeps it for this. With a code: what it means,
+    /// why it matters, how to mend it, how it counts by default, and what switches it off.
     #[command(after_long_help = guide::EXPLAIN)]
     Explain(ExplainArgs),
     /// Add nodes with the packages they need; asks first.

@@ -8,7 +8,7 @@ use crate::ops::cache::CacheOutcome;
 /// One part of the cache.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct CachePart {
-    /// answers, sdists, git, interpreters, uv or scratch.
+    /// answers, sdists, git, interpreters, uv, conflicts or scratch.
     pub part: String,
     /// How large it is now.
     pub bytes: u64,

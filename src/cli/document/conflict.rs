@@ -2,14 +2,15 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, value};
 
 use crate::lock::compare;
 use crate::lock::compare::{Side, Sides};
 use crate::ops::changes::{ChangeInfo, StepInfo};
-use crate::package::Name;
+use crate::ops::explain::amend::fragment;
+use crate::ops::explain::kept::{KeptConflict, KeptLine, Way};
+use crate::package::{Name, Version};
 use crate::requirements::Origin;
-use crate::resolve::{Conflict, Edit};
+use crate::resolve::Conflict;
 
 /// Requirements that cannot hold together, or one that nothing can meet.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -41,6 +42,9 @@ pub struct ConflictLine {
 /// A way out of a conflict.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Suggestion {
+    /// Its number over all conflicts of the document, as `portenv explain --apply` takes it.
+    #[schemars(range(min = 1))]
+    pub number: usize,
     /// A word for programs; the list is open.
     pub kind: String,
     /// What to do, in words.
@@ -52,87 +56,76 @@ pub struct Suggestion {
     pub settings: Option<String>,
     /// Flags that do it when they are added to the command; empty where settings do.
     pub flags: Vec<String>,
-    /// It was tried and has an answer.
+    /// The command that does it; empty where settings or flags do.
+    pub argv: Vec<String>,
+    /// It was tried and has an answer; false where what some package needs is known only
+    /// once it is built, which was not done.
     pub verified: bool,
-}
-
-impl From<&Conflict> for ConflictDocument {
-    fn from(conflict: &Conflict) -> Self {
-        let line = |line: &crate::resolve::CoreLine| ConflictLine {
-            requirement: line.requirement.clone(),
-            origin: line.origin.clone(),
-            via: line.via.iter().map(StepInfo::from).collect(),
-        };
-        Self {
-            packages: conflict.packages.clone(),
-            requirements: conflict.requirements.iter().map(line).collect(),
-            explanation: conflict.explanation.clone(),
-            new: conflict.new,
-            suggestions: conflict.suggestions.iter().map(Into::into).collect(),
-        }
-    }
-}
-
-impl From<&crate::resolve::Suggestion> for Suggestion {
-    fn from(found: &crate::resolve::Suggestion) -> Self {
-        let (mut before, mut after) = (Sides::new(), Sides::new());
-        for (name, from, to) in &found.changes {
-            before.extend(
-                from.clone()
-                    .map(|version| (name.clone(), Side::of(version))),
-            );
-            after.extend(to.clone().map(|version| (name.clone(), Side::of(version))));
-        }
-        let changes = compare(&before, &after);
-        Self {
-            kind: found.kind.as_str().to_owned(),
-            text: found.text.clone(),
-            changes: changes.iter().map(ChangeInfo::new).collect(),
-            settings: found.edit.as_ref().and_then(settings),
-            flags: found.flags.clone(),
-            verified: true,
-        }
-    }
-}
-
-/// Returns an edit as the part of `portenv.toml` that it adds; what it takes away has none.
-fn settings(edit: &Edit) -> Option<String> {
-    let mut document = DocumentMut::new();
-    let (header, key, value) = match edit {
-        Edit::Override {
-            name,
-            specifier,
-            nodes,
-        } => {
-            let mut inner = InlineTable::new();
-            inner.insert("specifier", specifier.as_str().into());
-            inner.insert("for", nodes.iter().collect::<Array>().into());
-            (vec!["overrides"], name.as_str(), value(inner))
-        }
-        Edit::Sources { node } => (vec!["nodes", node], "sources", value("requirements")),
-        Edit::Ignore { node } => (vec!["nodes", node], "ignore", value(true)),
-        Edit::Exclude { name } => {
-            let names: Array = [name.as_str()].into_iter().collect();
-            (vec!["policy"], "exclude", value(names))
-        }
-        Edit::Prerelease => (vec!["resolve"], "prerelease", value("allow")),
-        Edit::Unconstrain { .. } => return None,
-    };
-    let mut table = document.as_table_mut();
-    for part in header {
-        let mut inner = Table::new();
-        // Only the last of `[nodes.NAME]` has a line of its own.
-        inner.set_implicit(true);
-        let item = table.entry(part).or_insert(Item::Table(inner));
-        table = item.as_table_mut()?;
-    }
-    table.insert(key, value);
-    Some(document.to_string())
 }
 
 impl ConflictDocument {
     /// Makes the views of several.
     pub fn all(conflicts: &[Conflict]) -> Vec<Self> {
-        conflicts.iter().map(Self::from).collect()
+        let kept: Vec<KeptConflict> = conflicts.iter().map(KeptConflict::from).collect();
+        Self::of_kept(&kept)
+    }
+
+    /// Makes the views of several that were kept, their ways out numbered through.
+    pub fn of_kept(conflicts: &[KeptConflict]) -> Vec<Self> {
+        let mut numbers = 1..;
+        let view = |conflict: &KeptConflict| Self {
+            packages: conflict.packages.clone(),
+            requirements: (conflict.requirements.iter())
+                .map(ConflictLine::from)
+                .collect(),
+            explanation: conflict.explanation.clone(),
+            new: conflict.new,
+            suggestions: (conflict.ways.iter().zip(&mut numbers))
+                .map(|(way, number)| Suggestion::new(number, way))
+                .collect(),
+        };
+        conflicts.iter().map(view).collect()
+    }
+}
+
+impl From<&KeptLine> for ConflictLine {
+    fn from(line: &KeptLine) -> Self {
+        let via = line.via.iter().cloned();
+        Self {
+            requirement: line.requirement.clone(),
+            origin: line.origin.clone(),
+            via: via
+                .map(|(package, version, requirement)| StepInfo {
+                    package,
+                    version,
+                    requirement,
+                })
+                .collect(),
+        }
+    }
+}
+
+impl Suggestion {
+    fn new(number: usize, way: &Way) -> Self {
+        let (mut before, mut after) = (Sides::new(), Sides::new());
+        let side = |text: &Option<String>| {
+            let version = text.as_ref()?.parse::<Version>().ok()?;
+            Some(Side::of(version))
+        };
+        for (name, from, to) in &way.changes {
+            before.extend(side(from).map(|side| (name.clone(), side)));
+            after.extend(side(to).map(|side| (name.clone(), side)));
+        }
+        let changes = compare(&before, &after);
+        Self {
+            number,
+            kind: way.kind.clone(),
+            text: way.text.clone(),
+            changes: changes.iter().map(ChangeInfo::new).collect(),
+            settings: fragment(&way.amendments),
+            flags: way.flags.clone(),
+            argv: way.argv(),
+            verified: way.verified,
+        }
     }
 }

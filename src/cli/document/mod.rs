@@ -38,7 +38,7 @@ pub use check::{CheckDocument, CheckWord};
 pub use code::ErrorCode;
 pub use conflict::ConflictDocument;
 pub use diff::DiffDocument;
-pub use explain::ExplainDocument;
+pub use explain::{ExplainDocument, LastConflictDocument};
 pub use export::ExportDocument;
 pub use failure::FailureDocument;
 pub use init::InitDocument;

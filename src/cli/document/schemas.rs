@@ -9,9 +9,9 @@ use crate::ops::self_info::SelfInfo;
 
 use super::{
     AppliedDocument, CacheDocument, CheckDocument, DiffDocument, ExplainDocument, ExportDocument,
-    FailureDocument, InitDocument, LockDocument, Next, PreviewDocument, ResolveDocument,
-    SnapshotDocument, StatusDocument, StoppedDocument, TextDocument, TreeDocument, UpdateDocument,
-    VerifyDocument, WhyDocument, demo::DemoDocument, progress::ProgressDocument,
+    FailureDocument, InitDocument, LastConflictDocument, LockDocument, Next, PreviewDocument,
+    ResolveDocument, SnapshotDocument, StatusDocument, StoppedDocument, TextDocument, TreeDocument,
+    UpdateDocument, VerifyDocument, WhyDocument, demo::DemoDocument, progress::ProgressDocument,
 };
 
 /// A document as it is written: its schema first, what to run next last.
@@ -72,7 +72,10 @@ const COMMANDS: [(&str, &[Part]); 27] = [
         "enable",
         &[part::<AppliedDocument>, part::<PreviewDocument>],
     ),
-    ("explain", &[part::<ExplainDocument>]),
+    (
+        "explain",
+        &[part::<ExplainDocument>, part::<LastConflictDocument>],
+    ),
     ("export", &[part::<ExportDocument>]),
     ("init", &[part::<InitDocument>]),
     ("lock", &[part::<LockDocument>]),

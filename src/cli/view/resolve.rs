@@ -85,6 +85,11 @@ pub fn show_lock(screen: &Screen, dir: &Utf8Path, found: &LockOutcome, verbose: 
             )],
             Some(Outcome::Conflicts(conflicts)) => {
                 let mut next = without_nodes(conflicts, &[]);
+                // The core itself is never left out.
+                if !next.is_empty() && !line.gives("--best-effort") {
+                    let best = line.clone().with(["--best-effort"]);
+                    next.insert(0, best.next("leaves out as few nodes as it takes"));
+                }
                 next.push(line.next("the same once one of the lines is another"));
                 next
             }

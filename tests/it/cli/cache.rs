@@ -83,7 +83,15 @@ fn dir_prints_the_path_alone_and_in_json_the_size_of_each_part() {
     let document = place.json(0, &["cache", "dir"]);
     assert_eq!(
         strings(&document["parts"], "part"),
-        ["answers", "sdists", "git", "interpreters", "uv", "scratch"]
+        [
+            "answers",
+            "sdists",
+            "git",
+            "interpreters",
+            "uv",
+            "conflicts",
+            "scratch"
+        ]
     );
     for part in ["answers", "sdists", "git", "interpreters"] {
         assert!(bytes_of(&document, part) > 0, "{part}: {document}");

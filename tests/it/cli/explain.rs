@@ -1,4 +1,4 @@
-//! `explain`.
+//! `explain CODE`.
 
 use portenv::gate::Code;
 
@@ -65,9 +65,9 @@ fn the_table_of_the_readme_says_what_the_pages_say() {
 }
 
 #[test]
-fn no_code_or_one_that_is_none_is_bad_usage() {
+fn a_code_that_is_none_is_bad_usage() {
     let sandbox = Sandbox::new();
-    for arguments in [&["explain"][..], &["explain", "PE999"], &["explain", "PE"]] {
+    for arguments in [&["explain", "PE999"][..], &["explain", "PE"]] {
         let arguments = [arguments, &["--format", "json"]].concat();
         let run = sandbox.portenv(&arguments).expect_code(2);
         assert_error(&run, "usage");

@@ -157,6 +157,21 @@ fn a_base_that_changes_is_drift_that_no_rollback_takes_back() {
 }
 
 #[test]
+fn a_plan_is_stale_once_the_base_has_changed() {
+    let ground = layered();
+    let _ = ground.run("comfy", &["init"]).success();
+    let node = ground.offered("new-node", "gamma\n");
+    let preview = ground.json(0, "comfy", &["preview", &node]);
+    let plan = preview["plan"].as_str().unwrap();
+    let base = ground.at("opt/base/bin/python");
+    // Nothing that the plan would do is any other for it.
+    ground.install(&base, &[Wheel::new("unasked", "1.0").build()]);
+    let line = ["add", &node, "--plan", plan];
+    let refused = ground.json(1, "comfy", &line);
+    assert_eq!(refused["error"]["code"], "plan-stale", "{refused}");
+}
+
+#[test]
 fn a_build_of_the_base_that_no_index_has_is_kept() {
     let ground = layered();
     let base = ground.at("opt/base/bin/python");

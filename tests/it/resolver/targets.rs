@@ -285,7 +285,7 @@ fn this_machine_is_solved_first_wherever_it_is_listed() {
         name("a"),
         portenv::resolve::Kept {
             version: "1.0".parse().unwrap(),
-            metadata: portenv::package::Metadata::default(),
+            metadata: std::sync::Arc::default(),
         },
     );
     assert_eq!(world.answer(), "a 1.0, b 1");
