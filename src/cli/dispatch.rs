@@ -15,6 +15,7 @@ use super::failure::{ErrorCode, Exit, Failure, LISTS_COMMANDS};
 use super::line::Line;
 use super::screen::{ColorChoice, Format, Screen};
 use super::{settings, view};
+use crate::environment::files::Depth;
 use crate::lock::export::Hashing;
 use crate::ops::cache::CacheRequest;
 use crate::ops::changes::{ChangeInfo, NodeChange};
@@ -30,6 +31,7 @@ use crate::ops::switch::{Switch, SwitchOutcome, SwitchRequest};
 use crate::ops::sync::SyncRequest;
 use crate::ops::tree::TreeRequest;
 use crate::ops::update::{UpdateOutcome, UpdateRequest};
+use crate::ops::verify::VerifyRequest;
 use crate::ops::why::WhyRequest;
 use crate::ops::{self, Context};
 use crate::progress::Cancel;
@@ -430,6 +432,18 @@ impl Run<'_> {
                 args.exit_code,
                 args.waivers,
             ),
+            Command::Verify(args) => {
+                let request = VerifyRequest {
+                    depth: if args.deep {
+                        Depth::Contents
+                    } else {
+                        Depth::Sizes
+                    },
+                    fix: args.fix,
+                };
+                let found = ops::verify::run(context, request, &self.line)?;
+                view::verify::show_verification(screen, &found, verbose)
+            }
             Command::Recover => {
                 view::applied::show_applied(screen, "recover", &ops::recover::run(context)?)
             }

@@ -21,7 +21,7 @@ const KEPT: [&str; 9] = [
 ];
 
 /// Commands that change nothing, whatever their flags.
-const LOOKING: [&str; 15] = [
+const LOOKING: [&str; 14] = [
     "preview",
     "resolve",
     "check",
@@ -32,7 +32,6 @@ const LOOKING: [&str; 15] = [
     "tree",
     "self",
     "export",
-    "verify",
     "doctor",
     "demo",
     "completions",
@@ -100,6 +99,7 @@ impl Line {
         let inner = self.command.and_then(|at| self.words.get(at + 1));
         let looking = match self.command() {
             "snapshot" => inner.is_some_and(|word| word == "list" || word == "show"),
+            "verify" => !looks("--fix"),
             command => LOOKING.contains(&command),
         };
         let writes = self.command() == "explain" && !self.spans("--apply", true).is_empty();

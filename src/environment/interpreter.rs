@@ -226,7 +226,9 @@ impl Interpreter {
     /// Returns the directories that hold its distributions, each once.
     pub fn site_packages(&self) -> Vec<Utf8PathBuf> {
         let mut dirs = vec![self.purelib.clone()];
-        if self.platlib != self.purelib {
+        // On Fedora and its kin they have two names, of which one is a link to the other.
+        let real = |path: &Utf8Path| fs::canonical(path).unwrap_or_else(|_| path.to_owned());
+        if self.platlib != self.purelib && real(&self.platlib) != real(&self.purelib) {
             dirs.push(self.platlib.clone());
         }
         dirs
@@ -238,5 +240,31 @@ impl Interpreter {
             .clone()
             .or_else(|| self.path.parent().map(Utf8Path::to_owned))
             .unwrap_or_default()
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_with_two_names_is_listed_once() {
+        let held = tempfile::tempdir().expect("a directory");
+        let dir = Utf8PathBuf::from_path_buf(held.path().to_owned()).expect("UTF-8");
+        fs::create_dir_all(&dir.join("lib")).expect("lib");
+        fs::create_dir_all(&dir.join("other")).expect("other");
+        std::os::unix::fs::symlink("lib", dir.join("lib64")).expect("lib64");
+        let asked = |platlib: &str| {
+            let answer = serde_json::json!({
+                "version": "3.12.1", "implementation": "cpython", "os": "posix",
+                "platform": "linux", "machine": "x86_64", "release": "", "libc": [],
+                "platform_version": "", "mac": "", "scripts": "", "prefix": "", "beneath": [],
+                "purelib": dir.join("lib"), "platlib": dir.join(platlib), "managed": false,
+            });
+            let found: Interpreter = serde_json::from_value(answer).expect("an answer");
+            found.site_packages()
+        };
+        assert_eq!(asked("lib64"), [dir.join("lib")]);
+        assert_eq!(asked("other"), [dir.join("lib"), dir.join("other")]);
     }
 }

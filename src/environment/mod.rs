@@ -4,7 +4,9 @@
 //! `-I -S`, so that no `.pth` file and no `sitecustomize` is executed.
 
 pub mod embedded;
+pub mod files;
 pub mod headers;
+pub mod health;
 pub mod installed;
 pub mod interpreter;
 pub mod record;

@@ -12,4 +12,4 @@ pub mod violations;
 pub use advisories::{Advisory, parse_advisories};
 pub use codes::{Code, Finding};
 pub use pages::Page;
-pub use violations::find_violations;
+pub use violations::{find_unmet, find_violations};

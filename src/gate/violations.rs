@@ -20,6 +20,36 @@ pub fn find_violations(
     target: &Target,
     exclude: &BTreeSet<Name>,
 ) -> Vec<Waiver> {
+    walk(lines, installed, target, exclude, VecDeque::new())
+}
+
+/// Finds what the metadata of installed packages asks for and the environment does not have,
+/// by package: of all packages, whether lines lead to them or not, but not of a base beneath.
+///
+/// An extra counts where a line or another package asks for it.
+pub fn find_unmet(
+    lines: &[Line],
+    installed: &Installed,
+    target: &Target,
+    exclude: &BTreeSet<Name>,
+) -> Vec<Waiver> {
+    let all = installed.iter();
+    let all = all.map(|found| (found.name.clone(), Vec::new()));
+    let mut found = walk(lines, installed, target, exclude, all.collect());
+    found.retain(|waiver| match &waiver.asker {
+        Asker::Package { name, .. } => installed.get(name).is_some(),
+        Asker::Line(_) => false,
+    });
+    found
+}
+
+fn walk(
+    lines: &[Line],
+    installed: &Installed,
+    target: &Target,
+    exclude: &BTreeSet<Name>,
+    mut open: VecDeque<(Name, Vec<Extra>)>,
+) -> Vec<Waiver> {
     let overridden = |name: &Name, line: Option<&Line>| {
         lines.iter().any(|other| match &other.role {
             Role::Override { only_for, .. } if other.requirement.name == *name => {
@@ -51,7 +81,6 @@ pub fn find_violations(
         })
     };
     let mut found = Vec::new();
-    let mut open: VecDeque<(Name, Vec<Extra>)> = VecDeque::new();
     for line in lines {
         let wanted = &line.requirement;
         if !wanted.marker.holds(target.environment()) || exclude.contains(&wanted.name) {

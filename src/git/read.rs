@@ -30,6 +30,8 @@ pub struct Checkout {
     pub branch: Option<String>,
     /// Tracked files were changed.
     pub dirty: bool,
+    /// Which ones, relative to the checkout; odd names as git quotes them.
+    pub changed: Vec<String>,
 }
 
 /// Options that keep git from prompting, paging and running what a repository
@@ -178,6 +180,7 @@ pub fn read_checkout(dir: &Utf8Path) -> Result<Checkout, GitError> {
     for line in run(status, "status")?.text().lines() {
         let Some(header) = line.strip_prefix("# ") else {
             found.dirty = true;
+            found.changed.extend(changed_path(line));
             continue;
         };
         match header.split_once(' ') {
@@ -189,4 +192,18 @@ pub fn read_checkout(dir: &Utf8Path) -> Result<Checkout, GitError> {
         }
     }
     Ok(found)
+}
+
+/// Returns the path of an entry of `git status --porcelain=v2`: of a file that was changed,
+/// moved, or left unmerged. How many words stand before it depends on which.
+fn changed_path(line: &str) -> Option<String> {
+    let words = match line.get(..2)? {
+        "1 " => 9,
+        "2 " => 10,
+        "u " => 11,
+        _ => return None,
+    };
+    let path = line.splitn(words, ' ').nth(words - 1)?;
+    // Of a file that was moved, what it was before stands behind a tab.
+    Some(path.split('\t').next().unwrap_or(path).to_owned())
 }

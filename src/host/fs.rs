@@ -306,6 +306,55 @@ pub fn stamp(path: &Utf8Path) -> Result<(u64, i128), FsError> {
     Ok((data.len(), changed))
 }
 
+/// What a file is by its entry alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// It is a file, and not a directory or a device.
+    pub is_file: bool,
+    /// Its size.
+    pub size: u64,
+    /// When it was written last, in nanoseconds since 1970.
+    pub changed: i128,
+    /// Other names lead to the same content, such as that of a cache. Not known everywhere.
+    pub is_linked: bool,
+}
+
+/// Looks at a file (links are followed), if it is there.
+pub fn find_stamp(path: &Utf8Path) -> Result<Option<Stamp>, FsError> {
+    let found = match fs::metadata(path) {
+        // A file where a directory should be hides what is recorded below it.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(None);
+        }
+        result => with("inspect", path, result)?,
+    };
+    let since = |time: std::time::SystemTime| time.duration_since(std::time::UNIX_EPOCH).ok();
+    Ok(Some(Stamp {
+        is_file: found.is_file(),
+        size: found.len(),
+        changed: (found.modified().ok())
+            .and_then(since)
+            .map_or(0, |since| since.as_nanos().cast_signed()),
+        is_linked: is_linked(&found),
+    }))
+}
+
+#[cfg(unix)]
+fn is_linked(found: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    found.nlink() > 1
+}
+
+#[cfg(not(unix))]
+fn is_linked(_: &fs::Metadata) -> bool {
+    false
+}
+
 /// How much a file or directory holds, and when it was of use last.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Weight {

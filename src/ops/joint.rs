@@ -150,7 +150,7 @@ pub fn violations(site: &Site, set: &RequirementSet, installed: &Installed) -> V
     find_violations(&set.lines, installed, &site.target, &exclude)
 }
 
-fn excluded(settings: &Settings) -> BTreeSet<Name> {
+pub(super) fn excluded(settings: &Settings) -> BTreeSet<Name> {
     let names = settings.policy.exclude.iter();
     names.filter_map(|text| Name::parse(text)).collect()
 }

@@ -38,6 +38,17 @@ pub struct PackageGoal {
     pub wanted: BTreeMap<Name, Wanted>,
     /// What goes.
     pub removal: Removal,
+    /// What is installed anew although it is there.
+    pub anew: Anew,
+}
+
+/// What is installed anew although it is there, because its files are known to be broken.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Anew {
+    /// The packages.
+    pub names: BTreeSet<Name>,
+    /// uv's cache is passed by: files that are links into it are broken there too.
+    pub past_cache: bool,
 }
 
 impl PackageGoal {
@@ -132,7 +143,11 @@ impl PackageGoal {
                 },
             );
         }
-        Self { wanted, removal }
+        Self {
+            wanted,
+            removal,
+            anew: Anew::default(),
+        }
     }
 
     /// Makes the goal of a recorded state: exactly that, extras too.
@@ -170,6 +185,7 @@ impl PackageGoal {
         Self {
             wanted,
             removal: Removal::Everything,
+            anew: Anew::default(),
         }
     }
 
@@ -183,7 +199,9 @@ impl PackageGoal {
 
     /// Works out what must change.
     pub fn plan(&self, installed: &Installed) -> Plan {
-        between(installed, &self.goals(), &self.removal)
+        let mut plan = between(installed, &self.goals(), &self.removal);
+        plan.replace_too(installed, &self.anew.names);
+        plan
     }
 
     /// Reports whether nothing must change.
@@ -302,6 +320,7 @@ pub fn apply(
     let path = dir.join("pylock.toml");
     fs::write_atomic(&path, lock.to_toml().as_bytes())?;
     let aside = set_hollow_aside(&installed, &plan, &dir)?;
+    let doubles = set_doubles_aside(&installed, &plan, &dir)?;
     context
         .progress
         .begin(&format!("installing {} packages", changed.len()), None);
@@ -314,6 +333,7 @@ pub fn apply(
             lock: &path,
             reinstall: &reinstall,
             offline,
+            past_cache: goal.anew.past_cache,
             build: lock.needs_build(&changed),
             break_system: site.interpreter.managed,
             indexes: &indexes,
@@ -330,10 +350,15 @@ pub fn apply(
         }
     }
     context.progress.end();
-    if synced.is_err() {
-        for (from, to) in aside.iter().rev().filter(|(from, _)| !fs::exists(from)) {
+    let put_back = |moved: &[(Utf8PathBuf, Utf8PathBuf)]| -> Result<(), OpError> {
+        for (from, to) in moved.iter().rev().filter(|(from, _)| !fs::exists(from)) {
             fs::rename(to, from)?;
         }
+        Ok(())
+    };
+    put_back(&doubles)?;
+    if synced.is_err() {
+        put_back(&aside)?;
     }
     synced?;
     let stays: Vec<_> = plan
@@ -372,6 +397,26 @@ fn set_hollow_aside(
         let hollow = dir.extension() == Some("dist-info") && !fs::is_file(&dir.join("RECORD"));
         if changes && hollow && fs::exists(dir) {
             let to = scratch.join(format!("hollow-{}", aside.len()));
+            fs::rename(dir, &to)?;
+            aside.push((dir.clone(), to));
+        }
+    }
+    Ok(aside)
+}
+
+/// Moves aside the second metadata directory of packages that stay: of two, uv takes neither
+/// for what is wanted, and would install the package from where there is nothing. Returns
+/// where each was and is.
+fn set_doubles_aside(
+    installed: &Installed,
+    plan: &Plan,
+    scratch: &Utf8Path,
+) -> Result<Vec<(Utf8PathBuf, Utf8PathBuf)>, OpError> {
+    let mut aside = Vec::new();
+    for (name, dir) in &installed.doubled {
+        let stays = !plan.steps.iter().any(|step| step.change.name == *name);
+        if stays && fs::exists(dir) {
+            let to = scratch.join(format!("double-{}", aside.len()));
             fs::rename(dir, &to)?;
             aside.push((dir.clone(), to));
         }

@@ -1,20 +1,27 @@
 //! `status`: what differs from what was recorded. Changes nothing.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::capture::{Knowledge, capture};
 use super::changes::{ChangeInfo, Difference};
 use super::context::{Context, Site};
 use super::error::OpError;
+use super::fingerprint::fingerprint;
 use super::inputs::ResolveFlags;
 use super::joint::violations;
 use super::lock::inputs;
 use super::preview::goal_of;
 use super::sync::check_target;
-use crate::host::DirLock;
+use super::traces::{Trace, find_traces};
+use crate::git::read_checkout;
+use crate::host::{DirLock, fs};
 use crate::lock::{LeftOutNode, StaleReason, check_freshness};
 use crate::requirements::origin::show_path;
 use crate::requirements::{Waiver, WaiverReason};
 use crate::snapshot::{BaseState, Db, Operation, State};
-use crate::workspace::Layout;
+use crate::workspace::startup::parse_script;
+use crate::workspace::{Layout, Node};
 
 /// The state of an installation.
 #[derive(Debug, Clone)]
@@ -37,8 +44,16 @@ pub struct Status {
     pub base: Option<BaseState>,
     /// The newest snapshot.
     pub snapshot: Option<String>,
+    /// What is here now as one digest, equal on equal machines.
+    pub state: String,
+    /// When it was taken.
+    pub snapshot_time: Option<String>,
     /// What differs from it.
     pub drift: Difference,
+    /// Files that were changed in checkouts of nodes.
+    pub edited: Vec<Edited>,
+    /// Who changed packages, as far as what they left tells.
+    pub traces: Vec<Trace>,
     /// Why the lock is stale.
     pub stale: Vec<StaleReason>,
     /// What is violated and does not stand in the way: by the lock, else as things are.
@@ -53,10 +68,30 @@ pub struct Status {
     pub interrupted: Option<Operation>,
     /// What Manager will do at the next start.
     pub startup_scripts: Vec<String>,
+    /// What these do, file by file.
+    pub pending: Vec<Pending>,
     /// Packages, nodes.
     pub counts: (usize, usize),
     /// What to do next.
     pub hints: Vec<String>,
+}
+
+/// A node whose checkout has changed files, and had none when the newest snapshot was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Edited {
+    /// The node's directory, relative to the root where it lies in it.
+    pub dir: String,
+    /// The changed files, relative to that directory, in git's order.
+    pub files: Vec<String>,
+}
+
+/// A start-up script of ComfyUI-Manager.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Pending {
+    /// The file, relative to the root where it lies in it.
+    pub file: String,
+    /// What it does, in words, in its own order.
+    pub actions: Vec<String>,
 }
 
 /// Reads the present state with the sources that the newest snapshot knows.
@@ -143,6 +178,18 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
         _ => None,
     };
     let startup_scripts = site.installation.startup_scripts();
+    let pending = startup_scripts.iter().map(|file| {
+        let name = file.rsplit('/').next().unwrap_or(file);
+        let text = fs::find_text(&site.installation.root.join(file));
+        Pending {
+            file: file.clone(),
+            actions: parse_script(name, &text.ok().flatten().unwrap_or_default()),
+        }
+    });
+    let pending: Vec<Pending> = pending.collect();
+    let edited = edited(&site, &drift);
+    let state = fingerprint(&site, &installed, &now);
+    let traces = find_traces(&site, &installed, &drift, &inputs.set);
     let mut hints = Vec::new();
     if let Some(busy) = busy {
         hints.push(format!("another portenv is at work here: {}", busy.holder));
@@ -185,7 +232,8 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
     }
     if !startup_scripts.is_empty() {
         hints.push(
-            "ComfyUI-Manager will change things at the next start; look into the files named"
+            "ComfyUI-Manager will change things at the next start; portenv snapshot create \
+             records what is here before, and portenv rollback goes back"
                 .to_owned(),
         );
     }
@@ -198,8 +246,12 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
         python_reason: site.choice.why(),
         base: now.base,
         python: show_path(&site.installation.root, &site.interpreter.path),
+        state,
+        snapshot_time: head.as_ref().and_then(|head| head.operation.ended.clone()),
         snapshot: head.map(|head| head.id),
         drift,
+        edited,
+        traces,
         stale,
         waivers,
         left_out: left_out.unwrap_or_default(),
@@ -207,7 +259,22 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
         unsynced,
         interrupted,
         startup_scripts,
+        pending,
         counts: (now.packages.len(), now.nodes.len()),
         hints,
     })
+}
+
+/// Asks git once more about the checkouts that have changed files since the newest snapshot.
+fn edited(site: &Site, drift: &Difference) -> Vec<Edited> {
+    let nodes = drift.nodes.iter().filter_map(|change| change.to.as_ref());
+    let dirty = nodes.filter(|node| node.dirty);
+    let read = |node: &Node| {
+        let found = read_checkout(&site.installation.root.join(&node.dir)).ok()?;
+        Some(Edited {
+            dir: node.dir.clone(),
+            files: found.changed,
+        })
+    };
+    dirty.filter_map(read).collect()
 }

@@ -1,5 +1,8 @@
 //! Steps, in the order they are shown.
 
+use std::collections::BTreeSet;
+
+use crate::environment::Installed;
 use crate::lock::{Change, ChangeKind};
 use crate::package::Name;
 
@@ -22,6 +25,30 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Adds that these are installed anew, as far as they are there and nothing else happens to
+    /// them.
+    pub fn replace_too(&mut self, installed: &Installed, names: &BTreeSet<Name>) {
+        for found in names.iter().filter_map(|name| installed.get(name)) {
+            if self.steps.iter().any(|step| step.change.name == found.name) {
+                continue;
+            }
+            let after = |step: &PlanStep| {
+                step.change.kind != ChangeKind::Remove && step.change.name > found.name
+            };
+            let at = self.steps.iter().position(after);
+            let step = PlanStep {
+                change: Change {
+                    name: found.name.clone(),
+                    kind: ChangeKind::Replace,
+                    from: Some(found.version.clone()),
+                    to: Some(found.version.clone()),
+                },
+                reason: Some("its files are broken"),
+            };
+            self.steps.insert(at.unwrap_or(self.steps.len()), step);
+        }
+    }
+
     /// Reports whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()

@@ -64,6 +64,8 @@ pub struct SyncCall<'a> {
     pub reinstall: &'a [Name],
     /// No request may be made.
     pub offline: bool,
+    /// What uv has kept is not used: it may be broken.
+    pub past_cache: bool,
     /// Builds may run.
     pub build: bool,
     /// The Python is managed by another program and the user allows the change.
@@ -139,6 +141,9 @@ impl Uv {
             .dir(&dir);
         if sync.offline {
             call = call.arg("--offline");
+        }
+        if sync.past_cache {
+            call = call.arg("--no-cache");
         }
         if self.must_copy(sync.python) {
             call = call.args(["--link-mode", "copy"]);

@@ -2,12 +2,14 @@
 //!
 //! Never: judges a requirement, asks a network, or changes a file.
 
+pub mod content;
 pub mod discover;
 mod evidence;
 pub mod extra_paths;
 pub mod node;
 pub mod python;
 pub mod settings;
+pub mod startup;
 
 pub use discover::{
     CoreReason, Installation, Layout, WorkspaceError, find_installation, find_installation_with,

@@ -36,6 +36,7 @@ mod together;
 mod torch;
 mod tree;
 mod update;
+mod verify;
 mod waivers;
 mod ways_out;
 mod why;

@@ -15,7 +15,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
         &["preview", "add", "update", "disable", "enable", "remove"],
     ),
     ("Going back", &["rollback", "snapshot", "diff", "recover"]),
-    ("Questions", &["check", "explain", "why", "tree"]),
+    ("Questions", &["check", "verify", "explain", "why", "tree"]),
     (
         "Files and the program itself",
         &["export", "resolve", "cache", "self", "completions", "man"],

@@ -14,6 +14,7 @@ pub mod guide;
 pub mod resolve;
 pub mod switch;
 pub mod update;
+pub mod verify;
 
 use super::screen::{ColorChoice, Format};
 pub use ask::{TreeArgs, WhyArgs};
@@ -26,6 +27,7 @@ pub use export::{ExportArgs, KindArg};
 pub use resolve::{LockArgs, ResolveArgs, ResolveOptions};
 pub use switch::SwitchArgs;
 pub use update::UpdateArgs;
+pub use verify::VerifyArgs;
 
 /// Dependency resolver and lockfile snapshot manager for ComfyUI installations.
 ///
@@ -256,6 +258,9 @@ pub enum Command {
     /// was cut short, and start-up scripts that ComfyUI-Manager has left.
     #[command(after_long_help = guide::STATUS)]
     Status(StatusArgs),
+    /// Look whether installed packages are whole.
+    #[command(long_about = verify::ABOUT, after_long_help = verify::GUIDE)]
+    Verify(VerifyArgs),
     /// Undo a command that was cut short.
     ///
     /// Every command that changes something does this first, so it is seldom needed.
@@ -330,6 +335,7 @@ impl Command {
             Self::Disable(_) => "disable",
             Self::Sync(_) => "sync",
             Self::Status(_) => "status",
+            Self::Verify(_) => "verify",
             Self::Recover => "recover",
             Self::Snapshot(_) => "snapshot",
             Self::Diff(_) => "diff",

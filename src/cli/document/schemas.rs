@@ -11,7 +11,7 @@ use super::{
     AppliedDocument, CacheDocument, CheckDocument, DiffDocument, ExplainDocument, ExportDocument,
     FailureDocument, InitDocument, LastConflictDocument, LockDocument, Next, PreviewDocument,
     ResolveDocument, SnapshotDocument, StatusDocument, StoppedDocument, TextDocument, TreeDocument,
-    UpdateDocument, WhyDocument, demo::DemoDocument, progress::ProgressDocument,
+    UpdateDocument, VerifyDocument, WhyDocument, demo::DemoDocument, progress::ProgressDocument,
 };
 
 /// A document as it is written: its schema first, what to run next last.
@@ -60,7 +60,7 @@ fn part<D: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
 }
 
 /// Every command with its results. What is a text by nature has none but failures.
-const COMMANDS: [(&str, &[Part]); 26] = [
+const COMMANDS: [(&str, &[Part]); 27] = [
     ("add", &[part::<AppliedDocument>, part::<StoppedDocument>]),
     ("cache", &[part::<CacheDocument>]),
     ("check", &[part::<CheckDocument>]),
@@ -93,6 +93,7 @@ const COMMANDS: [(&str, &[Part]); 26] = [
     ("sync", &[part::<AppliedDocument>]),
     ("tree", &[part::<TreeDocument>]),
     ("update", &[part::<UpdateDocument>]),
+    ("verify", &[part::<VerifyDocument>]),
     ("why", &[part::<WhyDocument>]),
 ];
 

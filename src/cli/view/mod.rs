@@ -29,6 +29,7 @@ pub mod status;
 pub mod subset;
 pub mod tree;
 pub mod update;
+pub mod verify;
 pub mod waivers;
 pub mod why;
 

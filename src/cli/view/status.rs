@@ -5,12 +5,14 @@ use std::fmt::Write;
 
 use super::changes::{counted, to_text};
 use super::diff;
+use super::snapshot::local_time;
 use super::{show_document, show_warnings, waivers};
 use crate::cli::document::{InitDocument, StatusDocument, WarningDocument};
 use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
 use crate::ops::init::InitOutcome;
 use crate::ops::status::Status;
+use crate::package::Name;
 use crate::package::artifact::printable;
 
 /// Shows the state of an installation.
@@ -96,8 +98,11 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool, list: bool
             operation.started
         );
     }
-    for script in &status.startup_scripts {
-        let _ = writeln!(text, "pending       {}", printable(script));
+    for pending in &status.pending {
+        let _ = writeln!(text, "pending       {}", printable(&pending.file));
+        for action in &pending.actions {
+            let _ = writeln!(text, "              {}", printable(action));
+        }
     }
     if status.snapshot.is_some() {
         if status.drift.is_empty() {
@@ -105,10 +110,12 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool, list: bool
         } else {
             let _ = writeln!(
                 text,
-                "drift         since {}:",
-                status.snapshot.as_deref().unwrap_or("?")
+                "drift         since {} of {}:",
+                status.snapshot.as_deref().unwrap_or("?"),
+                local_time(status.snapshot_time.as_deref())
             );
             text.push_str(&diff::text(&status.drift));
+            text.push_str(&traces_text(status));
         }
     }
     screen.result(text.trim_end());
@@ -124,6 +131,63 @@ pub fn show_status(screen: &Screen, status: &Status, exit_code: bool, list: bool
         screen.hint("portenv status --waivers lists the violated requirements");
     }
     exit
+}
+
+/// Says who changed packages, a few lines for each go.
+fn traces_text(status: &Status) -> String {
+    /// How many packages of one go are named.
+    const SHOWN: usize = 5;
+    let mut text = String::new();
+    for edited in &status.edited {
+        let files: Vec<&str> = edited.files.iter().map(String::as_str).collect();
+        let line = format!("edited in {}: {}", edited.dir, few(&files));
+        let _ = writeln!(text, "  {}", printable(&line));
+    }
+    for trace in &status.traces {
+        let changes = trace.packages.iter().filter_map(|name| {
+            let mut changes = status.drift.changes.iter();
+            changes.find(|change| change.name == *name)
+        });
+        let shown: Vec<String> = changes
+            .take(SHOWN)
+            .map(|change| match (&change.from, &change.to) {
+                (Some(from), Some(to)) if from == to => format!("{} {to}", change.name),
+                (Some(from), Some(to)) => format!("{} {from} → {to}", change.name),
+                (None, Some(to)) => format!("{} {to}", change.name),
+                (from, None) => {
+                    let from = from.as_deref().unwrap_or_default();
+                    format!("{} {from} removed", change.name)
+                }
+            })
+            .collect();
+        let more = match trace.packages.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let by = match &trace.by {
+            Some(by) => format!("by {by}"),
+            None => "by nobody knows whom".to_owned(),
+        };
+        let at = trace.began.as_deref().map_or(String::new(), |began| {
+            format!(" at {}", local_time(Some(began)))
+        });
+        let line = format!("{by}{at}: {}{more}", shown.join(", "));
+        let _ = writeln!(text, "  {}", printable(&line));
+        if !trace.requested.is_empty() && trace.requested.len() < trace.packages.len() {
+            let names: Vec<&str> = trace.requested.iter().map(Name::as_str).collect();
+            let _ = writeln!(text, "    asked for by name: {}", few(&names));
+        }
+        for suspect in &trace.nodes {
+            let new = if suspect.is_new {
+                ", which is new too"
+            } else {
+                ""
+            };
+            let line = format!("perhaps for {}{new}: {}", suspect.node, suspect.why);
+            let _ = writeln!(text, "    {}", printable(&line));
+        }
+    }
+    text
 }
 
 /// Shows what `init` found and did.

@@ -142,3 +142,21 @@ fn a_stale_lock_is_gone_by_with_a_warning() {
     let stale = place.json(0, &["sync", "--dry-run"]);
     assert_eq!(stale["warnings"][0]["code"], "stale", "{stale}");
 }
+
+#[test]
+fn a_bystander_with_two_metadata_directories_is_in_nobodys_way() {
+    let place = Place::synced();
+    place.install_behind_its_back(&Wheel::new("mine", "1.0").build());
+    let site = place.site_packages();
+    let second = site.join("mine-0.9.dist-info");
+    std::fs::create_dir(&second).unwrap();
+    for part in ["METADATA", "RECORD", "WHEEL"] {
+        let text = std::fs::read_to_string(site.join("mine-1.0.dist-info").join(part)).unwrap();
+        let text = text.replace("Version: 1.0", "Version: 0.9");
+        std::fs::write(second.join(part), text.replace("mine-1.0", "mine-0.9")).unwrap();
+    }
+    place.uninstall_behind_its_back("beta");
+    let sync = place.json(0, &["sync", "--yes"]);
+    assert_eq!(changes(&sync), ["add beta - 1.0"]);
+    assert!(second.exists() && site.join("mine/__init__.py").exists());
+}

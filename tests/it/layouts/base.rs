@@ -84,6 +84,29 @@ fn what_the_base_has_is_locked_as_it_is_and_not_installed_again() {
 }
 
 #[test]
+fn verify_looks_at_the_environment_and_not_at_its_base() {
+    let ground = layered();
+    let _ = ground.run("comfy", &["lock"]).success();
+    let _ = ground.run("comfy", &["sync", "--yes"]).success();
+    let base = site_of(&ground.at("opt/base/bin/python"));
+    std::fs::remove_file(base.join("alpha/__init__.py")).unwrap();
+    std::fs::create_dir(base.join("~orch")).unwrap();
+    let found = ground.json(0, "comfy", &["verify", "--deep"]);
+    assert_eq!(
+        (&found["packages"], &found["files"]),
+        (&1.into(), &3.into())
+    );
+    let own = site_of(&ground.at("comfy/.venv/bin/python"));
+    std::fs::remove_file(own.join("beta/__init__.py")).unwrap();
+    let fixed = ground.json(0, "comfy", &["verify", "--fix"]);
+    assert_eq!(fixed["fix"]["reinstalled"][0]["name"], "beta", "{fixed}");
+    assert!(
+        !base.join("alpha/__init__.py").exists(),
+        "the base is not ours"
+    );
+}
+
+#[test]
 fn a_node_that_needs_another_version_is_a_conflict_that_names_the_base() {
     let ground = layered();
     let _ = ground.run("comfy", &["init"]).success();
