@@ -9,7 +9,9 @@ use camino::Utf8Path;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
 
-use super::args::{CacheCommand, Cli, Command, KindArg, PartArg, SnapshotCommand, SwitchArgs};
+use super::args::{
+    CacheCommand, Cli, Command, KindArg, PartArg, SnapshotCommand, StepArgs, SwitchArgs,
+};
 use super::failure::{ErrorCode, Exit, Failure, LISTS_COMMANDS};
 use super::line::Line;
 use super::screen::{ColorChoice, Format, Screen};
@@ -23,7 +25,7 @@ use crate::ops::lock::LockRequest;
 use crate::ops::outcome::Consent;
 use crate::ops::preview::PreviewRequest;
 use crate::ops::resolve::ResolveRequest;
-use crate::ops::rollback::{Parts, RollbackRequest};
+use crate::ops::rollback::{Destination, Parts, RollbackRequest};
 use crate::ops::switch::{Switch, SwitchOutcome, SwitchRequest};
 use crate::ops::sync::SyncRequest;
 use crate::ops::tree::TreeRequest;
@@ -402,15 +404,14 @@ impl Run<'_> {
                     Some(PartArg::Core) => Parts::Core,
                 };
                 let request = RollbackRequest {
-                    snapshot: args.snapshot.clone(),
+                    to: (args.snapshot.clone()).map_or(Destination::Before, Destination::Named),
                     parts,
                     dry_run: args.dry_run,
                 };
-                let applied = self.consenting(args.plan.as_deref(), |consent| {
-                    ops::rollback::run(context, &request, &self.line, consent)
-                })?;
-                view::applied::show_applied(screen, "rollback", &applied)
+                self.go(&request, args.plan.as_deref())?
             }
+            Command::Undo(args) => self.walk(Destination::Undo, args)?,
+            Command::Redo(args) => self.walk(Destination::Redo, args)?,
             Command::Why(args) => {
                 let request = WhyRequest {
                     package: args.package.clone(),
@@ -489,6 +490,24 @@ impl Run<'_> {
                 &ops::snapshot::label(context, snapshot, label)?,
             ),
         })
+    }
+
+    fn walk(&self, to: Destination, args: &StepArgs) -> Result<Exit, Failure> {
+        let request = RollbackRequest {
+            to,
+            parts: Parts::All,
+            dry_run: args.dry_run,
+        };
+        self.go(&request, args.plan.as_deref())
+    }
+
+    fn go(&self, request: &RollbackRequest, plan: Option<&str>) -> Result<Exit, Failure> {
+        let name = request.to.kind();
+        let tell = |over: &str| self.screen.note(&view::applied::step_to_text(name, over));
+        let applied = self.consenting(plan, |consent| {
+            ops::rollback::run(self.context, request, &self.line, consent, &tell)
+        })?;
+        Ok(view::applied::show_applied(self.screen, name, &applied))
     }
 
     fn switch(&self, switch: Switch, args: &SwitchArgs) -> Result<Exit, Failure> {

@@ -19,7 +19,7 @@ pub mod model;
 pub mod schema;
 
 pub use db::{Db, SnapshotError};
-pub use history::{Resolved, find_snapshot};
+pub use history::{REDO, Resolved, UNDO, Walk, find_snapshot};
 pub use model::{
     AS_FOUND, BaseState, Operation, Outcome, PackageState, Snapshot, SourceRecord, State, Step,
 };

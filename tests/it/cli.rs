@@ -34,6 +34,7 @@ mod sync;
 mod together;
 mod torch;
 mod tree;
+mod undo;
 mod update;
 mod waivers;
 mod ways_out;

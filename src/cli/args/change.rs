@@ -140,6 +140,18 @@ pub struct RollbackArgs {
     pub plan: Option<String>,
 }
 
+/// `portenv undo` and `portenv redo`.
+#[derive(Debug, Args)]
+pub struct StepArgs {
+    /// Only show what would be done.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask, but apply exactly the plan that was shown under this ID, or stop if
+    /// anything has changed since.
+    #[arg(long, value_name = "ID")]
+    pub plan: Option<String>,
+}
+
 /// A part of an installation.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 pub enum PartArg {

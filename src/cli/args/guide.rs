@@ -14,7 +14,10 @@ const GROUPS: [(&str, &[&str]); 5] = [
         "Custom nodes",
         &["preview", "add", "update", "disable", "enable", "remove"],
     ),
-    ("Going back", &["rollback", "snapshot", "diff", "recover"]),
+    (
+        "Going back",
+        &["undo", "redo", "rollback", "snapshot", "diff", "recover"],
+    ),
     ("Questions", &["check", "explain", "why", "tree"]),
     (
         "Files and the program itself",
@@ -281,6 +284,29 @@ Examples:
   portenv snapshot list                  # where can I go back to?
   portenv rollback 67a0                  # an id, or how it begins
   portenv rollback @~2 --only packages";
+
+/// Below `undo`.
+pub const UNDO: &str = "\
+Changes: packages, nodes, ComfyUI's commit and pylock.toml, after showing
+them and asking. Nodes that came later go to .portenv/trash/. Checkouts with
+changed files are never overwritten: it stops there and says so. Records a
+snapshot.
+Going back: portenv redo.
+
+Examples:
+  portenv undo --dry-run    # what would that be?
+  portenv undo              # the newest operation
+  portenv undo              # the one before it, and so on";
+
+/// Below `redo`.
+pub const REDO: &str = "\
+Changes: packages, nodes, ComfyUI's commit and pylock.toml, after showing
+them and asking; records a snapshot.
+Going back: portenv undo.
+
+Examples:
+  portenv redo --dry-run
+  portenv redo";
 
 /// Below `why`.
 pub const WHY: &str = "\

@@ -20,7 +20,7 @@ pub use ask::{TreeArgs, WhyArgs};
 pub use cache::CacheCommand;
 pub use change::{
     AddArgs, CheckArgs, DemoArgs, DiffArgs, ExplainArgs, PartArg, PreviewArgs, RemoveArgs,
-    RollbackArgs, SnapshotCommand, StatusArgs, SyncArgs,
+    RollbackArgs, SnapshotCommand, StatusArgs, StepArgs, SyncArgs,
 };
 pub use export::{ExportArgs, KindArg};
 pub use resolve::{LockArgs, ResolveArgs, ResolveOptions};
@@ -276,6 +276,20 @@ pub enum Command {
     /// portenv, if anything was, else the last thing that portenv did.
     #[command(after_long_help = guide::ROLLBACK)]
     Rollback(RollbackArgs),
+    /// Take back the newest operation; asks first.
+    ///
+    /// Packages, nodes, ComfyUI and the lock are again what they were before. What was changed
+    /// without portenv since counts as the newest operation. Each further undo takes back one
+    /// more. All of them are recorded like any change, so nothing is lost: portenv redo goes
+    /// forward again.
+    #[command(after_long_help = guide::UNDO)]
+    Undo(StepArgs),
+    /// Do again what undo took back; asks first.
+    ///
+    /// Each redo goes one operation further, until all is as it was before the first undo, or
+    /// until something else was changed since.
+    #[command(after_long_help = guide::REDO)]
+    Redo(StepArgs),
     /// Tell who needs a package, and what keeps newer versions out.
     ///
     /// Names every line of ComfyUI and of nodes that leads to the package, which version is
@@ -332,6 +346,8 @@ impl Command {
             Self::Snapshot(_) => "snapshot",
             Self::Diff(_) => "diff",
             Self::Rollback(_) => "rollback",
+            Self::Undo(_) => "undo",
+            Self::Redo(_) => "redo",
             Self::Why(_) => "why",
             Self::Tree(_) => "tree",
             Self::Export(_) => "export",

@@ -60,7 +60,7 @@ fn part<D: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
 }
 
 /// Every command with its results. What is a text by nature has none but failures.
-const COMMANDS: [(&str, &[Part]); 26] = [
+const COMMANDS: [(&str, &[Part]); 28] = [
     ("add", &[part::<AppliedDocument>, part::<StoppedDocument>]),
     ("cache", &[part::<CacheDocument>]),
     ("check", &[part::<CheckDocument>]),
@@ -81,6 +81,7 @@ const COMMANDS: [(&str, &[Part]); 26] = [
     ("portenv", &[]),
     ("preview", &[part::<PreviewDocument>]),
     ("recover", &[part::<AppliedDocument>]),
+    ("redo", &[part::<AppliedDocument>]),
     ("remove", &[part::<AppliedDocument>]),
     ("resolve", &[part::<ResolveDocument>]),
     ("rollback", &[part::<AppliedDocument>]),
@@ -89,6 +90,7 @@ const COMMANDS: [(&str, &[Part]); 26] = [
     ("status", &[part::<StatusDocument>]),
     ("sync", &[part::<AppliedDocument>]),
     ("tree", &[part::<TreeDocument>]),
+    ("undo", &[part::<AppliedDocument>]),
     ("update", &[part::<UpdateDocument>]),
     ("why", &[part::<WhyDocument>]),
 ];

@@ -48,7 +48,7 @@ fn the_long_help_of_a_command_says_what_it_changes_and_how_to_go_back() {
         let run = sandbox.portenv(&[&name, "--help"]).success();
         let says = run.stdout().to_lowercase();
         assert!(says.contains("\nchanges: "), "{name}: {run}");
-        let changes = "init lock sync add update enable disable remove rollback snapshot";
+        let changes = "init lock sync add update enable disable remove undo rollback snapshot";
         if changes.split(' ').any(|one| one == name) {
             assert!(says.contains("\ngoing back: "), "{name}: {run}");
         }
