@@ -485,6 +485,9 @@ impl Run<'_> {
             SnapshotCommand::Show { snapshot } => {
                 view::snapshot::show_one(screen, &ops::snapshot::show(context, snapshot)?)
             }
+            SnapshotCommand::Prune(args) => {
+                view::prune::show_prune(screen, &ops::prune::run(context, args.request())?)
+            }
             SnapshotCommand::Label { snapshot, label } => view::snapshot::show_created(
                 screen,
                 &ops::snapshot::label(context, snapshot, label)?,

@@ -25,6 +25,7 @@ pub mod lock;
 pub mod outcome;
 pub mod packages;
 pub mod preview;
+pub mod prune;
 pub mod rebuild;
 pub mod recover;
 pub mod remove;

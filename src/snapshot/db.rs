@@ -52,8 +52,8 @@ pub enum SnapshotError {
 /// The history of one installation.
 #[derive(Debug)]
 pub struct Db {
-    connection: Connection,
-    path: Utf8PathBuf,
+    pub(super) connection: Connection,
+    pub(super) path: Utf8PathBuf,
     writes: bool,
     /// The schema of the file as it is.
     schema: i64,
@@ -191,14 +191,23 @@ impl Db {
         }))
     }
 
-    fn fail(&self, source: rusqlite::Error) -> SnapshotError {
+    pub(super) fn of_memory(connection: Connection, path: Utf8PathBuf) -> Self {
+        Self {
+            connection,
+            path,
+            writes: false,
+            schema: schema::CURRENT,
+        }
+    }
+
+    pub(super) fn fail(&self, source: rusqlite::Error) -> SnapshotError {
         SnapshotError::Sqlite {
             path: self.path.clone(),
             source,
         }
     }
 
-    fn damaged(&self, detail: impl Into<String>) -> SnapshotError {
+    pub(super) fn damaged(&self, detail: impl Into<String>) -> SnapshotError {
         SnapshotError::Damaged {
             path: self.path.clone(),
             detail: detail.into(),

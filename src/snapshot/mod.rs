@@ -16,6 +16,8 @@
 pub mod db;
 pub mod history;
 pub mod model;
+pub mod prune;
+pub mod retention;
 pub mod schema;
 
 pub use db::{Db, SnapshotError};

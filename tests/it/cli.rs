@@ -22,6 +22,7 @@ mod place;
 mod preview;
 #[cfg(unix)]
 mod program;
+mod prune;
 mod rebuild;
 mod remove;
 mod rollback;

@@ -249,7 +249,7 @@ Example:
 /// Below `snapshot`.
 pub const SNAPSHOT: &str = "\
 Changes: only the history in .portenv/. Every command that changes packages
-or nodes records a snapshot by itself.
+or nodes records a snapshot by itself. What prune removes is gone for good.
 Going back: portenv rollback SNAPSHOT, with an id, a label, @ (the newest)
 or @~1 (the one before).
 
@@ -258,6 +258,8 @@ Examples:
   portenv snapshot create --label works
   portenv snapshot label @~1 before-the-update
   portenv snapshot show works
+  portenv snapshot prune --dry-run    # what would go, and how many bytes?
+  portenv snapshot prune --keep 10 --trash
   portenv rollback works";
 
 /// Below `diff`.

@@ -19,6 +19,7 @@ pub mod init;
 pub mod next;
 pub mod preview;
 pub mod progress;
+pub mod prune;
 pub mod resolution;
 pub mod schemas;
 pub mod snapshot;

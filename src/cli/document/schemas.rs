@@ -11,7 +11,7 @@ use super::{
     AppliedDocument, CacheDocument, CheckDocument, DiffDocument, ExplainDocument, ExportDocument,
     FailureDocument, InitDocument, LockDocument, Next, PreviewDocument, ResolveDocument,
     SnapshotDocument, StatusDocument, StoppedDocument, TextDocument, TreeDocument, UpdateDocument,
-    WhyDocument, demo::DemoDocument, progress::ProgressDocument,
+    WhyDocument, demo::DemoDocument, progress::ProgressDocument, prune::PruneDocument,
 };
 
 /// A document as it is written: its schema first, what to run next last.
@@ -86,7 +86,10 @@ const COMMANDS: [(&str, &[Part]); 28] = [
     ("resolve", &[part::<ResolveDocument>]),
     ("rollback", &[part::<AppliedDocument>]),
     ("self", &[part::<SelfInfo>]),
-    ("snapshot", &[part::<SnapshotDocument>]),
+    (
+        "snapshot",
+        &[part::<SnapshotDocument>, part::<PruneDocument>],
+    ),
     ("status", &[part::<StatusDocument>]),
     ("sync", &[part::<AppliedDocument>]),
     ("tree", &[part::<TreeDocument>]),

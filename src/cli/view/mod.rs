@@ -20,6 +20,7 @@ pub mod diff;
 pub mod explain;
 pub mod export;
 pub mod preview;
+pub mod prune;
 pub mod resolve;
 pub mod self_info;
 pub mod snapshot;

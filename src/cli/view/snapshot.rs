@@ -22,6 +22,17 @@ pub fn show_list(screen: &Screen, list: &[Shown]) -> Exit {
         screen.hint("portenv init records the first");
         return Exit::Done;
     }
+    screen.result(rows_to_text(list).trim_end());
+    screen
+        .hint("p counts packages, n nodes; portenv rollback ID goes back to one, the newest is @");
+    Exit::Done
+}
+
+/// Returns snapshots as a table, a line each.
+pub fn rows_to_text(list: &[Shown]) -> String {
+    if list.is_empty() {
+        return String::new();
+    }
     let mut rows = table();
     for shown in list {
         let state = &shown.state;
@@ -38,10 +49,7 @@ pub fn show_list(screen: &Screen, list: &[Shown]) -> Exit {
             format!("{}{label}", printable(command)),
         ]);
     }
-    screen.result(trimmed(&rows).trim_end());
-    screen
-        .hint("p counts packages, n nodes; portenv rollback ID goes back to one, the newest is @");
-    Exit::Done
+    trimmed(&rows)
 }
 
 /// Shows one snapshot in full.
