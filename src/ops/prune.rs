@@ -6,6 +6,8 @@
 //! what lies there and not at what it took out. The other way round a snapshot would still
 //! be listed whose wheels are gone.
 
+use std::collections::BTreeSet;
+
 use camino::Utf8Path;
 
 use super::context::Context;
@@ -14,8 +16,8 @@ use super::outcome::AppliedStatus;
 use super::snapshot::Shown;
 use super::transaction::start;
 use crate::host::fs;
-use crate::snapshot::Db;
 use crate::snapshot::retention::{Policy, needed, to_prune};
+use crate::snapshot::{Db, Snapshot};
 use crate::store::collect::{Stored, find_unneeded, remove};
 use crate::workspace::node::read_node;
 
@@ -90,14 +92,17 @@ fn plan(
         db_bytes: 0,
     };
     if let Some(db) = db {
-        let all = db.snapshots()?;
+        let shown = super::snapshot::all(db)?;
+        let all: Vec<Snapshot> = shown.iter().map(|it| it.snapshot.clone()).collect();
         let needed = needed(&all, db.unfinished_operation()?.as_ref());
-        for snapshot in to_prune(&all, request.policy, &needed) {
-            outcome.snapshots.push(Shown {
-                snapshot: snapshot.clone(),
-                state: db.state_of(snapshot)?,
-            });
-        }
+        let gone: BTreeSet<&str> = to_prune(&all, request.policy, &needed)
+            .iter()
+            .map(|it| it.id.as_str())
+            .collect();
+        outcome.snapshots = shown;
+        outcome
+            .snapshots
+            .retain(|it| gone.contains(it.snapshot.id.as_str()));
         outcome.kept = all.len() - outcome.snapshots.len();
         let bytes = db.bytes()?;
         let gone: Vec<String> = outcome

@@ -7,7 +7,7 @@ use crate::support::Wheel;
 fn grown(count: usize) -> Place {
     let place = Place::synced();
     for n in 1..=count {
-        let wheel = Wheel::new("mine", &format!("{n}.0")).file("mine/data.bin", &noise(n));
+        let wheel = Wheel::new("mine", &format!("{n}.0")).file("mine/data.bin", noise(n));
         place.install_behind_its_back(&wheel.build());
         let _ = place.portenv(&["snapshot", "create"]).success();
     }
