@@ -10,13 +10,15 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
 
 use super::args::{
-    CacheCommand, Cli, Command, KindArg, PartArg, SnapshotCommand, StepArgs, SwitchArgs,
+    BisectCommand, CacheCommand, Cli, Command, KindArg, PartArg, SnapshotCommand, StepArgs,
+    SwitchArgs,
 };
 use super::failure::{ErrorCode, Exit, Failure, LISTS_COMMANDS};
 use super::line::Line;
 use super::screen::{ColorChoice, Format, Screen};
 use super::{settings, view};
 use crate::lock::export::Hashing;
+use crate::ops::bisect::Event;
 use crate::ops::cache::CacheRequest;
 use crate::ops::changes::{ChangeInfo, NodeChange};
 use crate::ops::export::{ExportKind, ExportRequest};
@@ -388,9 +390,11 @@ impl Run<'_> {
                 args.exit_code,
                 args.waivers,
             ),
-            Command::Recover => {
-                view::applied::show_applied(screen, "recover", &ops::recover::run(context)?)
-            }
+            Command::Recover => view::applied::show_applied(
+                screen,
+                "recover",
+                &ops::recover::run(context, &self.line)?,
+            ),
             Command::Snapshot(command) => self.snapshot(command)?,
             Command::Diff(args) => {
                 let found = ops::diff::run(context, args.from.as_deref(), args.to.as_deref())?;
@@ -409,6 +413,11 @@ impl Run<'_> {
                     dry_run: args.dry_run,
                 };
                 self.go(&request, args.plan.as_deref())?
+            }
+            Command::Bisect(BisectCommand::Run(args)) => {
+                let tell = |event: &Event<'_>| screen.note(&view::bisect::event_to_text(event));
+                let found = ops::bisect::run(context, &args.request(), &self.line, &tell)?;
+                view::bisect::show_bisect(screen, &found)
             }
             Command::Undo(args) => self.walk(Destination::Undo, args)?,
             Command::Redo(args) => self.walk(Destination::Redo, args)?,

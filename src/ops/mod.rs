@@ -5,6 +5,7 @@
 pub mod add;
 mod against;
 pub mod backend;
+pub mod bisect;
 pub mod cache;
 pub mod capture;
 pub mod changes;

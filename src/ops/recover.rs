@@ -1,17 +1,30 @@
-//! `recover`: puts back what an interrupted operation left.
+//! `recover`: puts back what an interrupted operation or bisect left.
 
+use super::bisect;
 use super::context::Context;
 use super::error::OpError;
 use super::outcome::{Applied, AppliedStatus};
 use super::transaction::{heal_operation, take_lock};
 use crate::snapshot::Db;
 
-/// Undoes an interrupted operation, if there is one.
+/// Undoes an interrupted operation, if there is one, and goes back to where an
+/// interrupted bisect began.
 ///
 /// # Errors
 ///
 /// Fails if it cannot be undone whole.
-pub fn run(context: &Context) -> Result<Applied, OpError> {
+pub fn run(context: &Context, command: &str) -> Result<Applied, OpError> {
+    let healed = heal_one(context)?;
+    Ok(match bisect::end(context, command)? {
+        Some(applied) => Applied {
+            status: AppliedStatus::Undone,
+            ..applied
+        },
+        None => healed,
+    })
+}
+
+fn heal_one(context: &Context) -> Result<Applied, OpError> {
     let site = context.site()?;
     let own = site.installation.own_dir();
     let open = Db::find(&own)?

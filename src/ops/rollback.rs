@@ -15,7 +15,7 @@ use crate::host::fs;
 use crate::lock::Lock;
 use crate::nodes::trash;
 use crate::snapshot::{
-    Db, Outcome, REDO, Resolved, Snapshot, State, Step, UNDO, Walk, find_snapshot,
+    BISECT, BISECTED, Db, Outcome, REDO, Resolved, Snapshot, State, Step, UNDO, Walk, find_snapshot,
 };
 use crate::workspace::node::Node;
 
@@ -45,6 +45,10 @@ pub enum Destination {
     Undo,
     /// One operation forward on it.
     Redo,
+    /// To a snapshot, to try something out there.
+    Bisect(String),
+    /// Back from there to where it began, even if nothing differs: that ends it.
+    Bisected(String),
 }
 
 impl Destination {
@@ -54,6 +58,8 @@ impl Destination {
             Self::Before | Self::Named(_) => "rollback",
             Self::Undo => UNDO,
             Self::Redo => REDO,
+            Self::Bisect(_) => BISECT,
+            Self::Bisected(_) => BISECTED,
         }
     }
 }
@@ -152,7 +158,8 @@ pub fn run(
         return Err(OpError::PlanStale);
     }
     let mut warnings = base_warnings(&difference);
-    if difference.is_of_base() && wanted.lock == now.lock {
+    let ends = matches!(request.to, Destination::Bisected(_));
+    if difference.is_of_base() && wanted.lock == now.lock && !ends {
         return Ok(Applied {
             warnings,
             ..Applied::still(AppliedStatus::Nothing)
@@ -297,7 +304,9 @@ fn aim(context: &Context, site: &Site, request: &RollbackRequest) -> Result<Aim,
             let back = if drifted { "@" } else { "@~1" };
             return at(find(&snapshots, back)?);
         }
-        Destination::Named(name) => return at(find(&snapshots, name)?),
+        Destination::Named(name) | Destination::Bisect(name) | Destination::Bisected(name) => {
+            return at(find(&snapshots, name)?);
+        }
         Destination::Undo => {
             let walk = Walk::of(&snapshots);
             let over = match walk.at() {
@@ -339,7 +348,7 @@ fn no_step(to: &Destination, drifted: bool) -> OpError {
     )
 }
 
-fn no_history() -> OpError {
+pub(super) fn no_history() -> OpError {
     OpError::NotFound("there is no snapshot yet; portenv init records the first".to_owned())
 }
 

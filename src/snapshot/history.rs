@@ -59,6 +59,27 @@ pub const UNDO: &str = "undo";
 /// The kind of an operation that takes such a one back.
 pub const REDO: &str = "redo";
 
+/// The kind of an operation that tries a snapshot out.
+pub const BISECT: &str = "bisect";
+/// The kind of the operation that ends such trials where they began.
+pub const BISECTED: &str = "bisected";
+/// The kind of an operation that nobody asked for: what others changed is recorded.
+const DRIFT: &str = "drift";
+
+/// Returns the snapshot where a bisect began that has not ended; `snapshots` are newest
+/// first. What a tried command changes is recorded in between.
+pub fn bisect_origin(snapshots: &[Snapshot]) -> Option<&Snapshot> {
+    let kind = |snapshot: &Snapshot| snapshot.operation.kind.clone();
+    let open = snapshots
+        .iter()
+        .take_while(|snapshot| [BISECT, DRIFT].contains(&kind(snapshot).as_str()))
+        .count();
+    let first = snapshots[..open]
+        .iter()
+        .rposition(|snapshot| kind(snapshot) == BISECT)?;
+    snapshots.get(first + 1)
+}
+
 /// The snapshots that undo and redo walk, oldest first, and where they stand.
 ///
 /// The history itself only grows. An undo stands for the snapshot that it went back to,
@@ -70,6 +91,8 @@ pub const REDO: &str = "redo";
 /// line:     a   ab  abc abc      abc      abc      abd    abd
 /// at:       a   b   c   b        a        b        d      b
 /// ```
+///
+/// A bisect leaves the line as it was, once it has gone back to where it began.
 #[derive(Debug, Clone, Default)]
 pub struct Walk<'a> {
     line: Vec<&'a Snapshot>,
@@ -84,8 +107,20 @@ impl<'a> Walk<'a> {
     /// an operation like any other: it can still be gone back over.
     pub fn of(snapshots: &'a [Snapshot]) -> Self {
         let mut walk = Self::default();
+        let mut before_bisect: Option<Self> = None;
         for snapshot in snapshots.iter().rev() {
             let operation = &snapshot.operation;
+            match operation.kind.as_str() {
+                BISECT => walk = before_bisect.get_or_insert(walk).clone(),
+                BISECTED => {
+                    if let Some(before) = before_bisect.take() {
+                        walk = before;
+                        continue;
+                    }
+                }
+                DRIFT => {}
+                _ => before_bisect = None,
+            }
             let walks = [UNDO, REDO].contains(&operation.kind.as_str());
             let goal = operation.restores.as_deref().filter(|_| walks);
             let at = goal.and_then(|goal| walk.line.iter().position(|one| one.id == goal));

@@ -21,7 +21,7 @@ pub mod retention;
 pub mod schema;
 
 pub use db::{Db, SnapshotError};
-pub use history::{REDO, Resolved, UNDO, Walk, find_snapshot};
+pub use history::{BISECT, BISECTED, REDO, Resolved, UNDO, Walk, bisect_origin, find_snapshot};
 pub use model::{
     AS_FOUND, BaseState, Operation, Outcome, PackageState, Snapshot, SourceRecord, State, Step,
 };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::history::Walk;
+use super::history::{Walk, bisect_origin};
 use super::model::{Operation, Snapshot};
 
 /// How much of the history is kept, beside what always is.
@@ -33,7 +33,7 @@ impl Default for Policy {
 }
 
 /// Returns the ids of the snapshots that something at hand needs: the newest one, what
-/// an unfinished operation goes back to, and what undo and redo stand at and have ahead.
+/// an unfinished operation or bisect goes back to, and what undo and redo stand at and have ahead.
 pub fn needed(snapshots: &[Snapshot], unfinished: Option<&Operation>) -> BTreeSet<String> {
     let walk = Walk::of(snapshots);
     let walked = walk.at().into_iter().chain(walk.ahead(false));
@@ -41,6 +41,7 @@ pub fn needed(snapshots: &[Snapshot], unfinished: Option<&Operation>) -> BTreeSe
         .first()
         .into_iter()
         .chain(walked)
+        .chain(bisect_origin(snapshots))
         .map(|snapshot| snapshot.id.clone())
         .collect();
     if let Some(operation) = unfinished {

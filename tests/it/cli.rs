@@ -2,6 +2,7 @@
 
 mod add;
 mod anew;
+mod bisect;
 mod cache;
 mod check;
 #[cfg(unix)]

@@ -16,7 +16,9 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ),
     (
         "Going back",
-        &["undo", "redo", "rollback", "snapshot", "diff", "recover"],
+        &[
+            "undo", "redo", "rollback", "snapshot", "diff", "bisect", "recover",
+        ],
     ),
     ("Questions", &["check", "explain", "why", "tree"]),
     (
@@ -299,6 +301,18 @@ Examples:
   portenv undo --dry-run    # what would that be?
   portenv undo              # the newest operation
   portenv undo              # the one before it, and so on";
+
+/// Below `bisect`.
+pub const BISECT: &str = "\
+Changes: packages, nodes, ComfyUI's commit and pylock.toml, from snapshot to
+snapshot, without asking; at the end all is as it was. Each step is recorded.
+Going back: it does so itself, after an error and ctrl-C too; after a power
+cut portenv recover does.
+
+Examples:
+  portenv bisect run -- python main.py --quick-test-for-ci
+  portenv bisect run works @ -- python -c 'import xformers'
+  portenv snapshot list    # the snapshots it looks through";
 
 /// Below `redo`.
 pub const REDO: &str = "\

@@ -7,6 +7,7 @@ use clap::builder::BoolishValueParser as Boolish;
 use clap::{Args, Parser, Subcommand};
 
 pub mod ask;
+pub mod bisect;
 pub mod cache;
 pub mod change;
 pub mod export;
@@ -17,6 +18,7 @@ pub mod update;
 
 use super::screen::{ColorChoice, Format};
 pub use ask::{TreeArgs, WhyArgs};
+pub use bisect::BisectCommand;
 pub use cache::CacheCommand;
 pub use change::{
     AddArgs, CheckArgs, DemoArgs, DiffArgs, ExplainArgs, PartArg, PreviewArgs, RemoveArgs,
@@ -290,6 +292,9 @@ pub enum Command {
     /// until something else was changed since.
     #[command(after_long_help = guide::REDO)]
     Redo(StepArgs),
+    /// Find the snapshot that broke something, by trying.
+    #[command(subcommand, long_about = bisect::ABOUT, after_long_help = guide::BISECT)]
+    Bisect(BisectCommand),
     /// Tell who needs a package, and what keeps newer versions out.
     ///
     /// Names every line of ComfyUI and of nodes that leads to the package, which version is
@@ -346,6 +351,7 @@ impl Command {
             Self::Snapshot(_) => "snapshot",
             Self::Diff(_) => "diff",
             Self::Rollback(_) => "rollback",
+            Self::Bisect(_) => "bisect",
             Self::Undo(_) => "undo",
             Self::Redo(_) => "redo",
             Self::Why(_) => "why",

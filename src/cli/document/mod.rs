@@ -6,6 +6,7 @@
 //! Never: prints, or decides what an outcome is.
 
 pub mod applied;
+pub mod bisect;
 pub mod cache;
 pub mod check;
 pub mod code;

@@ -11,7 +11,8 @@ use super::{
     AppliedDocument, CacheDocument, CheckDocument, DiffDocument, ExplainDocument, ExportDocument,
     FailureDocument, InitDocument, LockDocument, Next, PreviewDocument, ResolveDocument,
     SnapshotDocument, StatusDocument, StoppedDocument, TextDocument, TreeDocument, UpdateDocument,
-    WhyDocument, demo::DemoDocument, progress::ProgressDocument, prune::PruneDocument,
+    WhyDocument, bisect::BisectDocument, demo::DemoDocument, progress::ProgressDocument,
+    prune::PruneDocument,
 };
 
 /// A document as it is written: its schema first, what to run next last.
@@ -60,8 +61,9 @@ fn part<D: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
 }
 
 /// Every command with its results. What is a text by nature has none but failures.
-const COMMANDS: [(&str, &[Part]); 28] = [
+const COMMANDS: [(&str, &[Part]); 29] = [
     ("add", &[part::<AppliedDocument>, part::<StoppedDocument>]),
+    ("bisect", &[part::<BisectDocument>]),
     ("cache", &[part::<CacheDocument>]),
     ("check", &[part::<CheckDocument>]),
     ("completions", &[part::<TextDocument>]),

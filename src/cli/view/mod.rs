@@ -12,6 +12,7 @@ use super::failure::{Exit, Failure, LISTS_COMMANDS, Next};
 use super::screen::{Format, Screen};
 
 pub mod applied;
+pub mod bisect;
 pub mod cache;
 pub mod changes;
 pub mod check;
