@@ -256,6 +256,12 @@ impl Run<'_> {
             ) => None,
             _ => ops::cache::hold(context),
         };
+        if let None | Some(Command::Status(_) | Command::Diff(_) | Command::Snapshot(_)) =
+            &self.cli.command
+            && let Ok(Some(words)) = ops::snapshot::newer(context)
+        {
+            screen.warning(&words);
+        }
         let Some(command) = &self.cli.command else {
             return Ok(view::status::show_status(
                 screen,

@@ -85,6 +85,20 @@ fn check_label(label: &str) -> Result<(), OpError> {
     Ok(())
 }
 
+/// Says so if the history is of a newer portenv: this one only reads it, and what it does
+/// not know is not shown.
+///
+/// # Errors
+///
+/// Fails if the history cannot be read.
+pub fn newer(context: &Context) -> Result<Option<String>, OpError> {
+    let db = Db::find(&context.installation()?.own_dir())?;
+    let writable = db.map(|db| db.check_writable()).transpose();
+    Ok(writable
+        .err()
+        .map(|error| format!("{error}; it is only read")))
+}
+
 /// Lists all snapshots, newest first, with their states.
 ///
 /// # Errors

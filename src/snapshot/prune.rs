@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, params};
 
-use super::db::{Db, SnapshotError};
+use super::db::Db;
+use super::error::SnapshotError;
 use super::model::{PackageState, SourceRecord};
 use super::schema;
 

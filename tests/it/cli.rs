@@ -25,6 +25,7 @@ mod preview;
 mod program;
 mod prune;
 mod rebuild;
+mod recover_history;
 mod remove;
 mod rollback;
 mod schemas;

@@ -256,9 +256,10 @@ pub enum Command {
     /// was cut short, and start-up scripts that ComfyUI-Manager has left.
     #[command(after_long_help = guide::STATUS)]
     Status(StatusArgs),
-    /// Undo a command that was cut short.
+    /// Undo a command that was cut short; rebuild a damaged history.
     ///
-    /// Every command that changes something does this first, so it is seldom needed.
+    /// Every command that changes something undoes first what was cut short, so it is seldom
+    /// needed. A damaged history is kept beside a new one with all that can still be read.
     #[command(after_long_help = guide::RECOVER)]
     Recover,
     /// List, show, record and name snapshots.

@@ -37,10 +37,10 @@ pub fn rows_to_text(list: &[Shown]) -> String {
     for shown in list {
         let (state, snapshot) = (&shown.state, &shown.snapshot);
         let command = &snapshot.operation.command;
-        let labels: String = (snapshot.labels.iter())
-            .filter(|label| *label != command)
-            .map(|label| format!(" ({})", printable(label)))
-            .collect();
+        let mut labels = String::new();
+        for label in snapshot.labels.iter().filter(|label| *label != command) {
+            labels.push_str(&format!(" ({})", printable(label)));
+        }
         text.push_str(&format!(
             "{}  {}  {}p {}n  {}{labels}\n",
             snapshot.id,
