@@ -1,9 +1,10 @@
-//! What of a history is kept: the pure function, on histories of any shape.
+//! What of a history is kept, and where undo and redo go: the pure functions, on histories of
+//! any shape.
 
 use std::collections::BTreeSet;
 
 use portenv::snapshot::retention::{Policy, needed, to_prune};
-use portenv::snapshot::{Operation, Outcome, Snapshot};
+use portenv::snapshot::{Operation, Outcome, Snapshot, Walk, bisect_origin};
 use proptest::prelude::*;
 
 const NONE: Policy = Policy {
@@ -172,6 +173,80 @@ proptest! {
         let kept = left(&all, wider);
         for one in left(&all, policy) {
             prop_assert!(kept.contains(&one));
+        }
+    }
+}
+
+/// A step of somebody at work.
+#[derive(Debug, Clone, Copy)]
+enum Act {
+    Change,
+    Undo,
+    Redo,
+    /// Three trials, and back.
+    Bisect,
+}
+
+fn any_act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        2 => Just(Act::Change),
+        4 => Just(Act::Undo),
+        3 => Just(Act::Redo),
+        1 => Just(Act::Bisect),
+    ]
+}
+
+/// Adds a snapshot as the newest.
+fn push(all: &mut Vec<Snapshot>, kind: &str, restores: Option<&str>) -> String {
+    let n = i64::try_from(all.len()).unwrap() + 1;
+    let mut one = snapshot(n, "2026-11-21T18:00:00Z", None);
+    one.operation.kind = kind.to_owned();
+    one.operation.restores = restores.map(str::to_owned);
+    all.insert(0, one);
+    all[0].id.clone()
+}
+
+proptest! {
+    #[test]
+    fn undo_and_redo_walk_as_two_stacks_do(acts in proptest::collection::vec(any_act(), 0..60)) {
+        let mut all = Vec::new();
+        // The usual two stacks: what is behind, the present last, and what is ahead.
+        let mut behind = vec![push(&mut all, "init", None)];
+        let mut ahead: Vec<String> = Vec::new();
+        for act in acts {
+            let walk = Walk::of(&all);
+            let id = |one: &Snapshot| one.id.clone();
+            let (at, back) = (walk.at().map(id), walk.back(false).next().map(id));
+            let forward = walk.ahead(false).next().map(id);
+            prop_assert_eq!(at.as_ref(), behind.last());
+            prop_assert_eq!(back.as_ref(), behind.iter().rev().nth(1));
+            prop_assert_eq!(forward.as_ref(), ahead.last());
+            // With drift it goes back to where it stands, and nowhere ahead.
+            prop_assert_eq!(walk.back(true).next().map(id), at.clone());
+            prop_assert!(walk.ahead(true).next().is_none());
+            match act {
+                Act::Change => {
+                    behind.push(push(&mut all, "add", None));
+                    ahead.clear();
+                }
+                Act::Undo => if let Some(to) = back {
+                    push(&mut all, "undo", Some(&to));
+                    ahead.extend(behind.pop());
+                },
+                Act::Redo => if let Some(to) = forward {
+                    push(&mut all, "redo", Some(&to));
+                    behind.extend(ahead.pop());
+                },
+                Act::Bisect => {
+                    let origin = all[0].id.clone();
+                    for kind in ["bisect", "drift", "bisect"] {
+                        push(&mut all, kind, None);
+                        prop_assert_eq!(bisect_origin(&all).map(id), Some(origin.clone()));
+                    }
+                    push(&mut all, "bisected", Some(&origin));
+                    prop_assert!(bisect_origin(&all).is_none());
+                }
+            }
         }
     }
 }

@@ -290,15 +290,16 @@ fn one_more_snapshot_of_300_packages_costs_at_most_8_kb() {
         record(&mut db, n % 28, &state(packages.clone(), nodes));
     }
     let each = (db.bytes().unwrap() - first) / (SNAPSHOTS as u64 - 1);
-    println!("{first} bytes for the first, {each} for each further one");
-    assert!(each <= 8 * 1024, "{each}");
+    assert!(
+        each <= 8 * 1024,
+        "{first} for the first, {each} for each further one"
+    );
     // Pruning to ten gives the room back.
     let gone: Vec<String> = ids(&own).into_iter().skip(10).collect();
     db.prune(&gone).unwrap();
     db.tidy().unwrap();
     let left = db.bytes().unwrap();
-    println!("{left} bytes after pruning to ten");
-    assert!(left < first * 2, "{left}");
+    assert!(left < first * 2, "{left} of {first}");
     db.check().unwrap();
     let outcomes = db.operations().unwrap();
     assert!(outcomes.iter().all(|one| one.outcome == Outcome::Done));
