@@ -87,6 +87,9 @@ pub fn salvage(own_dir: &Utf8Path, stamp: &str) -> Result<Salvaged, SnapshotErro
         if let Ok(Some(old)) = Db::find(own_dir) {
             copy(&old, &mut new, &mut salvaged)?;
         }
+        // All of it in the one file that is renamed, or no rename.
+        let settled = new.connection.pragma_update(None, "journal_mode", "DELETE");
+        settled.map_err(|error| new.fail(error))?;
     }
     // The old ones' log would be taken for the new one's.
     for side in SIDES {
