@@ -200,7 +200,7 @@ fn any_act() -> impl Strategy<Value = Act> {
 fn push(all: &mut Vec<Snapshot>, kind: &str, restores: Option<&str>) -> String {
     let n = i64::try_from(all.len()).unwrap() + 1;
     let mut one = snapshot(n, "2026-11-21T18:00:00Z", None);
-    one.operation.kind = kind.to_owned();
+    kind.clone_into(&mut one.operation.kind);
     one.operation.restores = restores.map(str::to_owned);
     all.insert(0, one);
     all[0].id.clone()
