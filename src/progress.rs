@@ -37,6 +37,11 @@ impl Cancel {
         self.0.store(true, Ordering::SeqCst);
     }
 
+    /// Takes the request back: it was obeyed, and what follows puts things back.
+    pub fn withdraw(&self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+
     /// Reports whether the stop was asked for.
     pub fn is_requested(&self) -> bool {
         self.0.load(Ordering::SeqCst)

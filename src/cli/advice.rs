@@ -124,7 +124,7 @@ fn look_again(line: &Line) -> Next {
         "add" => unsigned
             .renamed("preview")
             .next("shows the plan as it is now"),
-        "sync" | "rollback" => unsigned
+        "sync" | "rollback" | "undo" | "redo" => unsigned
             .with(["--dry-run"])
             .next("shows the plan as it is now"),
         _ => unsigned.next("names the plan as it is now, and asks"),

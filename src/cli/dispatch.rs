@@ -10,13 +10,17 @@ use camino::Utf8Path;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
 
-use super::args::{CacheCommand, Cli, Command, KindArg, PartArg, SnapshotCommand, SwitchArgs};
+use super::args::{
+    BisectCommand, CacheCommand, Cli, Command, KindArg, PartArg, SnapshotCommand, StepArgs,
+    SwitchArgs,
+};
 use super::failure::{ErrorCode, Exit, Failure, LISTS_COMMANDS};
 use super::line::Line;
 use super::screen::{ColorChoice, Format, Screen};
 use super::{settings, view};
 use crate::environment::files::Depth;
 use crate::lock::export::Hashing;
+use crate::ops::bisect::Event;
 use crate::ops::cache::CacheRequest;
 use crate::ops::changes::{ChangeInfo, NodeChange};
 use crate::ops::explain::kept::{Ending, Kept};
@@ -26,7 +30,7 @@ use crate::ops::lock::LockRequest;
 use crate::ops::outcome::Consent;
 use crate::ops::preview::{Preview, PreviewRequest};
 use crate::ops::resolve::ResolveRequest;
-use crate::ops::rollback::{Parts, RollbackRequest};
+use crate::ops::rollback::{Destination, Parts, RollbackRequest};
 use crate::ops::switch::{Switch, SwitchOutcome, SwitchRequest};
 use crate::ops::sync::SyncRequest;
 use crate::ops::tree::TreeRequest;
@@ -286,6 +290,12 @@ impl Run<'_> {
             ) => None,
             _ => ops::cache::hold(context),
         };
+        if let None | Some(Command::Status(_) | Command::Diff(_) | Command::Snapshot(_)) =
+            &self.cli.command
+            && let Ok(Some(words)) = ops::snapshot::newer(context)
+        {
+            screen.warning(&words);
+        }
         let Some(command) = &self.cli.command else {
             return Ok(view::status::show_status(
                 screen,
@@ -444,9 +454,11 @@ impl Run<'_> {
                 let found = ops::verify::run(context, request, &self.line)?;
                 view::verify::show_verification(screen, &found, verbose)
             }
-            Command::Recover => {
-                view::applied::show_applied(screen, "recover", &ops::recover::run(context)?)
-            }
+            Command::Recover => view::applied::show_applied(
+                screen,
+                "recover",
+                &ops::recover::run(context, &self.line)?,
+            ),
             Command::Snapshot(command) => self.snapshot(command)?,
             Command::Diff(args) => {
                 let found = ops::diff::run(context, args.from.as_deref(), args.to.as_deref())?;
@@ -460,15 +472,19 @@ impl Run<'_> {
                     Some(PartArg::Core) => Parts::Core,
                 };
                 let request = RollbackRequest {
-                    snapshot: args.snapshot.clone(),
+                    to: (args.snapshot.clone()).map_or(Destination::Before, Destination::Named),
                     parts,
                     dry_run: args.dry_run,
                 };
-                let applied = self.consenting(args.plan.as_deref(), |consent| {
-                    ops::rollback::run(context, &request, &self.line, consent)
-                })?;
-                view::applied::show_applied(screen, "rollback", &applied)
+                self.go(&request, args.plan.as_deref())?
             }
+            Command::Bisect(BisectCommand::Run(args)) => {
+                let tell = |event: &Event<'_>| screen.note(&view::bisect::event_to_text(event));
+                let found = ops::bisect::run(context, &args.request(), &self.line, &tell)?;
+                view::bisect::show_bisect(screen, &found)
+            }
+            Command::Undo(args) => self.walk(Destination::Undo, args)?,
+            Command::Redo(args) => self.walk(Destination::Redo, args)?,
             Command::Why(args) => {
                 let request = WhyRequest {
                     package: args.package.clone(),
@@ -542,11 +558,32 @@ impl Run<'_> {
             SnapshotCommand::Show { snapshot } => {
                 view::snapshot::show_one(screen, &ops::snapshot::show(context, snapshot)?)
             }
+            SnapshotCommand::Prune(args) => {
+                view::prune::show_prune(screen, &ops::prune::run(context, args.request())?)
+            }
             SnapshotCommand::Label { snapshot, label } => view::snapshot::show_created(
                 screen,
                 &ops::snapshot::label(context, snapshot, label)?,
             ),
         })
+    }
+
+    fn walk(&self, to: Destination, args: &StepArgs) -> Result<Exit, Failure> {
+        let request = RollbackRequest {
+            to,
+            parts: Parts::All,
+            dry_run: args.dry_run,
+        };
+        self.go(&request, args.plan.as_deref())
+    }
+
+    fn go(&self, request: &RollbackRequest, plan: Option<&str>) -> Result<Exit, Failure> {
+        let name = request.to.kind();
+        let tell = |over: &str| self.screen.note(&view::applied::step_to_text(name, over));
+        let applied = self.consenting(plan, |consent| {
+            ops::rollback::run(self.context, request, &self.line, consent, &tell)
+        })?;
+        Ok(view::applied::show_applied(self.screen, name, &applied))
     }
 
     fn switch(&self, switch: Switch, args: &SwitchArgs) -> Result<Exit, Failure> {

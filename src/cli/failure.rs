@@ -416,8 +416,17 @@ fn of_history(error: &SnapshotError, message: String) -> Failure {
         return Failure::new(ErrorCode::Permission, message)
             .hint("make the directory writable for this user");
     }
-    Failure::new(ErrorCode::InvalidFile, message)
-        .hint("move .portenv/portenv.db away to begin a new history; nothing else depends on it")
+    let failure = Failure::new(ErrorCode::InvalidFile, message);
+    if !error.is_damage() {
+        return failure.hint("wait for who else uses it, then run the command again");
+    }
+    failure
+        .hint("portenv recover moves it aside and rebuilds the history from what can be read")
+        .next(Next::new(
+            "portenv recover",
+            true,
+            "keeps the damaged file and rebuilds the history",
+        ))
 }
 
 fn of_uv(error: UvError, message: String) -> Failure {

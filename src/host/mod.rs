@@ -5,6 +5,7 @@
 pub mod claim;
 pub mod clock;
 pub mod digest;
+pub mod foreground;
 pub mod fs;
 pub mod lockfile;
 pub mod process;

@@ -14,7 +14,9 @@ use crate::git::{CloneSpec, clone};
 use crate::host::fs;
 use crate::lock::Lock;
 use crate::nodes::trash;
-use crate::snapshot::{Db, Outcome, Resolved, Snapshot, State, Step, find_snapshot};
+use crate::snapshot::{
+    BISECT, BISECTED, Db, Outcome, REDO, Resolved, Snapshot, State, Step, UNDO, Walk, find_snapshot,
+};
 use crate::workspace::node::Node;
 
 /// Which parts go back.
@@ -31,11 +33,42 @@ pub enum Parts {
     Core,
 }
 
+/// Where to go.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Destination {
+    /// Back over the newest change, whoever made it.
+    #[default]
+    Before,
+    /// To a snapshot, by what a person typed.
+    Named(String),
+    /// One operation back on the line that undo and redo walk.
+    Undo,
+    /// One operation forward on it.
+    Redo,
+    /// To a snapshot, to try something out there.
+    Bisect(String),
+    /// Back from there to where it began, even if nothing differs: that ends it.
+    Bisected(String),
+}
+
+impl Destination {
+    /// Returns the kind of the operation that goes there: the word that the user types.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Before | Self::Named(_) => "rollback",
+            Self::Undo => UNDO,
+            Self::Redo => REDO,
+            Self::Bisect(_) => BISECT,
+            Self::Bisected(_) => BISECTED,
+        }
+    }
+}
+
 /// How to roll back.
 #[derive(Debug, Clone, Default)]
 pub struct RollbackRequest {
-    /// The snapshot; over the newest change if `None`.
-    pub snapshot: Option<String>,
+    /// Where to.
+    pub to: Destination,
     /// Which parts.
     pub parts: Parts,
     /// Only show the plan.
@@ -60,8 +93,8 @@ pub fn find<'s>(snapshots: &'s [Snapshot], name: &str) -> Result<&'s Snapshot, O
     }
 }
 
-/// Goes back to a snapshot. Without one it goes back over the newest change,
-/// whoever made it.
+/// Goes to a snapshot: back or forward. `tell` hears of the operation that is undone or
+/// done again, before anything is asked.
 ///
 /// # Errors
 ///
@@ -72,10 +105,15 @@ pub fn run(
     request: &RollbackRequest,
     command: &str,
     consent: &Consent<'_>,
+    tell: &dyn Fn(&str),
 ) -> Result<Applied, OpError> {
     let site = context.site()?;
+    let kind = request.to.kind();
     if request.dry_run {
         let mut aim = aim(context, &site, request)?;
+        if let Some(over) = &aim.over {
+            tell(over);
+        }
         mark_broken(&site, &aim.wanted, &mut aim.difference.changes)?;
         let status = if aim.difference.is_of_base() && aim.wanted.lock == aim.now.lock {
             AppliedStatus::Nothing
@@ -99,24 +137,29 @@ pub fn run(
     if known.is_empty() {
         return Err(no_history());
     }
-    if let Some(name) = &request.snapshot {
+    if let Destination::Named(name) = &request.to {
         find(&known, name)?;
     }
-    let held = start(context, &site, "rollback")?;
+    let held = start(context, &site, kind)?;
     let Aim {
         target,
+        over,
         now,
         wanted,
         places,
         difference,
     } = aim(context, &site, request)?;
+    if let Some(over) = &over {
+        tell(over);
+    }
     let plan = plan_of(&site, &now, &target, request.parts)?;
     // A plan that was named is done as it was, or not at all.
     if consent.plan.is_some_and(|named| named != plan) {
         return Err(OpError::PlanStale);
     }
     let mut warnings = base_warnings(&difference);
-    if difference.is_of_base() && wanted.lock == now.lock {
+    let ends = matches!(request.to, Destination::Bisected(_));
+    if difference.is_of_base() && wanted.lock == now.lock && !ends {
         return Ok(Applied {
             warnings,
             ..Applied::still(AppliedStatus::Nothing)
@@ -156,7 +199,7 @@ pub fn run(
         .as_deref()
         .and_then(|text| Lock::parse(text, camino::Utf8Path::new("pylock.toml")).ok());
     let (_guard, scratch) = scratch_dir(&site)?;
-    transaction.open("rollback", command)?;
+    transaction.open(kind, command)?;
     let finished = transaction.run(|change| {
         // Everything that may need the network comes before the first change.
         let fetched = fetch_nodes(&site, &difference, &places, &scratch)?;
@@ -229,6 +272,8 @@ fn plan_of(site: &Site, now: &State, to: &Snapshot, parts: Parts) -> Result<Stri
 /// Where a rollback goes, worked out without writing anything.
 struct Aim {
     target: Snapshot,
+    /// What is undone or done again.
+    over: Option<String>,
     now: State,
     wanted: State,
     places: Places,
@@ -241,22 +286,69 @@ fn aim(context: &Context, site: &Site, request: &RollbackRequest) -> Result<Aim,
     let head = snapshots.first().ok_or_else(no_history)?;
     let now = super::status::present(context, site, &db)?;
     let drifted = !Difference::between(&db.state_of(head)?, &now).is_of_base();
-    // Without a name: over the newest change, whoever made it.
-    let back = if drifted { "@" } else { "@~1" };
-    let target = find(&snapshots, request.snapshot.as_deref().unwrap_or(back))?.clone();
-    let wanted = narrowed(&db.state_of(&target)?, &now, request.parts);
-    let places = places_of(site, &db, &target, &wanted)?;
-    let difference = difference(&now, &wanted, &places);
-    Ok(Aim {
-        target,
-        now,
-        wanted,
-        places,
-        difference,
-    })
+    let at = |target: &Snapshot| {
+        let wanted = narrowed(&db.state_of(target)?, &now, request.parts);
+        let places = places_of(site, &db, target, &wanted)?;
+        let difference = difference(&now, &wanted, &places);
+        Ok(Aim {
+            target: target.clone(),
+            over: None,
+            now: now.clone(),
+            wanted,
+            places,
+            difference,
+        })
+    };
+    let (stops, over): (Vec<&Snapshot>, _) = match &request.to {
+        Destination::Before => {
+            let back = if drifted { "@" } else { "@~1" };
+            return at(find(&snapshots, back)?);
+        }
+        Destination::Named(name) | Destination::Bisect(name) | Destination::Bisected(name) => {
+            return at(find(&snapshots, name)?);
+        }
+        Destination::Undo => {
+            let walk = Walk::of(&snapshots);
+            let over = match walk.at() {
+                Some(at) if !drifted => at.operation.command.clone(),
+                _ => "changes made by others".to_owned(),
+            };
+            (walk.back(drifted).collect(), Some(over))
+        }
+        Destination::Redo => (Walk::of(&snapshots).ahead(drifted).collect(), None),
+    };
+    // A step that leads to what is there already would be none: it goes one further.
+    for stop in stops {
+        let found = at(stop)?;
+        if !found.difference.is_of_base() || found.wanted.lock != now.lock {
+            let over = over.unwrap_or_else(|| stop.operation.command.clone());
+            return Ok(Aim {
+                over: Some(over),
+                ..found
+            });
+        }
+    }
+    Err(no_step(&request.to, drifted))
 }
 
-fn no_history() -> OpError {
+/// There is no row before the first snapshot and none after the last: a sentence ends the
+/// walk either way.
+fn no_step(to: &Destination, drifted: bool) -> OpError {
+    OpError::Refused(
+        match to {
+            Destination::Redo if drifted => {
+                "there is nothing to redo: something was changed since the last undo"
+            }
+            Destination::Redo => {
+                "there is nothing to redo: nothing was undone since the last change"
+            }
+            _ => "there is nothing to undo: this is where the history begins",
+        }
+        .to_owned(),
+    )
+}
+
+pub(super) fn no_history() -> OpError {
     OpError::NotFound("there is no snapshot yet; portenv init records the first".to_owned())
 }
 

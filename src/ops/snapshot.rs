@@ -1,5 +1,6 @@
-//! `snapshot create | list | show | label`: the history.
+//! `snapshot create | list | show | label`: the history as a log.
 
+use super::changes::Difference;
 use super::context::Context;
 use super::error::OpError;
 use super::rollback::find;
@@ -13,6 +14,26 @@ pub struct Shown {
     pub snapshot: Snapshot,
     /// Its state.
     pub state: State,
+    /// What changed since the snapshot before it; `None` for the first.
+    pub since: Option<Since>,
+}
+
+/// What changed from one snapshot to the next.
+#[derive(Debug, Clone)]
+pub struct Since {
+    /// Packages, nodes and core.
+    pub difference: Difference,
+    /// The lock is another.
+    pub lock: bool,
+}
+
+impl Since {
+    fn between(before: &State, after: &State) -> Self {
+        Self {
+            difference: Difference::between(before, after),
+            lock: before.lock != after.lock,
+        }
+    }
 }
 
 /// Records the present, under a label if one is given. Nothing new means that the
@@ -64,6 +85,20 @@ fn check_label(label: &str) -> Result<(), OpError> {
     Ok(())
 }
 
+/// Says so if the history is of a newer portenv: this one only reads it, and what it does
+/// not know is not shown.
+///
+/// # Errors
+///
+/// Fails if the history cannot be read.
+pub fn newer(context: &Context) -> Result<Option<String>, OpError> {
+    let db = Db::find(&context.installation()?.own_dir())?;
+    let writable = db.map(|db| db.check_writable()).transpose();
+    Ok(writable
+        .err()
+        .map(|error| format!("{error}; it is only read")))
+}
+
 /// Lists all snapshots, newest first, with their states.
 ///
 /// # Errors
@@ -74,13 +109,28 @@ pub fn list(context: &Context) -> Result<Vec<Shown>, OpError> {
     let Some(db) = Db::find(&installation.own_dir())? else {
         return Ok(Vec::new());
     };
-    db.snapshots()?
-        .into_iter()
-        .map(|snapshot| {
-            let state = db.state_of(&snapshot)?;
-            Ok(Shown { snapshot, state })
-        })
-        .collect()
+    all(&db)
+}
+
+/// Reads all snapshots, newest first, with what each changed.
+///
+/// # Errors
+///
+/// Fails if the history cannot be read.
+pub fn all(db: &Db) -> Result<Vec<Shown>, OpError> {
+    let mut all: Vec<Shown> = Vec::new();
+    for snapshot in db.snapshots()? {
+        let state = db.state_of(&snapshot)?;
+        if let Some(later) = all.last_mut() {
+            later.since = Some(Since::between(&state, &later.state));
+        }
+        all.push(Shown {
+            snapshot,
+            state,
+            since: None,
+        });
+    }
+    Ok(all)
 }
 
 /// Reads one snapshot.
@@ -100,5 +150,14 @@ fn show_in(db: &Db, name: &str) -> Result<Shown, OpError> {
     let snapshots = db.snapshots()?;
     let snapshot = find(&snapshots, name)?.clone();
     let state = db.state_of(&snapshot)?;
-    Ok(Shown { snapshot, state })
+    let mut older = snapshots.iter().skip_while(|one| one.id != snapshot.id);
+    let since = match older.nth(1) {
+        Some(before) => Some(Since::between(&db.state_of(before)?, &state)),
+        None => None,
+    };
+    Ok(Shown {
+        snapshot,
+        state,
+        since,
+    })
 }

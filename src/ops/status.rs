@@ -19,7 +19,7 @@ use crate::host::{DirLock, fs};
 use crate::lock::{LeftOutNode, StaleReason, check_freshness};
 use crate::requirements::origin::show_path;
 use crate::requirements::{Waiver, WaiverReason};
-use crate::snapshot::{BaseState, Db, Operation, State};
+use crate::snapshot::{BaseState, Db, Operation, State, bisect_origin};
 use crate::workspace::startup::parse_script;
 use crate::workspace::{Layout, Node};
 
@@ -174,7 +174,14 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
     );
     // What a running process has open is not interrupted.
     let interrupted = match (&db, &busy) {
-        (Some(db), None) => db.unfinished_operation()?,
+        (Some(db), None) => match db.unfinished_operation()? {
+            // So is a bisect that did not end where it began.
+            None => {
+                let snapshots = db.snapshots()?;
+                bisect_origin(&snapshots).and(snapshots.first().map(|it| it.operation.clone()))
+            }
+            found => found,
+        },
         _ => None,
     };
     let startup_scripts = site.installation.startup_scripts();

@@ -131,6 +131,8 @@ pub fn start(context: &Context, site: &Site, purpose: &str) -> Result<DirLock, O
     fs::check_writable(&own_dir)?;
     let held = take_lock(context, site, purpose)?;
     let db = Db::find(&own_dir)?;
+    // Before anything is planned that could not be recorded.
+    db.as_ref().map(Db::check_writable).transpose()?;
     if let Some(db) = &db
         && let Some(head) = db.head()?
     {

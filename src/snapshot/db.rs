@@ -5,55 +5,22 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
+use super::error::SnapshotError;
 use super::model::{
     BaseState, Operation, Outcome, PackageState, Snapshot, State, Step, snapshot_id,
 };
 use super::schema;
 use crate::host::volume::{journal_mode, locality};
-use crate::host::{FsError, digest, fs};
+use crate::host::{digest, fs};
 
-/// What went wrong with the history.
-#[derive(Debug, thiserror::Error)]
-pub enum SnapshotError {
-    /// SQLite failed.
-    #[error("the history `{path}` cannot be used")]
-    Sqlite {
-        /// The file.
-        path: Utf8PathBuf,
-        /// What SQLite said.
-        #[source]
-        source: rusqlite::Error,
-    },
-    /// The file is of a newer portenv.
-    #[error(
-        "the history `{path}` has schema {found}, but this version of portenv knows only {known}"
-    )]
-    Newer {
-        /// The file.
-        path: Utf8PathBuf,
-        /// The schema found.
-        found: i64,
-        /// The schema known.
-        known: i64,
-    },
-    /// A record cannot be understood.
-    #[error("the history `{path}` is damaged: {detail}")]
-    Damaged {
-        /// The file.
-        path: Utf8PathBuf,
-        /// What is wrong.
-        detail: String,
-    },
-    /// A file could not be made.
-    #[error(transparent)]
-    File(#[from] FsError),
-}
+/// The name of the file in portenv's own directory.
+pub(super) const FILE: &str = "portenv.db";
 
 /// The history of one installation.
 #[derive(Debug)]
 pub struct Db {
-    connection: Connection,
-    path: Utf8PathBuf,
+    pub(super) connection: Connection,
+    pub(super) path: Utf8PathBuf,
     writes: bool,
     /// The schema of the file as it is.
     schema: i64,
@@ -116,7 +83,12 @@ impl Db {
         if !fs::exists(&ignore) {
             fs::write_atomic(&ignore, b"*\n")?;
         }
-        let path = own_dir.join("portenv.db");
+        Self::open_at(own_dir, &own_dir.join(FILE))
+    }
+
+    /// Opens a history under another name.
+    pub(super) fn open_at(own_dir: &Utf8Path, path: &Utf8Path) -> Result<Self, SnapshotError> {
+        let path = path.to_owned();
         let fail = |source| SnapshotError::Sqlite {
             path: path.clone(),
             source,
@@ -161,13 +133,14 @@ impl Db {
         })
     }
 
-    /// Opens the history for reading; `None` if there is none. Writes nothing.
+    /// Opens the history for reading; `None` if there is none. Writes nothing. One of a
+    /// newer portenv is read as far as it has what this one knows.
     ///
     /// # Errors
     ///
-    /// Fails if the file is damaged or of a newer portenv.
+    /// Fails if the file is damaged.
     pub fn find(own_dir: &Utf8Path) -> Result<Option<Self>, SnapshotError> {
-        let path = own_dir.join("portenv.db");
+        let path = own_dir.join(FILE);
         if !fs::is_file(&path) {
             return Ok(None);
         }
@@ -176,13 +149,6 @@ impl Db {
             source,
         };
         let (connection, found) = open_to_read(&path).map_err(fail)?;
-        if found > schema::CURRENT {
-            return Err(SnapshotError::Newer {
-                path,
-                found,
-                known: schema::CURRENT,
-            });
-        }
         Ok((found > 0).then_some(Self {
             connection,
             path,
@@ -191,14 +157,49 @@ impl Db {
         }))
     }
 
-    fn fail(&self, source: rusqlite::Error) -> SnapshotError {
+    pub(super) fn of_memory(connection: Connection, path: Utf8PathBuf) -> Self {
+        Self {
+            connection,
+            path,
+            writes: false,
+            schema: schema::CURRENT,
+        }
+    }
+
+    /// Demands that this version of portenv may write the history.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is of a newer one.
+    pub fn check_writable(&self) -> Result<(), SnapshotError> {
+        if self.schema <= schema::CURRENT {
+            return Ok(());
+        }
+        Err(SnapshotError::Newer {
+            path: self.path.clone(),
+            found: self.schema,
+            known: schema::CURRENT,
+        })
+    }
+
+    /// Tells a failure: by the schema where that explains it, or by what is wrong with the
+    /// file where a row of it cannot be read.
+    pub(super) fn fail(&self, source: rusqlite::Error) -> SnapshotError {
+        if let Err(newer) = self.check_writable() {
+            return newer;
+        }
+        if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt)
+            && let Some(detail) = self.faults()
+        {
+            return self.damaged(detail);
+        }
         SnapshotError::Sqlite {
             path: self.path.clone(),
             source,
         }
     }
 
-    fn damaged(&self, detail: impl Into<String>) -> SnapshotError {
+    pub(super) fn damaged(&self, detail: impl Into<String>) -> SnapshotError {
         SnapshotError::Damaged {
             path: self.path.clone(),
             detail: detail.into(),
@@ -296,8 +297,8 @@ impl Db {
             row.ok_or_else(|| self.damaged(format!("it lacks the state {digest}")))?;
         let lock = lock.map(|ids| self.lock_text(&ids)).transpose()?;
         Ok(State {
-            packages: self.bodies::<PackageState>("dist", &unpack(&dists))?,
-            nodes: self.bodies("node", &unpack(&nodes))?,
+            packages: self.bodies::<PackageState>("dist", &self.unpack(&dists)?)?,
+            nodes: self.bodies("node", &self.unpack(&nodes)?)?,
             core: core
                 .map(|id| self.bodies("node", &[id]))
                 .transpose()?
@@ -309,11 +310,15 @@ impl Db {
             base: match base {
                 Some((prefix, ids)) => Some(BaseState {
                     prefix,
-                    packages: self.bodies("dist", &unpack(&ids))?,
+                    packages: self.bodies("dist", &self.unpack(&ids)?)?,
                 }),
                 None => None,
             },
         })
+    }
+
+    fn unpack(&self, bytes: &[u8]) -> Result<Vec<i64>, SnapshotError> {
+        postcard::from_bytes(bytes).map_err(|_| self.damaged("a list of a state is cut"))
     }
 
     fn lock_text(&self, ids: &[u8]) -> Result<String, SnapshotError> {
@@ -322,7 +327,7 @@ impl Db {
             .prepare_cached("SELECT bytes FROM chunk WHERE id = ?1")
             .map_err(|error| self.fail(error))?;
         let mut text = String::new();
-        for id in unpack(ids) {
+        for id in self.unpack(ids)? {
             let bytes: Vec<u8> = statement
                 .query_row([id], |row| row.get(0))
                 .map_err(|error| self.fail(error))?;
@@ -589,7 +594,7 @@ impl Db {
     }
 }
 
-fn operation(row: &Row<'_>) -> rusqlite::Result<Operation> {
+pub(super) fn operation(row: &Row<'_>) -> rusqlite::Result<Operation> {
     Ok(Operation {
         number: row.get(0)?,
         id: row.get(1)?,
@@ -647,8 +652,4 @@ fn put_chunks(connection: &Connection, text: &str) -> rusqlite::Result<Vec<i64>>
 /// Numbers as variable-length bytes: a state of 300 packages is about 600 bytes.
 fn pack(ids: &[i64]) -> Vec<u8> {
     postcard::to_stdvec(ids).unwrap_or_default()
-}
-
-fn unpack(bytes: &[u8]) -> Vec<i64> {
-    postcard::from_bytes(bytes).unwrap_or_default()
 }

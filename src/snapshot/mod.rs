@@ -8,18 +8,23 @@
 //!
 //! Locking: writers hold the directory lock, readers need none. Compatibility:
 //! migrations are an append-only list counted by `user_version`; a newer file is
-//! refused with what was found and what is known. Speed: one transaction a record.
+//! only read, and who would write it is told what was found and what is known. Speed: one transaction a record.
 //! Odd file systems: WAL only where the file system is known to be local.
 //!
 //! Never: changes the installation.
 
 pub mod db;
+pub mod error;
 pub mod history;
 pub mod model;
+pub mod prune;
+pub mod retention;
+pub mod salvage;
 pub mod schema;
 
-pub use db::{Db, SnapshotError};
-pub use history::{Resolved, find_snapshot};
+pub use db::Db;
+pub use error::SnapshotError;
+pub use history::{BISECT, BISECTED, REDO, Resolved, UNDO, Walk, bisect_origin, find_snapshot};
 pub use model::{
     AS_FOUND, BaseState, Operation, Outcome, PackageState, Snapshot, SourceRecord, State, Step,
 };

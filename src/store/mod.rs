@@ -1,7 +1,8 @@
 //! `.portenv/store`: what can't be had again by address and hash.
 //!
-//! Never: removes anything (that is `prune`'s, by what snapshots need).
+//! Never: removes anything but what `prune` tells it to, by what snapshots need.
 
+pub mod collect;
 pub mod repack;
 
 pub use repack::{StoreError, repack};

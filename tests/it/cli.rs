@@ -2,6 +2,7 @@
 
 mod add;
 mod anew;
+mod bisect;
 mod cache;
 mod check;
 #[cfg(unix)]
@@ -23,7 +24,9 @@ mod place;
 mod preview;
 #[cfg(unix)]
 mod program;
+mod prune;
 mod rebuild;
+mod recover_history;
 mod remove;
 mod rollback;
 mod schemas;
@@ -35,6 +38,7 @@ mod sync;
 mod together;
 mod torch;
 mod tree;
+mod undo;
 mod update;
 mod verify;
 mod waivers;

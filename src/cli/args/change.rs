@@ -5,6 +5,8 @@ use clap::{Args, Subcommand};
 
 use super::resolve::ResolveOptions;
 use crate::ops::check::CheckRequest;
+use crate::ops::prune::PruneRequest;
+use crate::snapshot::retention::Policy;
 
 /// `portenv preview`.
 #[derive(Debug, Args)]
@@ -173,6 +175,18 @@ pub struct RollbackArgs {
     pub plan: Option<String>,
 }
 
+/// `portenv undo` and `portenv redo`.
+#[derive(Debug, Args)]
+pub struct StepArgs {
+    /// Only show what would be done.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask, but apply exactly the plan that was shown under this ID, or stop if
+    /// anything has changed since.
+    #[arg(long, value_name = "ID")]
+    pub plan: Option<String>,
+}
+
 /// A part of an installation.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 pub enum PartArg {
@@ -238,6 +252,49 @@ pub enum SnapshotCommand {
         #[arg(value_name = "NAME")]
         label: String,
     },
+    /// Remove old snapshots, and the stored files that only they need.
+    ///
+    /// Always kept: the newest, the first, those with a label, and what undo and redo stand at.
+    Prune(PruneArgs),
+}
+
+/// `portenv snapshot prune`.
+#[derive(Debug, Args)]
+pub struct PruneArgs {
+    /// Keep the newest so many.
+    #[arg(long, value_name = "N", default_value_t = Policy::default().newest)]
+    pub keep: usize,
+    /// Keep the newest of each of the last so many days that have one.
+    #[arg(long, value_name = "N", default_value_t = Policy::default().daily)]
+    pub daily: usize,
+    /// Keep the newest of each of the last so many weeks that have one.
+    #[arg(long, value_name = "N", default_value_t = Policy::default().weekly)]
+    pub weekly: usize,
+    /// Keep the newest of each of the last so many months that have one.
+    #[arg(long, value_name = "N", default_value_t = Policy::default().monthly)]
+    pub monthly: usize,
+    /// Also delete the nodes that changes took out, in .portenv/trash/.
+    #[arg(long)]
+    pub trash: bool,
+    /// Only show what would go.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+impl PruneArgs {
+    /// Returns what is to be pruned.
+    pub fn request(&self) -> PruneRequest {
+        PruneRequest {
+            policy: Policy {
+                newest: self.keep,
+                daily: self.daily,
+                weekly: self.weekly,
+                monthly: self.monthly,
+            },
+            trash: self.trash,
+            dry_run: self.dry_run,
+        }
+    }
 }
 
 /// `portenv demo`.

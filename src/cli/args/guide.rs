@@ -14,7 +14,12 @@ const GROUPS: [(&str, &[&str]); 5] = [
         "Custom nodes",
         &["preview", "add", "update", "disable", "enable", "remove"],
     ),
-    ("Going back", &["rollback", "snapshot", "diff", "recover"]),
+    (
+        "Going back",
+        &[
+            "undo", "redo", "rollback", "snapshot", "diff", "bisect", "recover",
+        ],
+    ),
     ("Questions", &["check", "verify", "explain", "why", "tree"]),
     (
         "Files and the program itself",
@@ -258,7 +263,7 @@ Example:
 /// Below `snapshot`.
 pub const SNAPSHOT: &str = "\
 Changes: only the history in .portenv/. Every command that changes packages
-or nodes records a snapshot by itself.
+or nodes records a snapshot by itself. What prune removes is gone for good.
 Going back: portenv rollback SNAPSHOT, with an id, a label, @ (the newest)
 or @~1 (the one before).
 
@@ -267,6 +272,8 @@ Examples:
   portenv snapshot create --label works
   portenv snapshot label @~1 before-the-update
   portenv snapshot show works
+  portenv snapshot prune --dry-run    # what would go, and how many bytes?
+  portenv snapshot prune --keep 10 --trash
   portenv rollback works";
 
 /// Below `diff`.
@@ -293,6 +300,41 @@ Examples:
   portenv snapshot list                  # where can I go back to?
   portenv rollback 67a0                  # an id, or how it begins
   portenv rollback @~2 --only packages";
+
+/// Below `undo`.
+pub const UNDO: &str = "\
+Changes: packages, nodes, ComfyUI's commit and pylock.toml, after showing
+them and asking. Nodes that came later go to .portenv/trash/. Checkouts with
+changed files are never overwritten: it stops there and says so. Records a
+snapshot.
+Going back: portenv redo.
+
+Examples:
+  portenv undo --dry-run    # what would that be?
+  portenv undo              # the newest operation
+  portenv undo              # the one before it, and so on";
+
+/// Below `bisect`.
+pub const BISECT: &str = "\
+Changes: packages, nodes, ComfyUI's commit and pylock.toml, from snapshot to
+snapshot, without asking; at the end all is as it was. Each step is recorded.
+Going back: it does so itself, after an error and ctrl-C too; after a power
+cut portenv recover does.
+
+Examples:
+  portenv bisect run -- python main.py --quick-test-for-ci
+  portenv bisect run works @ -- python -c 'import xformers'
+  portenv snapshot list    # the snapshots it looks through";
+
+/// Below `redo`.
+pub const REDO: &str = "\
+Changes: packages, nodes, ComfyUI's commit and pylock.toml, after showing
+them and asking; records a snapshot.
+Going back: portenv undo.
+
+Examples:
+  portenv redo --dry-run
+  portenv redo";
 
 /// Below `why`.
 pub const WHY: &str = "\

@@ -7,6 +7,7 @@ use clap::builder::BoolishValueParser as Boolish;
 use clap::{Args, Parser, Subcommand};
 
 pub mod ask;
+pub mod bisect;
 pub mod cache;
 pub mod change;
 pub mod export;
@@ -18,10 +19,11 @@ pub mod verify;
 
 use super::screen::{ColorChoice, Format};
 pub use ask::{TreeArgs, WhyArgs};
+pub use bisect::BisectCommand;
 pub use cache::CacheCommand;
 pub use change::{
     AddArgs, CheckArgs, DemoArgs, DiffArgs, ExplainArgs, PartArg, PreviewArgs, RemoveArgs,
-    RollbackArgs, SnapshotCommand, StatusArgs, SyncArgs,
+    RollbackArgs, SnapshotCommand, StatusArgs, StepArgs, SyncArgs,
 };
 pub use export::{ExportArgs, KindArg};
 pub use resolve::{LockArgs, ResolveArgs, ResolveOptions};
@@ -261,9 +263,10 @@ pub enum Command {
     /// Look whether installed packages are whole.
     #[command(long_about = verify::ABOUT, after_long_help = verify::GUIDE)]
     Verify(VerifyArgs),
-    /// Undo a command that was cut short.
+    /// Undo a command that was cut short; rebuild a damaged history.
     ///
-    /// Every command that changes something does this first, so it is seldom needed.
+    /// Every command that changes something undoes first what was cut short, so it is seldom
+    /// needed. A damaged history is kept beside a new one with all that can still be read.
     #[command(after_long_help = guide::RECOVER)]
     Recover,
     /// List, show, record and name snapshots.
@@ -283,6 +286,23 @@ pub enum Command {
     /// portenv, if anything was, else the last thing that portenv did.
     #[command(after_long_help = guide::ROLLBACK)]
     Rollback(RollbackArgs),
+    /// Take back the newest operation; asks first.
+    ///
+    /// Packages, nodes, ComfyUI and the lock are again what they were before. What was changed
+    /// without portenv since counts as the newest operation. Each further undo takes back one
+    /// more. All of them are recorded like any change, so nothing is lost: portenv redo goes
+    /// forward again.
+    #[command(after_long_help = guide::UNDO)]
+    Undo(StepArgs),
+    /// Do again what undo took back; asks first.
+    ///
+    /// Each redo goes one operation further, until all is as it was before the first undo, or
+    /// until something else was changed since.
+    #[command(after_long_help = guide::REDO)]
+    Redo(StepArgs),
+    /// Find the snapshot that broke something, by trying.
+    #[command(subcommand, long_about = bisect::ABOUT, after_long_help = guide::BISECT)]
+    Bisect(BisectCommand),
     /// Tell who needs a package, and what keeps newer versions out.
     ///
     /// Names every line of ComfyUI and of nodes that leads to the package, which version is
@@ -340,6 +360,9 @@ impl Command {
             Self::Snapshot(_) => "snapshot",
             Self::Diff(_) => "diff",
             Self::Rollback(_) => "rollback",
+            Self::Bisect(_) => "bisect",
+            Self::Undo(_) => "undo",
+            Self::Redo(_) => "redo",
             Self::Why(_) => "why",
             Self::Tree(_) => "tree",
             Self::Export(_) => "export",

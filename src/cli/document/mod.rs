@@ -7,6 +7,7 @@
 
 pub mod applied;
 pub mod beside;
+pub mod bisect;
 pub mod cache;
 pub mod check;
 pub mod code;
@@ -20,6 +21,7 @@ pub mod init;
 pub mod next;
 pub mod preview;
 pub mod progress;
+pub mod prune;
 pub mod resolution;
 pub mod schemas;
 pub mod snapshot;

@@ -11,7 +11,8 @@ use super::{
     AppliedDocument, CacheDocument, CheckDocument, DiffDocument, ExplainDocument, ExportDocument,
     FailureDocument, InitDocument, LastConflictDocument, LockDocument, Next, PreviewDocument,
     ResolveDocument, SnapshotDocument, StatusDocument, StoppedDocument, TextDocument, TreeDocument,
-    UpdateDocument, VerifyDocument, WhyDocument, demo::DemoDocument, progress::ProgressDocument,
+    UpdateDocument, VerifyDocument, WhyDocument, bisect::BisectDocument, demo::DemoDocument,
+    progress::ProgressDocument, prune::PruneDocument,
 };
 
 /// A document as it is written: its schema first, what to run next last.
@@ -60,8 +61,9 @@ fn part<D: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
 }
 
 /// Every command with its results. What is a text by nature has none but failures.
-const COMMANDS: [(&str, &[Part]); 27] = [
+const COMMANDS: [(&str, &[Part]); 30] = [
     ("add", &[part::<AppliedDocument>, part::<StoppedDocument>]),
+    ("bisect", &[part::<BisectDocument>]),
     ("cache", &[part::<CacheDocument>]),
     ("check", &[part::<CheckDocument>]),
     ("completions", &[part::<TextDocument>]),
@@ -84,14 +86,19 @@ const COMMANDS: [(&str, &[Part]); 27] = [
     ("portenv", &[]),
     ("preview", &[part::<PreviewDocument>]),
     ("recover", &[part::<AppliedDocument>]),
+    ("redo", &[part::<AppliedDocument>]),
     ("remove", &[part::<AppliedDocument>]),
     ("resolve", &[part::<ResolveDocument>]),
     ("rollback", &[part::<AppliedDocument>]),
     ("self", &[part::<SelfInfo>]),
-    ("snapshot", &[part::<SnapshotDocument>]),
+    (
+        "snapshot",
+        &[part::<SnapshotDocument>, part::<PruneDocument>],
+    ),
     ("status", &[part::<StatusDocument>]),
     ("sync", &[part::<AppliedDocument>]),
     ("tree", &[part::<TreeDocument>]),
+    ("undo", &[part::<AppliedDocument>]),
     ("update", &[part::<UpdateDocument>]),
     ("verify", &[part::<VerifyDocument>]),
     ("why", &[part::<WhyDocument>]),

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::ops::changes::{ChangeInfo, NodeChange};
 use crate::ops::snapshot::Shown;
 use crate::package::Name;
 use crate::package::artifact::SourceView;
@@ -47,6 +48,15 @@ pub struct SnapshotEntry {
     pub nodes: Vec<Node>,
     /// What a rollback to it could not bring back.
     pub unrestorable: Vec<Unrestorable>,
+    /// Packages that changed since the snapshot before it in the list, by name; empty for the
+    /// first.
+    pub changes: Vec<ChangeInfo>,
+    /// Nodes that changed since then, by directory.
+    pub node_changes: Vec<NodeChange>,
+    /// How ComfyUI changed since then; null if it did not.
+    pub core_change: Option<NodeChange>,
+    /// The lock is another one than then.
+    pub lock_changed: bool,
 }
 
 /// The read-only base beneath an environment.
@@ -108,6 +118,9 @@ impl SnapshotEntry {
         let state = &shown.state;
         let operation = &shown.snapshot.operation;
         let packages = state.packages.iter().filter(|_| full);
+        let since = shown.since.as_ref();
+        let difference = since.map(|since| since.difference.clone());
+        let difference = difference.unwrap_or_default();
         Self {
             id: shown.snapshot.id.clone(),
             parent: operation.parent.clone(),
@@ -128,6 +141,10 @@ impl SnapshotEntry {
                 .collect(),
             nodes: state.nodes.iter().filter(|_| full).cloned().collect(),
             unrestorable: Unrestorable::all(&state.unrestorable()),
+            changes: difference.changes,
+            node_changes: difference.nodes,
+            core_change: difference.core,
+            lock_changed: since.is_some_and(|since| since.lock),
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::cli::failure::{Exit, Next};
 use crate::cli::screen::{Format, Screen};
 use crate::ops::changes::NodeChangeKind;
 use crate::ops::outcome::{Applied, AppliedStatus};
+use crate::package::artifact::printable;
 use crate::resolve::Conflict;
 
 /// Shows what a changing command came to.
@@ -14,7 +15,7 @@ pub fn show_applied(screen: &Screen, command: &str, applied: &Applied) -> Exit {
     let body = AppliedDocument::from(applied);
     show_warnings(screen, &body.warnings, 1);
     if screen.format == Format::Json {
-        show_document(screen, command, &body, &next(screen, applied));
+        show_document(screen, command, &body, &next(screen, command, applied));
         return Exit::Done;
     }
     screen.result(to_text(&applied.changes, &applied.nodes).trim_end());
@@ -29,9 +30,12 @@ pub fn show_applied(screen: &Screen, command: &str, applied: &Applied) -> Exit {
                 screen.note(&counted);
             }
             if let Some(after) = &applied.after {
-                screen.note(&format!(
-                    "snapshot {after}; portenv rollback takes this back"
-                ));
+                let back = match command {
+                    "undo" => "portenv redo goes forward again, portenv undo one further back",
+                    "redo" => "portenv undo goes back again",
+                    _ => "portenv rollback takes this back",
+                };
+                screen.note(&format!("snapshot {after}; {back}"));
             }
         }
         AppliedStatus::Nothing => screen.note("nothing to do"),
@@ -65,8 +69,25 @@ pub fn show_conflicts(screen: &Screen, command: &str, conflicts: &[Conflict]) ->
     Exit::No
 }
 
-fn next(screen: &Screen, applied: &Applied) -> Vec<Next> {
+/// Names the operation that undo or redo goes over.
+pub fn step_to_text(command: &str, over: &str) -> String {
+    let word = if command == "redo" {
+        "again"
+    } else {
+        "back over"
+    };
+    format!("{word}: {}", printable(over))
+}
+
+fn next(screen: &Screen, command: &str, applied: &Applied) -> Vec<Next> {
     match applied.status {
+        AppliedStatus::Done if command == "undo" => vec![
+            Next::new("portenv redo", true, "goes forward again"),
+            Next::new("portenv undo", true, "goes one operation further back"),
+        ],
+        AppliedStatus::Done if command == "redo" => {
+            vec![Next::new("portenv undo", true, "goes back again")]
+        }
         AppliedStatus::Done => {
             let back = applied.before.iter();
             back.map(|before| {

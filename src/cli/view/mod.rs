@@ -13,6 +13,7 @@ use super::screen::{Format, Screen};
 
 pub mod applied;
 pub mod beside;
+pub mod bisect;
 pub mod cache;
 pub mod changes;
 pub mod check;
@@ -22,6 +23,7 @@ pub mod explain;
 pub mod export;
 mod markdown;
 pub mod preview;
+pub mod prune;
 pub mod resolve;
 pub mod self_info;
 pub mod snapshot;

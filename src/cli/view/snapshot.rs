@@ -6,8 +6,11 @@ use crate::cli::document::SnapshotDocument;
 use crate::cli::document::snapshot::SnapshotEntry;
 use crate::cli::failure::Exit;
 use crate::cli::screen::{Format, Screen};
-use crate::ops::snapshot::Shown;
+use crate::lock::ChangeKind;
+use crate::ops::changes::{ChangeInfo, NodeChange, NodeChangeKind};
+use crate::ops::snapshot::{Shown, Since};
 use crate::package::artifact::printable;
+use crate::workspace::node::Node;
 
 /// Shows all snapshots.
 pub fn show_list(screen: &Screen, list: &[Shown]) -> Exit {
@@ -22,26 +25,106 @@ pub fn show_list(screen: &Screen, list: &[Shown]) -> Exit {
         screen.hint("portenv init records the first");
         return Exit::Done;
     }
-    let mut rows = table();
-    for shown in list {
-        let state = &shown.state;
-        let command = &shown.snapshot.operation.command;
-        let label = shown
-            .snapshot
-            .label()
-            .filter(|label| label != command)
-            .map_or(String::new(), |label| format!(" ({})", printable(label)));
-        rows.add_row(vec![
-            shown.snapshot.id.clone(),
-            local_time(shown.snapshot.operation.ended.as_deref()),
-            format!("{}p {}n", state.packages.len(), state.nodes.len()),
-            format!("{}{label}", printable(command)),
-        ]);
-    }
-    screen.result(trimmed(&rows).trim_end());
+    screen.result(rows_to_text(list).trim_end());
     screen
         .hint("p counts packages, n nodes; portenv rollback ID goes back to one, the newest is @");
     Exit::Done
+}
+
+/// Returns snapshots as a log: a line each, and below it what changed.
+pub fn rows_to_text(list: &[Shown]) -> String {
+    let mut text = String::new();
+    for shown in list {
+        let (state, snapshot) = (&shown.state, &shown.snapshot);
+        let command = &snapshot.operation.command;
+        let mut labels = String::new();
+        for label in snapshot.labels.iter().filter(|label| *label != command) {
+            labels.push_str(&format!(" ({})", printable(label)));
+        }
+        text.push_str(&format!(
+            "{}  {}  {}p {}n  {}{labels}\n",
+            snapshot.id,
+            local_time(snapshot.operation.ended.as_deref()),
+            state.packages.len(),
+            state.nodes.len(),
+            printable(command),
+        ));
+        for line in shown.since.iter().flat_map(since_to_lines) {
+            text.push_str(&format!("    {line}\n"));
+        }
+    }
+    text
+}
+
+/// Says in a few lines what changed: nodes by name, of packages the counts and the first.
+pub fn since_to_lines(since: &Since) -> Vec<String> {
+    const MOST: usize = 4;
+    let difference = &since.difference;
+    let mut lines = Vec::new();
+    if let Some(core) = &difference.core {
+        let at = |node: &Option<Node>| node.as_ref().map_or(String::new(), version_of);
+        lines.push(format!("ComfyUI {} → {}", at(&core.from), at(&core.to)));
+    }
+    let nodes: Vec<String> = difference.nodes.iter().map(node_to_word).collect();
+    if !nodes.is_empty() {
+        lines.push(format!("nodes: {}", nodes.join(", ")));
+    }
+    let of = |kinds: &[ChangeKind]| -> Vec<&ChangeInfo> {
+        let all = difference.changes.iter();
+        all.filter(|change| kinds.contains(&change.kind)).collect()
+    };
+    let groups = [
+        ("+", of(&[ChangeKind::Add])),
+        ("-", of(&[ChangeKind::Remove])),
+        (
+            "~",
+            of(&[
+                ChangeKind::Upgrade,
+                ChangeKind::Downgrade,
+                ChangeKind::Replace,
+            ]),
+        ),
+    ];
+    let counts: Vec<String> = (groups.iter())
+        .filter(|(_, changes)| !changes.is_empty())
+        .map(|(sign, changes)| format!("{sign}{}", changes.len()))
+        .collect();
+    let mut names: Vec<String> = (groups.iter())
+        .flat_map(|(sign, changes)| changes.iter().map(move |change| (sign, change)))
+        .map(|(sign, change)| match (&change.from, &change.to) {
+            (Some(from), Some(to)) if from != to => format!("{sign}{} {from} → {to}", change.name),
+            (from, to) => {
+                let version = from.as_ref().or(to.as_ref());
+                format!("{sign}{} {}", change.name, version.map_or("", |it| it))
+            }
+        })
+        .collect();
+    if names.len() > MOST {
+        let more = format!("and {} more", names.len() - MOST + 1);
+        names.truncate(MOST - 1);
+        names.push(more);
+    }
+    if !counts.is_empty() {
+        let (counts, names) = (counts.join(" "), names.join(", "));
+        lines.push(format!("packages {counts}: {names}"));
+    }
+    if lines.is_empty() && since.lock {
+        lines.push("only the lock".to_owned());
+    }
+    lines
+}
+
+fn node_to_word(change: &NodeChange) -> String {
+    let node = change.to.as_ref().or(change.from.as_ref());
+    let name = node.map_or_else(|| change.dir.clone(), |node| node.name.clone());
+    let name = printable(&name);
+    match change.kind {
+        NodeChangeKind::Add => format!("+{name}"),
+        NodeChangeKind::Remove => format!("-{name}"),
+        NodeChangeKind::Update => format!("~{name}"),
+        NodeChangeKind::Enable => format!("+{name} (enabled)"),
+        NodeChangeKind::Disable => format!("-{name} (disabled)"),
+    }
 }
 
 /// Shows one snapshot in full.
@@ -59,6 +142,9 @@ pub fn show_one(screen: &Screen, shown: &Shown) -> Exit {
     );
     if let Some(label) = shown.snapshot.label() {
         text.push_str(&format!("label     {}\n", printable(label)));
+    }
+    for line in shown.since.iter().flat_map(since_to_lines) {
+        text.push_str(&format!("changed   {line}\n"));
     }
     text.push_str(&format!(
         "command   {}\npython    {} on {}\n",

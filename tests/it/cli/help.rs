@@ -48,7 +48,8 @@ fn the_long_help_of_a_command_says_what_it_changes_and_how_to_go_back() {
         let run = sandbox.portenv(&[&name, "--help"]).success();
         let says = run.stdout().to_lowercase();
         assert!(says.contains("\nchanges: "), "{name}: {run}");
-        let changes = "init lock sync add update enable disable remove rollback snapshot";
+        let changes =
+            "init lock sync add update enable disable remove undo bisect rollback snapshot";
         if changes.split(' ').any(|one| one == name) {
             assert!(says.contains("\ngoing back: "), "{name}: {run}");
         }
@@ -69,7 +70,11 @@ fn every_example_of_help_is_a_command_that_the_parser_takes() {
             let mut words = example.split(' ');
             assert_eq!(words.next(), Some("portenv"), "{example}");
             // The parser reads one word after another, and shows help if all is well.
-            let words: Vec<&str> = words.chain(["--help"]).collect();
+            // What follows two dashes is another program's.
+            let words: Vec<&str> = words.collect();
+            let own = words.iter().position(|word| *word == "--");
+            let (own, others) = words.split_at(own.unwrap_or(words.len()));
+            let words: Vec<&str> = [own, &["--help"], others].concat();
             let parsed = sandbox.portenv(&words).success();
             assert!(parsed.stdout().contains("Usage: portenv"), "{example}");
         }

@@ -55,6 +55,75 @@ fn list_is_newest_first_and_show_holds_the_whole_state() {
 }
 
 #[test]
+fn the_list_is_a_log_of_what_each_snapshot_changed() {
+    let place = Place::synced();
+    let node = place.offered("some-node", "gamma\nalpha<1.1\n");
+    let _ = place.portenv(&["add", &node, "--yes"]).success();
+    let _ = place
+        .portenv(&["snapshot", "label", "@", "works"])
+        .success();
+    let _ = place.portenv(&["disable", "some-node", "--yes"]).success();
+    for name in ["one", "three", "two"] {
+        place.install_behind_its_back(&Wheel::new(name, "1.0").build());
+    }
+    place.uninstall_behind_its_back("beta");
+    place.uninstall_behind_its_back("alpha");
+    let _ = place.portenv(&["snapshot", "create"]).success();
+
+    let list = place.json(0, &["snapshot", "list"]);
+    let all = list["snapshots"].as_array().unwrap();
+    let names = |at: usize| strings(&all[at]["changes"], "name").join(" ");
+    assert_eq!(
+        [0, 1, 2, 3, 4].map(names),
+        [
+            "alpha beta one three two",
+            "delta gamma",
+            "alpha delta gamma",
+            "alpha beta",
+            ""
+        ]
+    );
+    assert_eq!(
+        [0, 1, 2].map(|at| strings(&all[at]["node_changes"], "kind").join(" ")),
+        ["", "disable", "add"]
+    );
+    let shown = place.json(0, &["snapshot", "show", "works"]);
+    assert_eq!(shown["snapshots"][0]["changes"], all[2]["changes"]);
+
+    let text = place.portenv(&["snapshot", "list"]).success();
+    let lines: Vec<&str> = text.stdout().lines().collect();
+    let below = |command: &str| -> Vec<&str> {
+        let at = lines
+            .iter()
+            .position(|line| line.contains(command))
+            .unwrap_or_else(|| panic!("{command}: {text}"));
+        let rest = lines[at + 1..].iter().copied();
+        rest.take_while(|line| line.starts_with("    "))
+            .map(str::trim_start)
+            .collect()
+    };
+    assert_eq!(
+        below("changes made by others"),
+        ["packages +3 -2: +one 1.0, +three 1.0, +two 1.0, and 2 more"]
+    );
+    assert_eq!(
+        below("disable some-node"),
+        [
+            "nodes: -some-node (disabled)",
+            "packages -2: -delta 2.0, -gamma 1.0"
+        ]
+    );
+    assert_eq!(
+        below("(works)"),
+        [
+            "nodes: +some-node",
+            "packages +2 ~1: +delta 2.0, +gamma 1.0, ~alpha 1.1 → 1.0"
+        ]
+    );
+    assert_eq!(below("as found"), [""; 0]);
+}
+
+#[test]
 fn create_records_what_is_there_once() {
     let place = Place::new();
     let first = place.json(0, &["snapshot", "create", "--label", "good"]);

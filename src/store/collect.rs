@@ -1,0 +1,56 @@
+//! What lies in the store and no snapshot needs.
+
+use std::collections::BTreeSet;
+
+use camino::Utf8Path;
+
+use crate::host::fs::{self, FsError};
+
+/// A file of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Its path, relative to the store.
+    pub file: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// Returns the files that are not among those needed, by path: what a killed run left
+/// half written too.
+///
+/// # Errors
+///
+/// Fails if the store cannot be read.
+pub fn find_unneeded(store: &Utf8Path, needed: &BTreeSet<String>) -> Result<Vec<Stored>, FsError> {
+    let mut found = Vec::new();
+    // Only what `repack` makes: anything else beside it is not ours.
+    let wheels = store.join("wheels");
+    for name in fs::find_dir(&wheels)? {
+        let dir = wheels.join(&name);
+        for inner in fs::find_dir(&dir)? {
+            let file = format!("wheels/{name}/{inner}");
+            if !needed.contains(&file) {
+                let bytes = fs::weigh(&store.join(&file))?.bytes;
+                found.push(Stored { file, bytes });
+            }
+        }
+    }
+    found.sort_by(|a, b| a.file.cmp(&b.file));
+    Ok(found)
+}
+
+/// Removes files, and the directories that are empty without them.
+///
+/// # Errors
+///
+/// Fails if one cannot be removed.
+pub fn remove(store: &Utf8Path, files: &[Stored]) -> Result<(), FsError> {
+    for stored in files {
+        let path = store.join(&stored.file);
+        fs::remove_all(&path)?;
+        if let Some(dir) = path.parent() {
+            fs::remove_empty_dir(dir);
+        }
+    }
+    Ok(())
+}
