@@ -631,6 +631,10 @@ impl Index for RemoteIndex {
         }
     }
 
+    fn builds(&self) -> bool {
+        self.builder.is_some()
+    }
+
     fn begin_for(&self, purpose: Purpose) {
         self.thrift.set(purpose);
     }

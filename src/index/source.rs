@@ -239,6 +239,11 @@ pub trait Index: Sync {
         })
     }
 
+    /// Reports whether a build may be run where only that could tell what a version needs.
+    fn builds(&self) -> bool {
+        false
+    }
+
     /// Tells what it is that things are asked for from here on: where it would cost more
     /// than the purpose is worth, asking fails as if off line.
     fn begin_for(&self, _purpose: Purpose) {}

@@ -129,7 +129,7 @@ impl Consent<'_> {
 /// # Errors
 ///
 /// Fails if something cannot be read.
-pub fn basis(site: &Site, installed: &Installed) -> Result<String, OpError> {
+pub fn plan_basis(site: &Site, installed: &Installed) -> Result<String, OpError> {
     let installation = &site.installation;
     let mut text = format!("{}\n", site.target);
     for distribution in installed.seen() {

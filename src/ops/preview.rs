@@ -16,7 +16,7 @@ use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::joint::{Joint, Tolerance, is_lived_in, is_of, known_waivers};
 use super::lock::{fixed_lines, make_lock, open_index, preferences, protected, protection_lines};
 use super::other_versions::{Nodes, Placed, enabled_nodes};
-use super::outcome::basis;
+use super::outcome::plan_basis;
 use super::packages::PackageGoal;
 use super::rebuild;
 use crate::environment::Installed;
@@ -452,7 +452,7 @@ impl<'a> World<'a> {
 
     /// The digest of the state before and after: the same words, the same plan.
     fn plan_digest(&self, preview: &Preview) -> Result<String, OpError> {
-        let mut text = basis(self.site, &self.installed)?;
+        let mut text = plan_basis(self.site, &self.installed)?;
         for node in &preview.nodes {
             text.push_str(&format!(
                 "{} {} {}\n",

@@ -12,7 +12,7 @@ use super::graph::no_node;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::joint::{Joint, Tolerance, is_lived_in, known_waivers};
 use super::lock::{fixed_lines, make_lock, open_index, preferences, protected, protection_lines};
-use super::outcome::{Applied, Consent, basis, plan_digest};
+use super::outcome::{Applied, Consent, plan_basis, plan_digest};
 use super::packages::check_managed;
 use super::preview::goal_of;
 use super::rebuild::mark_for_lock;
@@ -143,7 +143,11 @@ pub fn run(
     check_managed(&site, &goal, &installed)?;
     let dirs: Vec<&str> = going.iter().map(|node| node.dir.as_str()).collect();
     consent.get(
-        &plan_digest(&[&basis(&site, &installed)?, &dirs.join(" "), &lock.to_toml()]),
+        &plan_digest(&[
+            &plan_basis(&site, &installed)?,
+            &dirs.join(" "),
+            &lock.to_toml(),
+        ]),
         &changes,
         &nodes,
     )?;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::changes::{ChangeInfo, Difference, NodeChange, NodeChangeKind};
 use super::context::{Context, Site};
 use super::error::OpError;
-use super::outcome::{Applied, AppliedStatus, Consent, basis, plan_digest};
+use super::outcome::{Applied, AppliedStatus, Consent, plan_basis, plan_digest};
 use super::packages::{PackageGoal, check_managed};
 use super::rebuild;
 use super::transaction::{Transaction, scratch_dir, start};
@@ -260,7 +260,7 @@ fn base_warnings(difference: &Difference) -> Vec<(&'static str, String)> {
 }
 
 fn plan_of(site: &Site, now: &State, to: &Snapshot, parts: Parts) -> Result<String, OpError> {
-    let basis = basis(site, &site.installed()?)?;
+    let basis = plan_basis(site, &site.installed()?)?;
     Ok(plan_digest(&[
         &basis,
         &now.digest(),

@@ -5,7 +5,7 @@ use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::ResolveFlags;
 use super::lock::inputs;
-use super::outcome::{Applied, AppliedStatus, Consent, basis, plan_digest};
+use super::outcome::{Applied, AppliedStatus, Consent, plan_basis, plan_digest};
 use super::packages::{PackageGoal, check_managed};
 use super::preview::brought;
 use super::rebuild;
@@ -77,7 +77,7 @@ pub fn run(
         .map(|change| format!("{} {:?} {:?}", change.name, change.from, change.to))
         .collect();
     let plan = plan_digest(&[
-        &basis(&site, &installed)?,
+        &plan_basis(&site, &installed)?,
         &shown.join("\n"),
         &lock.to_toml(),
     ]);

@@ -23,7 +23,8 @@ const STEPS: u64 = 6_000;
 pub struct Versions {
     /// The versions on the first target.
     pub picked: BTreeMap<Name, Version>,
-    /// Of one of them only a build could tell what it needs, and none was made.
+    /// Of one of them only a build could tell what it needs; an answer would run it, and the
+    /// try did not.
     pub unverified: bool,
 }
 
@@ -100,7 +101,8 @@ impl Alternatives<'_> {
             if rests_on_a_wish(world, &picks) {
                 return self.anew(out, with);
             }
-            first.get_or_insert_with(|| versions(world, &picks));
+            let builds = self.task.index.builds();
+            first.get_or_insert_with(|| versions(world, &picks, builds));
             solved.push(world);
         }
         Ok(first)
@@ -142,7 +144,8 @@ pub fn answer(task: &Task<'_>) -> Result<Option<Versions>, IndexError> {
     let mut warnings = found.warnings.iter();
     Ok(Some(Versions {
         picked: picked.collect(),
-        unverified: warnings.any(|warning| warning.code == "unverified-metadata"),
+        unverified: task.index.builds()
+            && warnings.any(|warning| warning.code == "unverified-metadata"),
     }))
 }
 
@@ -161,11 +164,14 @@ fn rests_on_a_wish(world: &World<'_>, picks: &Picks) -> bool {
     })
 }
 
-fn versions(world: &World<'_>, picks: &Picks) -> Versions {
+fn versions(world: &World<'_>, picks: &Picks, builds: bool) -> Versions {
     let picked = picks.versions.iter();
-    let is_unverified = |(&number, version): (&u32, &Version)| matches!(world.deps(number, version), Ok(Ok(deps)) if deps.metadata().unverified);
+    let is_unverified = |(&number, version): (&u32, &Version)| {
+        let deps = world.deps(number, version);
+        deps.is_ok_and(|deps| deps.is_ok_and(|deps| deps.metadata().unverified))
+    };
     Versions {
-        unverified: picked.clone().any(is_unverified),
+        unverified: builds && picked.clone().any(is_unverified),
         picked: picked
             .map(|(&number, version)| (world.name(number), version.clone()))
             .collect(),
