@@ -273,7 +273,13 @@ fn cut_repeated(text: &str, line: &Line) -> String {
     let Ok(wanted) = Requirement::parse(&line.text) else {
         return text.to_owned();
     };
-    let says_the_same = |one: &str| Requirement::parse(one).is_ok_and(|other| other == wanted);
+    // However it is spaced: what counts is what it means.
+    let meaning = |one: &Requirement| {
+        let what = (one.name.clone(), one.extras.clone());
+        (what, one.specifiers.range(), one.marker.clone())
+    };
+    let says_the_same =
+        |one: &str| Requirement::parse(one).is_ok_and(|other| meaning(&other) == meaning(&wanted));
     let lines = text.lines().map(|own| without(own, says_the_same) + "\n");
     lines.collect()
 }
