@@ -230,7 +230,7 @@ fn of_finding(preview: &Preview, finding: &Finding) -> Option<(Rank, String)> {
             let built = "built from source, by code of its own".to_owned();
             (Rank::Built, if here { built } else { rest })
         }
-        Code::CoreDowngrade => (Rank::Core, "ComfyUI asks for it".to_owned()),
+        Code::CoreDowngrade => (Rank::Core, "ComfyUI uses it".to_owned()),
         Code::InstallScript => {
             let mut scripts = preview.set.install_scripts.iter();
             let script = scripts.find(|script| finding.origin.as_ref() == Some(&script.origin));

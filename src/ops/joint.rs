@@ -264,7 +264,11 @@ impl Joint<'_> {
         }
         if reason == WaiverReason::Unsupplied {
             let origin = conflict.requirements.first();
-            let message = format!("{}; it is left out", conflict.explanation);
+            let who = origin.map_or_else(String::new, |line| line.origin.owner());
+            let message = format!(
+                "{}; the rest goes ahead without it, and {who} may not work",
+                conflict.explanation
+            );
             answer.warnings.push(Warning {
                 origin: origin.map(|line| line.origin.clone()),
                 ..Warning::new("unsupplied", message)

@@ -177,7 +177,6 @@ fn any_version(lines: &[Line], at: u32, contested: &[Name]) -> Option<Way> {
         editable: false,
         ..line.clone()
     };
-    let place = line.origin.place_of_line();
     let replaced = |(other, its): &(u32, &Line)| {
         let same_node = is_of_node(line) && its.origin.name == line.origin.name;
         *other == at || same_node && is_of_node(its) && its.requirement.name == wanted.name
@@ -185,7 +184,7 @@ fn any_version(lines: &[Line], at: u32, contested: &[Name]) -> Option<Way> {
     let out = (0u32..).zip(lines).filter(replaced).map(|(at, _)| at);
     Some(Way::new(
         SuggestionKind::Relax,
-        format!("relax {} ({place}) to", line.text),
+        format!("let {} take", line.origin.owner()),
         How::AnyVersion(at, out.collect(), Box::new(relaxed)),
         std::iter::once(&wanted.name).chain(contested),
     ))
@@ -195,12 +194,13 @@ fn any_version(lines: &[Line], at: u32, contested: &[Name]) -> Option<Way> {
 pub fn relaxed(way: &mut Way, line: &Line, version: &Version) {
     let name = &line.requirement.name;
     let specifier = still_true(line.requirement.specifiers.text(), version);
-    way.what.push(' ');
-    way.what.push_str(&if specifier.is_empty() {
-        "any version".to_owned()
-    } else {
-        format!("{name}{specifier}")
-    });
+    let wider = match specifier.as_str() {
+        "" => format!("any {name}"),
+        _ => format!("{name}{specifier}"),
+    };
+    let place = line.origin.place_of_line();
+    way.what
+        .push_str(&format!(" {wider}, not just {} ({place})", line.text));
     way.edit = line.origin.name.as_ref().map(|node| Edit::Override {
         name: name.clone(),
         specifier,

@@ -116,7 +116,7 @@ impl Waiver {
             Asker::Package { name, version } => format!("{name} {version}"),
         };
         let there = match (self.reason, &self.installed) {
-            (WaiverReason::Unsupplied, _) => format!("has no file for {}", self.target),
+            (WaiverReason::Unsupplied, _) => format!("which has no file for {}", self.target),
             (WaiverReason::LeftOut, _) => "is left out".to_owned(),
             (_, Some(version)) => format!("{} {version} is installed", self.name),
             (_, None) => format!("{} is not installed", self.name),

@@ -126,6 +126,15 @@ fn in_full(found: &CheckOutcome, finding: &Finding) -> String {
     let Some(conflict) = conflict_of(found, finding) else {
         return text;
     };
+    // The message names the lines one after the other; here each gets a line of its own.
+    if let Some(first) = conflict.requirements.first() {
+        let place = first.origin.place_of_line();
+        let told = format!("; {} ({place}) asks for ", first.origin.owner());
+        if let Some(at) = text.find(&told) {
+            text.truncate(at);
+            text.push(':');
+        }
+    }
     for line in &conflict.requirements {
         let place = line.origin.place_of_line();
         let owner = line.origin.owner();

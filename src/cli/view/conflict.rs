@@ -2,8 +2,11 @@
 
 use std::fmt::Write;
 
+use super::explain::quoted;
 use crate::cli::document::ConflictDocument;
 use crate::cli::document::conflict::{ConflictLine, Suggestion};
+use crate::cli::screen::Screen;
+use crate::ops::changes::ChangeInfo;
 use crate::package::artifact::printable;
 use crate::resolve::Conflict;
 
@@ -22,6 +25,20 @@ pub fn to_text(conflicts: &[Conflict]) -> String {
 /// Returns the conflicts with all ways out, in lines of a width as far as words allow.
 pub fn in_full(conflicts: &[ConflictDocument], width: usize) -> String {
     texts(conflicts, width, usize::MAX).trim_end().to_owned()
+}
+
+/// Says with which command what is protected may change: all of it at once, for one alone
+/// seldom can.
+pub fn show_permission(screen: &Screen, changes: &[ChangeInfo]) {
+    let names = changes.iter().filter(|change| change.protected);
+    let names: Vec<&str> = names.map(|change| change.name.as_str()).collect();
+    let flags = names.iter().flat_map(|name| ["--allow-change", *name]);
+    let again = screen.line().clone().unsigned().with(flags).next("");
+    screen.hint(&format!(
+        "{} lets {} change",
+        quoted(&screen.line().complete(&again).argv),
+        names.join(", ")
+    ));
 }
 
 fn texts(conflicts: &[ConflictDocument], width: usize, most: usize) -> String {

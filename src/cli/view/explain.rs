@@ -166,7 +166,7 @@ pub fn show_taking(screen: &Screen, dir: &Utf8Path, taking: &Taking) -> Exit {
             elsewhere(&last.kept, dir),
             match taking.by {
                 TakenBy::Command => "does it",
-                _ => "is the command that met the conflict",
+                _ => "met the conflict: run it again",
             }
         )),
         None => screen.hint(&format!(
@@ -233,7 +233,7 @@ fn elsewhere(kept: &Kept, dir: &Utf8Path) -> String {
 }
 
 /// Returns words as a shell takes them.
-fn quoted(words: &[String]) -> String {
+pub(super) fn quoted(words: &[String]) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,~\\".contains(c);
     let words = words.iter().map(|word| {
         if !word.is_empty() && word.chars().all(is_plain) {

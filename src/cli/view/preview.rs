@@ -98,9 +98,7 @@ fn show(screen: &Screen, preview: &Preview, verbose: u8, write: impl FnOnce(&[Ne
         PreviewStatus::Blocked => {
             screen.error("this would change protected packages, so it is blocked");
             screen.note(conflict::to_text(&preview.conflicts).trim_end());
-            for change in preview.changes.iter().filter(|change| change.protected) {
-                screen.hint(&format!("--allow-change {} lets it change", change.name));
-            }
+            conflict::show_permission(screen, &preview.changes);
         }
         PreviewStatus::Conflict => screen.error(conflict::to_text(&preview.conflicts).trim_end()),
     }

@@ -66,9 +66,7 @@ pub fn show_update(screen: &Screen, outcome: &UpdateOutcome, verbose: u8) -> Exi
         UpdateWord::Blocked => {
             screen.error("this would change protected packages, so it is blocked");
             screen.note(conflict::to_text(&applied.conflicts).trim_end());
-            for change in applied.changes.iter().filter(|change| change.protected) {
-                screen.hint(&format!("--allow-change {} lets it change", change.name));
-            }
+            conflict::show_permission(screen, &applied.changes);
             Exit::No
         }
         UpdateWord::Conflict => {

@@ -11,7 +11,7 @@ pub fn counted(waivers: &[Waiver]) -> Option<String> {
         count => (format!("{count} requirements are"), "them"),
     };
     Some(format!(
-        "{count} violated already and not touched by this; portenv status --waivers lists {them}"
+        "{count} not met, and this leaves {them} so; portenv status --waivers lists {them}"
     ))
 }
 

@@ -220,7 +220,8 @@ fn what_is_written_says_why_and_keeps_comments_and_order() {
     assert!(changed.clone().all(|line| line.starts_with('+')), "{run}");
     assert_eq!(changed.count(), added);
     assert!(
-        run.stderr().contains("hint: portenv lock is the command"),
+        run.stderr()
+            .contains("hint: portenv lock met the conflict: run it again"),
         "{run}"
     );
 

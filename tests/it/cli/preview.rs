@@ -65,7 +65,7 @@ fn the_text_is_the_table_people_look_at() {
     ok: 2 added, 1 downgraded
       node custom_nodes/some-node
 
-      !  alpha 1.1 → 1.0: downgrade, ComfyUI asks for it
+      !  alpha 1.1 → 1.0: downgrade, ComfyUI uses it
 
     changes of what is installed
       ↓ alpha  1.1 → 1.0  890 B  downgrade

@@ -34,7 +34,8 @@ pub(super) fn of(found: &CheckOutcome) -> String {
     if let Some(rows) = &found.beside {
         of_list(&mut text, rows);
     }
-    let (new, old): (Vec<_>, Vec<_>) = (found.conflicts.iter()).partition(|conflict| conflict.new);
+    let (new, old): (Vec<_>, Vec<_>) =
+        (found.conflicts.iter()).partition(|conflict| conflict.new || !found.has_candidates);
     for conflict in new.iter().take(CONFLICTS) {
         of_conflict(&mut text, conflict);
     }

@@ -168,8 +168,9 @@ fn annotations_name_file_line_and_column_of_every_line() {
         "{run}"
     );
     for part in ["requirements.txt:2: beta<2", "requirements.txt:2: beta>=2"] {
-        assert!(clash.message.contains(part), "{run}");
+        assert_eq!(clash.message.matches(part).count(), 1, "{run}");
     }
+    assert!(!clash.message.contains(" asks for "), "{run}");
     // Conflicts are told once, and not where a line could be a command.
     assert!(!run.stderr().contains("beta>=2"), "{run}");
     assert_eq!(run.stdout().lines().last(), Some("check: fail"));
@@ -412,6 +413,15 @@ fn markdown_has_a_summary_a_table_and_each_conflict_with_its_ways_out() {
         text.matches("</details>").count(),
         "{run}"
     );
+}
+
+#[test]
+fn markdown_unfolds_the_conflicts_of_an_installation_where_no_node_is_asked_about() {
+    let place = troubled();
+    let run = place.portenv(&["check", "--format", "markdown"]);
+    let run = run.expect_code(1);
+    let before_any_fold = run.stdout().split("<details>").next().unwrap_or_default();
+    assert!(before_any_fold.contains("\n### Conflict: "), "{run}");
 }
 
 #[test]

@@ -300,7 +300,7 @@ fn add_and_update_show_the_same_page_before_they_ask() {
     std::fs::write(remote.join("requirements.txt"), "gamma\nalpha<1.1\n").unwrap();
     place.commit_all(&remote, "Asks for an older one");
     let dry = place.portenv(&["update", "moving", "--dry-run"]).success();
-    let point = "  !  alpha 1.1 → 1.0: downgrade, ComfyUI asks for it\n";
+    let point = "  !  alpha 1.1 → 1.0: downgrade, ComfyUI uses it\n";
     assert!(dry.stdout().contains(point), "{dry}");
     let asked = place.portenv(&["update", "moving"]).expect_code(2);
     assert!(asked.stderr().contains(point), "{asked}");
