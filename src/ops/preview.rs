@@ -31,6 +31,7 @@ use crate::requirements::set::gather_with;
 use crate::requirements::{Line, RequirementSet, Waiver};
 use crate::resolve::{Conflict, Outcome, Resolution, Warning};
 use crate::snapshot::Db;
+use crate::workspace::Settings;
 use crate::workspace::node::Node;
 use crate::workspace::settings::BuildMode;
 
@@ -330,7 +331,9 @@ impl<'a> World<'a> {
             changes: Vec::new(),
             conflicts,
             set: self.set.clone(),
-            warnings: found.warnings,
+            warnings: ignored(&self.site.installation.settings, &names)
+                .chain(found.warnings)
+                .collect(),
             waivers: found.waivers.clone(),
             new_waivers: Vec::new(),
             findings: Vec::new(),
@@ -539,4 +542,19 @@ pub fn goal_of(site: &Site, lock: &Lock, before: Option<&Lock>) -> Result<Packag
     let removal = brought(site, before)?;
     let root = &site.installation.root;
     Ok(PackageGoal::of_lock(lock, &site.target, root, removal))
+}
+
+/// Says of which nodes nothing is read: the policy ignores them.
+fn ignored<'a>(
+    settings: &'a Settings,
+    names: &'a BTreeSet<&'a str>,
+) -> impl Iterator<Item = Warning> + 'a {
+    let ignored = names.iter().filter(|name| settings.node(name).ignore);
+    ignored.map(|name| {
+        let message = format!(
+            "portenv.toml ignores {name} (`ignore = true`): what it asks for is not read, and ComfyUI \
+             loads it all the same"
+        );
+        Warning::new("ignored-node", message)
+    })
 }

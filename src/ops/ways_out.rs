@@ -88,12 +88,17 @@ pub fn find_ways_out(search: &Search<'_>, conflicts: &mut [Conflict]) -> Result<
         indexes: 0,
     };
     search.task.index.begin_for(finder.purpose());
+    let mut untried = vec![0; conflicts.len()];
+    for one in &tries {
+        untried[one.conflict] += 1;
+    }
     let done = with_alternatives(&task, asked, |alternatives| {
         for one in tries {
             if begun.elapsed() > PATIENCE {
                 break;
             }
             let conflict = one.conflict;
+            untried[conflict] -= 1;
             if let Some(offer) = finder.try_one(alternatives, one, &others[conflict])? {
                 found[conflict].push(offer);
             }
@@ -102,8 +107,9 @@ pub fn find_ways_out(search: &Search<'_>, conflicts: &mut [Conflict]) -> Result<
     });
     search.task.index.begin_for(Purpose::Answer);
     pass_over_silence(done)?;
-    for (conflict, found) in conflicts.iter_mut().zip(found) {
+    for ((conflict, found), untried) in conflicts.iter_mut().zip(found).zip(untried) {
         conflict.suggestions = ranked(found);
+        conflict.untried = untried;
     }
     Ok(())
 }

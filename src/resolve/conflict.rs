@@ -74,6 +74,8 @@ pub struct Conflict {
     pub unsupplied: bool,
     /// A conflict told before it takes away one of its lines: it shows only without that.
     pub shadowed: bool,
+    /// How many more ways out might be there: time was up before they were tried.
+    pub untried: usize,
     /// Ways out, least change first; each was tried with everything that is asked for.
     pub suggestions: Vec<Suggestion>,
 }
@@ -561,6 +563,7 @@ pub(super) fn describe(
         target: world.target.to_string(),
         unsupplied,
         shadowed: false,
+        untried: 0,
         suggestions: Vec::new(),
     })
 }

@@ -26,6 +26,9 @@ pub struct ConflictDocument {
     pub new: bool,
     /// Ways out; empty where none was looked for.
     pub suggestions: Vec<Suggestion>,
+    /// How many more there might be that were not tried, as the time for it was up; once more
+    /// of the index is in the cache, more are tried.
+    pub untried: usize,
 }
 
 /// One line of a conflict.
@@ -83,6 +86,7 @@ impl ConflictDocument {
             suggestions: (conflict.ways.iter().zip(&mut numbers))
                 .map(|(way, number)| Suggestion::new(number, way))
                 .collect(),
+            untried: conflict.untried,
         };
         conflicts.iter().map(view).collect()
     }

@@ -63,7 +63,18 @@ fn texts(conflicts: &[ConflictDocument], width: usize, most: usize) -> String {
 }
 
 fn ways_out(text: &mut String, conflict: &ConflictDocument, width: usize, most: usize) {
+    let untried = |lead: &str| {
+        let told = format!(
+            "{} possible ones were not tried in time; the same command again may get further",
+            conflict.untried
+        );
+        wrapped(&told, lead, "    ", width)
+    };
     if conflict.suggestions.is_empty() {
+        if conflict.untried > 0 {
+            text.push_str(&untried("  no way out yet: "));
+            text.push('\n');
+        }
         return;
     }
     text.push_str("  ways out (each was tried)\n");
@@ -72,6 +83,9 @@ fn ways_out(text: &mut String, conflict: &ConflictDocument, width: usize, most: 
         let whole = format!("{}{}", way.text, done_by(way));
         let indent = " ".repeat(lead.chars().count());
         text.push_str(&wrapped(&whole, &lead, &indent, width));
+    }
+    if conflict.untried > 0 && conflict.suggestions.len() < MOST {
+        text.push_str(&untried("    more: "));
     }
     text.push('\n');
 }

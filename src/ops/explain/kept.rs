@@ -74,6 +74,9 @@ pub struct KeptConflict {
     pub new: bool,
     /// Ways out.
     pub ways: Vec<Way>,
+    /// How many more there might be that were not tried.
+    #[serde(default)]
+    pub untried: usize,
 }
 
 /// One line of a conflict.
@@ -339,6 +342,7 @@ impl From<&Conflict> for KeptConflict {
             explanation: hidden(&conflict.explanation),
             new: conflict.new,
             ways: conflict.suggestions.iter().map(Way::from).collect(),
+            untried: conflict.untried,
         }
     }
 }

@@ -340,3 +340,17 @@ fn off_line_no_repository_of_another_machine_is_asked_for() {
     let here = place.offered("off-line", "");
     let _ = place.portenv(&["preview", &here, "--offline"]).success();
 }
+
+#[test]
+fn of_a_node_that_the_policy_ignores_it_says_that_nothing_is_read() {
+    let place = Place::synced();
+    place.settings("[nodes.some-node]\nignore = true\n");
+    let node = place.offered("some-node", "there-is-no-such-package\n");
+    let document = place.json(0, &["preview", &node]);
+    assert_eq!(strings(&document["warnings"], "code"), ["ignored-node"]);
+    let run = place.portenv(&["preview", &node]).success();
+    assert!(
+        run.stderr().contains("portenv.toml ignores some-node"),
+        "{run}"
+    );
+}
