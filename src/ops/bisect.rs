@@ -11,7 +11,7 @@ use super::error::OpError;
 use super::outcome::Consent;
 use super::rollback::{self, Destination, Parts, RollbackRequest, find};
 use super::snapshot::{Shown, all};
-use super::transaction::{record_present, start};
+use super::transaction::{record_lock, record_present, start};
 use crate::host::foreground::{Ended, Foreground};
 use crate::snapshot::{BISECT, BISECTED, Db, Snapshot, bisect_origin};
 
@@ -100,8 +100,10 @@ pub fn run(
             "a bisect was cut short here; portenv recover goes back to where it began".to_owned(),
         ));
     }
-    let (_, origin) = record_present(context, &site, &mut Db::open(&own)?)?;
-    drop(held);
+    let mut db = Db::open(&own)?;
+    let (present, _) = record_present(context, &site, &mut db)?;
+    let origin = record_lock(context, &mut db, &present)?;
+    drop((db, held));
     let known = read()?;
     let mut search = Search {
         context,

@@ -23,6 +23,9 @@ use crate::snapshot::{AS_FOUND, Db, Operation, Outcome, State, Step};
 use crate::uv::{Search, Uv, find_uv};
 
 /// How long a rival or an orphaned child is waited for.
+/// What a lock is called that no command has applied.
+pub const LOCK_WRITTEN: &str = "a lock that was not applied yet";
+
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A change under way.
@@ -175,6 +178,10 @@ impl<'a> Transaction<'a> {
     /// Fails if it cannot be written.
     pub fn open(&mut self, kind: &str, command: &str) -> Result<(), OpError> {
         let before = self.db.put_state(&self.before)?;
+        // A lock and the sync that applies it are one step.
+        if kind != "sync" {
+            self.before_id = record_lock(self.context, &mut self.db, &self.before)?;
+        }
         let now = self.context.clock.now().to_string();
         self.operation = self.db.begin(kind, command, &before, &now)?;
         Ok(())
@@ -638,4 +645,22 @@ pub fn scratch_dir(site: &Site) -> Result<(tempfile::TempDir, Utf8PathBuf), OpEr
 }
 
 /// Names by which packages are grouped in goals.
+/// Records a lock that nobody has applied yet, for what changes the lock next and is undone
+/// has to bring it back. Returns the newest snapshot, whose lock is that of `present` then.
+///
+/// # Errors
+///
+/// Fails if it cannot be written.
+pub fn record_lock(context: &Context, db: &mut Db, present: &State) -> Result<String, OpError> {
+    if let Some(head) = db.head()?
+        && db.state_of(&head)?.lock == present.lock
+    {
+        return Ok(head.id);
+    }
+    let digest = db.put_state(present)?;
+    let started = context.clock.now().to_string();
+    let operation = db.begin("drift", LOCK_WRITTEN, &digest, &started)?;
+    Ok(db.finish(operation, present, &context.clock.now().to_string(), None)?)
+}
+
 pub type Goals = BTreeMap<crate::package::Name, crate::plan::Goal>;

@@ -206,3 +206,14 @@ fn where_it_was_left_one_can_go_on_and_undo_goes_back_step_by_step() {
     let _ = place.portenv(&["undo", "--yes"]).success();
     assert_eq!(seen(&place), before);
 }
+
+#[test]
+fn a_lock_that_was_not_applied_yet_is_there_when_it_has_ended() {
+    let place = marked();
+    place.settings("[overrides]\nbeta = { specifier = \"==2.0\", reason = \"newer\" }\n");
+    let _ = place.portenv(&["lock"]).success();
+    let lock = place.read("pylock.toml");
+    let found = place.json(0, &bisect(&["as found"], "N >= 4"));
+    assert_eq!(found["status"], "found");
+    assert_eq!(place.read("pylock.toml"), lock);
+}
