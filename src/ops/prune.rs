@@ -15,6 +15,7 @@ use super::error::OpError;
 use super::outcome::AppliedStatus;
 use super::snapshot::Shown;
 use super::transaction::start;
+use crate::git::holds_more;
 use crate::host::fs;
 use crate::snapshot::retention::{Policy, needed, to_prune};
 use crate::snapshot::{Db, Snapshot, bisect_origin};
@@ -129,7 +130,9 @@ fn plan(
         for name in fs::find_dir(&trash)? {
             let path = trash.join(&name);
             let node = read_node(&trash, &path, true, false);
-            if node.is_some_and(|node| node.commit.is_none() || node.url.is_none() || node.dirty) {
+            if node.is_some_and(|node| {
+                node.commit.is_none() || node.url.is_none() || node.dirty || holds_more(&path)
+            }) {
                 outcome.only_copies.push(name.clone());
             }
             let bytes = fs::weigh(&path)?.bytes;
