@@ -116,8 +116,10 @@ pub fn run(
         known: BTreeMap::new(),
     };
     let found = search.run();
-    let began = read()?;
-    if bisect_origin(&began).is_some() {
+    let known = read()?;
+    // What else was done meanwhile, by the command or beside it, ends no bisect.
+    let mut since = known.iter().take_while(|snapshot| snapshot.id != origin);
+    if since.any(|snapshot| snapshot.operation.kind == BISECT) {
         // The interrupt was obeyed; what follows puts back.
         context.cancel.withdraw();
         tell(&Event::Returning);
