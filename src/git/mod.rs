@@ -10,4 +10,4 @@ pub mod upstream;
 pub mod versions;
 
 pub use change::{CloneSpec, checkout, clone, fetch_commit};
-pub use read::{Checkout, GitError, read_checkout};
+pub use read::{Checkout, GitError, holds_more, read_checkout};

@@ -194,6 +194,19 @@ pub fn read_checkout(dir: &Utf8Path) -> Result<Checkout, GitError> {
     Ok(found)
 }
 
+/// Reports whether a repository holds what no remote does, as far as it knows: a commit, a
+/// stash, or a file beside those that it tracks. What cannot be told is taken for it.
+pub fn holds_more(dir: &Utf8Path) -> bool {
+    let commits = git(Some(dir)).args(["rev-list", "--max-count=1", "--all", "HEAD"]);
+    let commits = commits.args(["--not", "--remotes", "--tags"]);
+    let files = git(Some(dir)).args(["ls-files", "--others", "--directory"]);
+    let files = files.args(["--exclude=__pycache__/", "--exclude=*.pyc"]);
+    let is_some = |found: Result<Finished, GitError>| {
+        found.map_or(true, |found| !found.text().trim().is_empty())
+    };
+    is_some(run(commits, "rev-list")) || is_some(run(files, "ls-files"))
+}
+
 /// Returns the path of an entry of `git status --porcelain=v2`: of a file that was changed,
 /// moved, or left unmerged. How many words stand before it depends on which.
 fn changed_path(line: &str) -> Option<String> {

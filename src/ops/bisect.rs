@@ -11,7 +11,7 @@ use super::error::OpError;
 use super::outcome::Consent;
 use super::rollback::{self, Destination, Parts, RollbackRequest, find};
 use super::snapshot::{Shown, all};
-use super::transaction::{record_present, start};
+use super::transaction::{record_lock, record_present, start};
 use crate::host::foreground::{Ended, Foreground};
 use crate::snapshot::{BISECT, BISECTED, Db, Snapshot, bisect_origin};
 
@@ -100,8 +100,10 @@ pub fn run(
             "a bisect was cut short here; portenv recover goes back to where it began".to_owned(),
         ));
     }
-    let (_, origin) = record_present(context, &site, &mut Db::open(&own)?)?;
-    drop(held);
+    let mut db = Db::open(&own)?;
+    let (present, _) = record_present(context, &site, &mut db)?;
+    let origin = record_lock(context, &mut db, &present)?;
+    drop((db, held));
     let known = read()?;
     let mut search = Search {
         context,
@@ -114,8 +116,10 @@ pub fn run(
         known: BTreeMap::new(),
     };
     let found = search.run();
-    let began = read()?;
-    if bisect_origin(&began).is_some() {
+    let known = read()?;
+    // What else was done meanwhile, by the command or beside it, ends no bisect.
+    let mut since = known.iter().take_while(|snapshot| snapshot.id != origin);
+    if since.any(|snapshot| snapshot.operation.kind == BISECT) {
         // The interrupt was obeyed; what follows puts back.
         context.cancel.withdraw();
         tell(&Event::Returning);

@@ -361,6 +361,9 @@ pub fn apply(
         put_back(&aside)?;
     }
     synced?;
+    if goal.anew.past_cache {
+        uv.forget(&changed);
+    }
     let stays: Vec<_> = plan
         .extra
         .iter()

@@ -15,9 +15,10 @@ use super::error::OpError;
 use super::outcome::AppliedStatus;
 use super::snapshot::Shown;
 use super::transaction::start;
+use crate::git::holds_more;
 use crate::host::fs;
 use crate::snapshot::retention::{Policy, needed, to_prune};
-use crate::snapshot::{Db, Snapshot};
+use crate::snapshot::{Db, Snapshot, bisect_origin};
 use crate::store::collect::{Stored, find_unneeded, remove};
 use crate::workspace::node::read_node;
 
@@ -94,7 +95,14 @@ fn plan(
     if let Some(db) = db {
         let shown = super::snapshot::all(db)?;
         let all: Vec<Snapshot> = shown.iter().map(|it| it.snapshot.clone()).collect();
-        let needed = needed(&all, db.unfinished_operation()?.as_ref());
+        let unfinished = db.unfinished_operation()?;
+        if request.trash && (unfinished.is_some() || bisect_origin(&all).is_some()) {
+            return Err(OpError::Refused(
+                "the trash may hold what portenv recover has to put back; run that first"
+                    .to_owned(),
+            ));
+        }
+        let needed = needed(&all, unfinished.as_ref());
         let gone: BTreeSet<&str> = to_prune(&all, request.policy, &needed)
             .iter()
             .map(|it| it.id.as_str())
@@ -122,7 +130,9 @@ fn plan(
         for name in fs::find_dir(&trash)? {
             let path = trash.join(&name);
             let node = read_node(&trash, &path, true, false);
-            if node.is_some_and(|node| node.commit.is_none() || node.url.is_none() || node.dirty) {
+            if node.is_some_and(|node| {
+                node.commit.is_none() || node.url.is_none() || node.dirty || holds_more(&path)
+            }) {
                 outcome.only_copies.push(name.clone());
             }
             let bytes = fs::weigh(&path)?.bytes;

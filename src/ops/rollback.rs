@@ -9,7 +9,7 @@ use super::error::OpError;
 use super::outcome::{Applied, AppliedStatus, Consent, plan_basis, plan_digest};
 use super::packages::{PackageGoal, check_managed};
 use super::rebuild;
-use super::transaction::{Transaction, scratch_dir, start};
+use super::transaction::{LOCK_WRITTEN, Transaction, scratch_dir, start};
 use crate::git::{CloneSpec, clone};
 use crate::host::fs;
 use crate::lock::Lock;
@@ -285,7 +285,9 @@ fn aim(context: &Context, site: &Site, request: &RollbackRequest) -> Result<Aim,
     let snapshots = db.snapshots()?;
     let head = snapshots.first().ok_or_else(no_history)?;
     let now = super::status::present(context, site, &db)?;
-    let drifted = !Difference::between(&db.state_of(head)?, &now).is_of_base();
+    let newest = db.state_of(head)?;
+    let by_others = !Difference::between(&newest, &now).is_of_base();
+    let drifted = by_others || newest.lock != now.lock;
     let at = |target: &Snapshot| {
         let wanted = narrowed(&db.state_of(target)?, &now, request.parts);
         let places = places_of(site, &db, target, &wanted)?;
@@ -311,7 +313,8 @@ fn aim(context: &Context, site: &Site, request: &RollbackRequest) -> Result<Aim,
             let walk = Walk::of(&snapshots);
             let over = match walk.at() {
                 Some(at) if !drifted => at.operation.command.clone(),
-                _ => "changes made by others".to_owned(),
+                _ if by_others => "changes made by others".to_owned(),
+                _ => LOCK_WRITTEN.to_owned(),
             };
             (walk.back(drifted).collect(), Some(over))
         }

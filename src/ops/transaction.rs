@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::capture::{Knowledge, capture};
 use super::changes::Difference;
@@ -16,11 +16,15 @@ use super::error::OpError;
 use super::inputs::ResolveFlags;
 use super::packages::{PackageGoal, apply};
 use crate::git::{self, upstream};
-use crate::host::{DirLock, LockAttempt, fs};
+use crate::host::{DirLock, FsError, LockAttempt, fs};
 use crate::index::RemoteIndex;
 use crate::lock::Lock;
+use crate::nodes::trash;
 use crate::snapshot::{AS_FOUND, Db, Operation, Outcome, State, Step};
 use crate::uv::{Search, Uv, find_uv};
+
+/// What a lock is called that no command has applied.
+pub const LOCK_WRITTEN: &str = "a lock that was not applied yet";
 
 /// How long a rival or an orphaned child is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -174,6 +178,10 @@ impl<'a> Transaction<'a> {
     ///
     /// Fails if it cannot be written.
     pub fn open(&mut self, kind: &str, command: &str) -> Result<(), OpError> {
+        // A lock and the sync that applies it are one step.
+        if kind != "sync" {
+            self.before_id = record_lock(self.context, &mut self.db, &self.before)?;
+        }
         let before = self.db.put_state(&self.before)?;
         let now = self.context.clock.now().to_string();
         self.operation = self.db.begin(kind, command, &before, &now)?;
@@ -455,9 +463,12 @@ fn undo(
                 let part = Utf8PathBuf::from(format!("{to}{}", fs::PART));
                 let back = || {
                     fs::remove_all(&part)?;
-                    // What is at `to` is whole; what is left at `from` beside it is not.
+                    // What is at `to` is whole. What is at `from` beside it was left there by
+                    // a copy that was cut short, or put there by somebody since.
                     if fs::exists(&to) {
-                        fs::remove_all(&from)?;
+                        if fs::exists(&from) {
+                            put_aside(context, site, &from)?;
+                        }
                         fs::rename(&to, &from)?;
                     }
                     Ok(())
@@ -539,6 +550,15 @@ fn undo(
             .map(|node| format!("{} differs", node.dir)),
     );
     Err(OpError::Broken(left))
+}
+
+/// Moves to the trash what is in the way of an undoing, under a name by which no rollback
+/// takes it for the node of that name.
+fn put_aside(context: &Context, site: &Site, path: &Utf8Path) -> Result<(), FsError> {
+    let trash = site.installation.own_dir().join("trash");
+    let name = format!("in-the-way-{}", path.file_name().unwrap_or_default());
+    let place = trash::free_place(&trash, &name, &context.clock.now().to_string());
+    fs::rename(path, &trash.join(place))
 }
 
 fn restore_packages(
@@ -623,6 +643,24 @@ pub fn record_present(
         db.label(&id, AS_FOUND)?;
     }
     Ok((present, id))
+}
+
+/// Records a lock that nobody has applied yet, for what changes the lock next and is undone
+/// has to bring it back. Returns the newest snapshot, whose lock is that of `present` then.
+///
+/// # Errors
+///
+/// Fails if it cannot be written.
+pub fn record_lock(context: &Context, db: &mut Db, present: &State) -> Result<String, OpError> {
+    if let Some(head) = db.head()?
+        && db.state_of(&head)?.lock == present.lock
+    {
+        return Ok(head.id);
+    }
+    let digest = db.put_state(present)?;
+    let started = context.clock.now().to_string();
+    let operation = db.begin("drift", LOCK_WRITTEN, &digest, &started)?;
+    Ok(db.finish(operation, present, &context.clock.now().to_string(), None)?)
 }
 
 /// Returns a directory under portenv's own for the files of one run.

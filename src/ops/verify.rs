@@ -3,6 +3,7 @@
 
 mod fix;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use schemars::JsonSchema;
@@ -120,13 +121,18 @@ pub fn run(
                 busy.holder
             ));
         }
-        return Ok(inspect(context, &site, request.depth)?.0);
+        return Ok(inspect(context, &site, request.depth, i128::MAX)?.0);
     }
     let held = start(context, &site, "verify --fix")?;
-    let (before, evidence) = inspect(context, &site, request.depth)?;
+    let (before, mut evidence) = inspect(context, &site, request.depth, i128::MAX)?;
+    // What is broken now is no patch only because the repair is recorded.
+    let known = evidence.known.as_ref().map_or(0, |known| known.time);
+    if request.depth == Depth::Sizes {
+        evidence.look = read_broken(context, &site, &evidence)?;
+    }
     let mut fixed = fix::run(context, &site, held, &evidence, command)?;
     let mut after = match fixed.operation {
-        Some(_) => inspect(context, &site, request.depth)?.0,
+        Some(_) => inspect(context, &site, request.depth, known)?.0,
         None => before,
     };
     for (name, _) in &fixed.reinstalled {
@@ -183,10 +189,12 @@ impl Evidence {
     }
 }
 
+/// Looks at everything; what was changed after `until` is no local patch.
 fn inspect(
     context: &Context,
     site: &Site,
     depth: Depth,
+    until: i128,
 ) -> Result<(Verification, Evidence), OpError> {
     let installed = site.installed()?;
     let known = match Db::find(&site.installation.own_dir())? {
@@ -197,7 +205,9 @@ fn inspect(
         Some((state, head)) => {
             let ended = head.operation.ended.as_deref().unwrap_or("");
             Some(Known {
-                time: (ended.parse::<jiff::Timestamp>()).map_or(0, jiff::Timestamp::as_nanosecond),
+                time: (ended.parse::<jiff::Timestamp>())
+                    .map_or(0, jiff::Timestamp::as_nanosecond)
+                    .min(until),
                 id: head.id,
                 state: state?,
             })
@@ -237,6 +247,36 @@ fn inspect(
         fixed: None,
     };
     Ok((verification, evidence))
+}
+
+/// Reads the files of packages that are broken, where only sizes were compared: what has the
+/// size it should have and another content is a local patch, or is to be kept, all the same.
+fn read_broken(context: &Context, site: &Site, evidence: &Evidence) -> Result<Look, OpError> {
+    let look = &evidence.look;
+    let mixed = look.shared.iter().filter(|shared| shared.is_mixed);
+    let names: BTreeSet<&Name> = (look.faults.iter().map(|fault| &fault.package))
+        .chain(evidence.health.faults.iter().map(|fault| &fault.package))
+        .chain(mixed.flat_map(|shared| &shared.owners))
+        .collect();
+    // Whose a shared file is shows only beside all that claim it.
+    let is_near = |found: &&Distribution| {
+        let mut shared = look.shared.iter().map(|shared| &shared.owners);
+        names.contains(&found.name)
+            || shared.any(|owners| {
+                owners.contains(&found.name) && owners.iter().any(|it| names.contains(it))
+            })
+    };
+    let own = evidence.installed.iter().filter(|it| !it.is_fixed());
+    let own: Vec<&Distribution> = own.filter(is_near).collect();
+    let closer = look_at_files(context, site, &own, Depth::Contents)?;
+    let mut look = look.clone();
+    let is_new = |fault: &FileFault| {
+        let same = |it: &FileFault| it.place == fault.place;
+        names.contains(&fault.package) && !look.faults.iter().any(same)
+    };
+    let new: Vec<FileFault> = closer.faults.into_iter().filter(is_new).collect();
+    look.faults.extend(new);
+    Ok(look)
 }
 
 fn look_at_files(

@@ -1,14 +1,13 @@
 //! An installed distribution as a wheel again, from its RECORD.
 //!
-//! Only the distribution's own files go in, byte for byte; what the installer
+//! Only the distribution's own files go in, byte for byte, and the rows of its RECORD with
+//! them, so that it comes back with the digest by which snapshots know it; what the installer
 //! added (INSTALLER, REQUESTED, scripts, compiled caches) is made anew by the next
 //! install. Times in the archive are fixed, so equal content is an equal wheel.
 
 use std::io::{Cursor, Write};
 
-use base64::Engine;
 use camino::{Utf8Path, Utf8PathBuf};
-use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 
 use crate::environment::Distribution;
@@ -51,28 +50,20 @@ pub fn repack(
     let failed = |error: &dyn std::fmt::Display| not_whole(&error.to_string());
     let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
     let mut record = String::new();
-    let mut put = |archive: &mut zip::ZipWriter<Cursor<Vec<u8>>>,
-                   path: &str,
-                   bytes: &[u8]|
-     -> Result<(), StoreError> {
-        archive
-            .start_file(path, options)
-            .map_err(|error| failed(&error))?;
-        archive.write_all(bytes).map_err(|error| failed(&error))?;
-        record.push_str(&format!(
-            "{},sha256={},{}\n",
-            quoted(path),
-            encode(bytes),
-            bytes.len()
-        ));
-        Ok(())
-    };
     for row in rows.iter().filter(|row| !is_of_installer(&row.path)) {
         let path = Utf8Path::new(&row.path);
         if path.is_absolute() || path.components().any(|part| part.as_str() == "..") {
             return Err(not_whole("a file of it lies outside site-packages"));
         }
-        put(&mut archive, &row.path, &fs::read_bytes(&site.join(path))?)?;
+        let bytes = fs::read_bytes(&site.join(path))?;
+        archive
+            .start_file(row.path.as_str(), options)
+            .map_err(|error| failed(&error))?;
+        archive.write_all(&bytes).map_err(|error| failed(&error))?;
+        // With the digest of what was installed: a file that was changed since comes back as
+        // it is, and whoever reads it is told so, here as there.
+        let (path, size) = (quoted(&row.path), bytes.len());
+        record.push_str(&format!("{path},{},{size}\n", row.hash));
     }
     let own_record = format!("{dist_info}/RECORD");
     let record = format!("{record}{},,\n", quoted(&own_record));
@@ -104,10 +95,6 @@ pub fn repack(
         fs::write_atomic(&path, &bytes)?;
     }
     Ok((file.as_str().replace('\\', "/"), sha256))
-}
-
-fn encode(bytes: &[u8]) -> String {
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(Sha256::digest(bytes))
 }
 
 fn quoted(path: &str) -> String {

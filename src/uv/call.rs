@@ -173,6 +173,16 @@ impl Uv {
     }
 }
 
+impl Uv {
+    /// Drops what uv has kept of packages, for whoever installs from there next. Best effort:
+    /// it waits a little for another uv, and what cannot be dropped is no worse than before.
+    pub fn forget(&self, names: &[Name]) {
+        let call = self.call().args(["cache", "clean", "--no-config"]);
+        let call = call.args(names.iter().map(|name| name.as_str().to_owned()));
+        let _ = call.env("UV_LOCK_TIMEOUT", "10").run();
+    }
+}
+
 /// Says what uv said, made safe to show.
 pub fn failure(finished: &Finished) -> UvError {
     let lines: Vec<String> = finished

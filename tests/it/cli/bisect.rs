@@ -206,3 +206,29 @@ fn where_it_was_left_one_can_go_on_and_undo_goes_back_step_by_step() {
     let _ = place.portenv(&["undo", "--yes"]).success();
     assert_eq!(seen(&place), before);
 }
+
+#[test]
+fn a_lock_that_was_not_applied_yet_is_there_when_it_has_ended() {
+    let place = marked();
+    place.settings("[overrides]\nbeta = { specifier = \"==2.0\", reason = \"newer\" }\n");
+    let _ = place.portenv(&["lock"]).success();
+    let lock = place.read("pylock.toml");
+    let found = place.json(0, &bisect(&["as found"], "N >= 4"));
+    assert_eq!(found["status"], "found");
+    assert_eq!(place.read("pylock.toml"), lock);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_command_that_goes_elsewhere_itself_keeps_nobody_from_going_back() {
+    let place = marked();
+    let (before, history) = (seen(&place), place.history());
+    let program = env!("CARGO_BIN_EXE_portenv");
+    let script = format!("{program} rollback 'as found' --yes >&2; exit 1");
+    let mut line = bisect(&[&history[4], &history[0]], "");
+    line.truncate(line.len() - 3);
+    line.extend(["sh", "-c", &script]);
+    let found = place.json(0, &line);
+    assert_eq!(found["first_bad"]["id"], history[3].as_str());
+    assert_eq!(seen(&place), before);
+}

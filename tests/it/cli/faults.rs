@@ -1,7 +1,7 @@
 //! Every way in which uv can fail, at every change: the state before stands, or the journal
 //! knows and puts it back.
 
-use super::place::{Place, State};
+use super::place::{Place, State, tree};
 use crate::support::{Fault, FaultyUv, Mode, Run, Wheel};
 
 /// The commands that change packages, each with a place where it is due.
@@ -189,4 +189,44 @@ fn a_wheel_that_cannot_be_had_changes_nothing() {
         due.place.server.clear_faults();
         due.assert_still_works();
     }
+}
+
+#[test]
+fn what_somebody_put_in_the_way_of_an_undoing_is_kept() {
+    let due = Due::new("remove");
+    due.uv.set(Mode::KillParent, 1..=1);
+    let run = due.run().expect_code(137);
+    let node = "custom_nodes/some-node";
+    due.place
+        .write(&format!("{node}/mine.txt"), "hours of work");
+    due.uv.set(Mode::Pass, 1..=1);
+    let _ = due.place.portenv(&["recover"]).success();
+    due.assert_as_before(&run);
+    let kept = tree(due.place.root()).into_keys();
+    let kept: Vec<String> = kept.filter(|path| path.ends_with("/mine.txt")).collect();
+    assert!(
+        kept.len() == 1 && kept[0].contains("-in-the-way-some-node/"),
+        "{kept:?}"
+    );
+    // It is no copy of the node that was removed.
+    due.assert_still_works();
+    let _ = due.place.portenv(&["undo", "--yes"]).success();
+    assert_eq!(due.place.state(), due.before);
+}
+
+#[test]
+fn the_trash_is_not_emptied_of_what_is_still_to_be_put_back() {
+    let due = Due::new("remove");
+    due.uv.set(Mode::FailAfterPartial, 1..=ALWAYS);
+    let run = due.run().expect_code(5);
+    let trash = due.place.trash();
+    let refused = due
+        .place
+        .portenv(&["snapshot", "prune", "--trash"])
+        .expect_code(1);
+    assert!(refused.stderr().contains("portenv recover"), "{refused}");
+    assert_eq!(due.place.trash(), trash);
+    due.uv.set(Mode::Pass, 1..=1);
+    let _ = due.place.portenv(&["recover"]).success();
+    due.assert_as_before(&run);
 }

@@ -205,3 +205,23 @@ fn a_history_that_cannot_be_understood_is_left_whole() {
     assert!(run.stderr().contains("is cut"), "{run}");
     assert_eq!((rows(), stored(&place).len()), (before, 2));
 }
+
+#[test]
+fn a_commit_that_was_never_pushed_and_replaced_files_count_as_only_copies() {
+    let place = Place::synced();
+    let url = place.git_remote("local-work", "");
+    let _ = place.portenv(&["add", &url, "--yes"]).success();
+    let node = place.root().join("custom_nodes/local-work");
+    std::fs::write(node.join("mine.py"), "").unwrap();
+    place.commit_all(&node, "Mine");
+    let _ = place.portenv(&["remove", "local-work", "--yes"]).success();
+    let path = place.site_packages().join("beta/__init__.py");
+    std::fs::write(&path, "patched = True\n").unwrap();
+    let _ = place.portenv(&["verify", "--fix"]).success();
+    let run = place
+        .portenv(&["snapshot", "prune", "--trash", "--dry-run"])
+        .success();
+    for name in ["-local-work`", "-changed-files`"] {
+        assert!(run.stderr().contains(name), "{name}: {run}");
+    }
+}

@@ -249,3 +249,20 @@ fn a_history_of_the_first_schema_is_read_as_it_is_and_goes_on() {
     let _ = place.portenv(&["rollback", "--yes"]).success();
     assert_eq!(place.shown(), "alpha 1.1, beta 1.0");
 }
+
+#[test]
+fn a_package_with_a_changed_file_comes_back_from_the_store_and_is_not_called_whole() {
+    let place = Place::synced();
+    let mine = Wheel::new("mine", "1.0").build();
+    place.install_behind_its_back(&mine);
+    let path = place.site_packages().join("mine/__init__.py");
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, "patched = True\n").unwrap();
+    let _ = place.portenv(&["snapshot", "create"]).success();
+    std::fs::remove_file(place.save(&mine)).unwrap();
+    place.uninstall_behind_its_back("mine");
+    let _ = place.portenv(&["rollback", "--yes"]).success();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "patched = True\n");
+    let found = place.json(1, &["verify", "--deep"]);
+    assert_eq!(found["problems"][0]["path"], "mine/__init__.py", "{found}");
+}

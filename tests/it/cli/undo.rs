@@ -211,3 +211,42 @@ fn what_was_cut_short_is_put_back_before_a_step_is_made() {
     let _ = place.portenv(&["redo", "--yes"]).success();
     assert_eq!(place.state(), states[2]);
 }
+
+#[test]
+fn a_lock_written_since_is_undone_first_and_done_again() {
+    let (place, states) = walked();
+    place.settings("[overrides]\nbeta = { specifier = \"==2.0\", reason = \"newer\" }\n");
+    let _ = place.portenv(&["lock"]).success();
+    let (locked, text) = (place.state(), place.read("pylock.toml"));
+    assert_ne!(locked, states[2]);
+    let undo = || {
+        let _ = place.portenv(&["undo", "--yes"]).success();
+        place.read("pylock.toml")
+    };
+    assert_ne!(undo(), text);
+    assert_eq!(place.shown(), "alpha 1.1, beta 1.0, delta 1.0, gamma 1.0");
+    let _ = place.portenv(&["redo", "--yes"]).success();
+    assert_eq!(place.state(), locked);
+    // What goes on from there is undone to it, and not past it.
+    let node = place.offered("node-c", "alpha\n");
+    let _ = place.portenv(&["add", &node, "--yes"]).success();
+    assert_eq!(undo(), text);
+    let _ = (undo(), undo());
+    assert!(!place.shown().contains("gamma"), "{}", place.shown());
+}
+
+#[test]
+fn a_first_lock_is_there_again_once_what_came_after_it_is_undone() {
+    let place = Place::new();
+    let _ = place.portenv(&["init"]).success();
+    let _ = place.portenv(&["lock"]).success();
+    let before = place.state();
+    let node = place.offered("node-a", "delta<2\n");
+    let _ = place.portenv(&["add", &node, "--yes"]).success();
+    let _ = place.portenv(&["undo", "--yes"]).success();
+    assert_eq!(place.state(), before);
+    let _ = place.portenv(&["undo", "--yes"]).success();
+    assert!(!place.root().join("pylock.toml").exists());
+    let _ = place.portenv(&["redo", "--yes"]).success();
+    assert_eq!(place.state(), before);
+}

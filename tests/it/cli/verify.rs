@@ -398,3 +398,70 @@ fn a_repair_that_fails_leaves_everything_as_it_was() {
         assert_tree(&site, &before);
     }
 }
+
+#[test]
+fn what_a_repair_replaces_is_read_first_however_quickly_it_looked() {
+    let place = Place::synced();
+    let site = place.site_packages();
+    let path = site.join("beta/__init__.py");
+    let text = fs::read_to_string(&path).unwrap();
+    let edited = text.replace("1.0", "6.6");
+    let edit = || {
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, &edited).unwrap();
+        fs::remove_file(site.join("beta-1.0.dist-info/WHEEL")).unwrap();
+    };
+    edit();
+    let fixed = place.json(0, &["verify", "--fix"]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    let kept = fixed["fix"]["kept"].as_str().unwrap();
+    assert_eq!(place.read(&format!("{kept}/beta/beta/__init__.py")), edited);
+
+    // A local patch of the same size is one, too.
+    edit();
+    set_time(&site.join("beta-1.0.dist-info/RECORD"), long_ago(0));
+    set_time(&path, long_ago(5));
+    let fixed = place.json(1, &["verify", "--fix"]);
+    assert_eq!(strings(&fixed["fix"]["left"], "package"), ["beta"]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), edited);
+}
+
+#[test]
+fn what_is_mended_stays_whole_when_it_is_installed_from_the_cache_again() {
+    let place = Place::synced();
+    let path = place.site_packages().join("beta/__init__.py");
+    let text = fs::read_to_string(&path).unwrap();
+    // In place: where uv links from its cache, the cache is broken by this too.
+    fs::write(&path, text.replace("1.0", "6.6")).unwrap();
+    let _ = place.portenv(&["verify", "--deep", "--fix"]).success();
+    let _ = place.portenv(&["rollback", "as found", "--yes"]).success();
+    assert_eq!(place.shown(), "");
+    let _ = place.portenv(&["undo", "--yes"]).success();
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    let _ = place.portenv(&["verify", "--deep"]).success();
+}
+
+#[test]
+fn what_could_not_be_mended_is_no_patch_because_the_rest_was() {
+    let place = Place::synced();
+    let site = place.site_packages();
+    let gone = Wheel::new("gone", "1.0").build();
+    place.install_behind_its_back(&gone);
+    let shown = place.json(0, &["snapshot", "create"]);
+    fs::remove_file(place.save(&gone)).unwrap();
+    fs::remove_dir_all(place.root().join(".portenv/store")).unwrap();
+    fs::remove_file(site.join("alpha/__init__.py")).unwrap();
+    // Broken after the snapshot, and before the next.
+    let time = shown["snapshots"][0]["time"].as_str().unwrap();
+    let time: jiff::Timestamp = time.parse().unwrap();
+    let path = site.join("gone/__init__.py");
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, "").unwrap();
+    set_time(&site.join("gone-1.0.dist-info/RECORD"), long_ago(0));
+    set_time(&path, SystemTime::from(time) + Duration::from_secs(1));
+    let fixed = place.json(1, &["verify", "--fix"]);
+    assert_eq!(strings(&fixed["fix"]["reinstalled"], "name"), ["alpha"]);
+    assert_eq!(strings(&fixed["fix"]["left"], "package"), ["gone"]);
+    assert_eq!(problems(&fixed), ["changed gone gone/__init__.py"]);
+    assert_eq!(fixed["problems"][0]["fails"], true);
+}
