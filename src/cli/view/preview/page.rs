@@ -78,7 +78,12 @@ impl Page<'_> {
         for script in scripts {
             let owner = printable(&script.origin.owner());
             text.push_str(&format!(
-                "\ninstall.py of {owner}, which portenv never runs, seems to\n"
+                "\ninstall.py of {owner}, {}, seems to\n",
+                if preview.runs {
+                    "which will be run"
+                } else {
+                    "which portenv never runs"
+                }
             ));
             let shown = if self.verbose {
                 script.acts.len()
