@@ -252,7 +252,7 @@ impl Script {
         let pip = [python.clone(), "-m".to_owned(), "pip".to_owned()];
         self.write_program("pip", &pip, true)?;
         self.write_program("pip3", &pip, true)?;
-        self.write_program("python", &[python.clone()], false)?;
+        self.write_program("python", std::slice::from_ref(&python), false)?;
         self.write_program("python3", &[python], false)?;
         // By its name alone it would be looked for on PATH, and find itself.
         let at = context.dir.join(&self.uv.program);

@@ -228,7 +228,7 @@ fn it_is_not_run_unless_a_plan_that_says_so_was_confirmed() {
         .expect_code(2);
     assert!(
         plan.stderr()
-            .contains("install.py of scripted, which will be run"),
+            .contains("install.py of scripted, which will be run, says nothing of"),
         "{plan}"
     );
     let plan = plan.json()["plan"].as_str().unwrap().to_owned();
