@@ -317,7 +317,7 @@ impl From<OpError> for Failure {
             ),
             OpError::NotAsWanted(_) => Self::new(ErrorCode::Apply, message),
             OpError::Script { .. } => Self::new(ErrorCode::Apply, message)
-                .hint("nothing was kept; without --run-install-script the node is added as it is")
+                .hint("without --run-install-script the node is added as it is")
                 .hint("--install-timeout SECONDS gives a script more time"),
             OpError::Broken(_) => {
                 Self::new(ErrorCode::Broken, message).hint("portenv recover tries again")

@@ -141,12 +141,14 @@ pub enum OpError {
     #[error("the environment is not what was wanted: {}", faults(.0))]
     NotAsWanted(Vec<Fault>),
     /// A node's `install.py` failed.
-    #[error("install.py of `{node}` {how}{}", last_lines(.last))]
+    #[error("install.py of `{node}` {how}{}{}", left_behind(.left), last_lines(.last))]
     Script {
         /// The node.
         node: String,
         /// How it ended.
         how: String,
+        /// Files that it changed and that stay so.
+        left: Vec<String>,
         /// What it said last, safe to show.
         last: Vec<String>,
     },
@@ -170,9 +172,16 @@ fn faults(list: &[Fault]) -> String {
     lines.join("; ")
 }
 
+fn left_behind(list: &[String]) -> String {
+    match list {
+        [] => String::new(),
+        list => format!(", and changed files that stay so: {}", list.join(", ")),
+    }
+}
+
 fn last_lines(list: &[String]) -> String {
     match list {
-        [] => ", without a word".to_owned(),
+        [] => "; it said nothing".to_owned(),
         list => format!("; its last lines:\n  {}", list.join("\n  ")),
     }
 }

@@ -237,3 +237,20 @@ fn it_is_not_run_unless_a_plan_that_says_so_was_confirmed() {
         .success();
     assert!(trace.exists());
 }
+
+#[test]
+fn a_file_of_the_core_that_it_edits_is_told_and_a_failure_names_it() {
+    let place = Place::synced();
+    let script = "open('../../main.py', 'a').write('pass\\n')\n";
+    let node = scripted(&place, script);
+    let document = place.json(0, &["add", &node, "--yes", "--run-install-script"]);
+    assert!(told(&document, "install-script-files").ends_with(": main.py"));
+
+    place.git(place.root(), &["checkout", "--quiet", "main.py"]);
+    let node = scripted(&place, &format!("{script}raise SystemExit(1)\n"));
+    let run = place
+        .portenv(&["add", &node, "--yes", "--run-install-script"])
+        .expect_code(4);
+    let wanted = "ended with exit code 1, and changed files that stay so: main.py; it said nothing";
+    assert!(run.stderr().contains(wanted), "{run}");
+}
