@@ -17,6 +17,8 @@ pub trait Progress: Send + Sync {
     fn at(&self, _done: u64, _note: &str) {}
     /// The present step is over.
     fn end(&self) {}
+    /// A line that a foreign program said while the present step ran it.
+    fn said(&self, _text: &str) {}
     /// Something that a person should know, whatever comes of the work.
     fn warning(&self, _text: &str) {}
 }

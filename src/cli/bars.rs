@@ -72,6 +72,17 @@ impl Progress for Bars {
         }
     }
 
+    fn said(&self, text: &str) {
+        let Some(screen) = &self.screen else {
+            return;
+        };
+        let line = format!("  | {text}");
+        match &*self.bar.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(bar) => bar.suspend(|| screen.note(&line)),
+            None => screen.note(&line),
+        }
+    }
+
     fn warning(&self, text: &str) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         // A command may look at the installation more than once.
@@ -123,6 +134,10 @@ impl Progress for JsonLines {
 
     fn end(&self) {
         self.write(ProgressWord::End, None, None);
+    }
+
+    fn said(&self, text: &str) {
+        self.write(ProgressWord::At, None, Some(text));
     }
 
     fn warning(&self, text: &str) {

@@ -342,6 +342,7 @@ impl Run<'_> {
                     build: BuildMode::Static,
                     strict: false,
                     advisories: args.advisories.clone(),
+                    scripts: None,
                 };
                 let found = self.kept(ops::preview::run(context, &request)?);
                 view::preview::show_preview(screen, "preview", &found, verbose)
@@ -379,6 +380,7 @@ impl Run<'_> {
                     build: BuildMode::Allow,
                     strict: false,
                     advisories: args.advisories.clone(),
+                    scripts: args.scripts(),
                 };
                 let tell = |preview: &Preview| {
                     screen.note(&view::preview::page(preview, &preview.plan, verbose));

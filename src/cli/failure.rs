@@ -316,6 +316,9 @@ impl From<OpError> for Failure {
                 "portenv diff shows what would change; add an index that has them to portenv.toml",
             ),
             OpError::NotAsWanted(_) => Self::new(ErrorCode::Apply, message),
+            OpError::Script { .. } => Self::new(ErrorCode::Apply, message)
+                .hint("without --run-install-script the node is added as it is")
+                .hint("--install-timeout SECONDS gives a script more time"),
             OpError::Broken(_) => {
                 Self::new(ErrorCode::Broken, message).hint("portenv recover tries again")
             }

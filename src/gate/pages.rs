@@ -89,12 +89,13 @@ impl Code {
             },
             Self::InstallScript => Page {
                 title: "a node has a script that changes packages",
-                meaning: "The node has an install.py that seems to call pip or uv. It is never \
-                    run by portenv.",
+                meaning: "The node has an install.py that seems to call pip or uv. Only \
+                    add --run-install-script runs it.",
                 why: "Other managers run it with free rein when the node is installed: it may \
                     replace torch, and no lock knows of it.",
-                mend: "Move what it installs to requirements.txt. If that cannot be, run it \
-                    once and look at what it did with portenv diff @ env.",
+                mend: "Move what it installs to requirements.txt. If that cannot be, add \
+                    the node with --run-install-script, which tells what it did and puts back \
+                    what the lock names.",
             },
             Self::Unpinned => Page {
                 title: "a line names a repository without a commit",

@@ -127,6 +127,27 @@ pub fn write_atomic(path: &Utf8Path, content: &[u8]) -> Result<(), FsError> {
     with("write", path, write())
 }
 
+/// Writes a small program that its owner may run.
+///
+/// # Errors
+///
+/// Fails if it cannot be written.
+pub fn write_program(path: &Utf8Path, text: &str) -> Result<(), FsError> {
+    write_atomic(path, text.as_bytes())?;
+    with("make executable", path, allow_running(path))
+}
+
+#[cfg(unix)]
+fn allow_running(path: &Utf8Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+}
+
+#[cfg(not(unix))]
+fn allow_running(_: &Utf8Path) -> io::Result<()> {
+    Ok(())
+}
+
 /// Temporary files are private; the file they become must not be, and a file
 /// that was there keeps its mode.
 #[cfg(unix)]

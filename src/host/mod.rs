@@ -10,6 +10,7 @@ pub mod fs;
 pub mod lockfile;
 pub mod process;
 pub mod volume;
+pub mod watched;
 
 pub use claim::Machine;
 pub use clock::Clock;

@@ -133,6 +133,11 @@ impl Call {
         self
     }
 
+    /// Returns the program as it was named.
+    pub(super) fn program(&self) -> &str {
+        &self.program
+    }
+
     /// Returns the command line as a person would type it.
     pub fn shown(&self) -> String {
         let mut words = vec![self.program.clone()];
@@ -140,7 +145,7 @@ impl Call {
         words.join(" ")
     }
 
-    fn command(self) -> Command {
+    pub(super) fn command(self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.args).env_clear();
         command

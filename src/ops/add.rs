@@ -1,8 +1,10 @@
-//! `add`: preview, consent, then one operation: checkout, lock, sync, snapshot.
+//! `add`: preview, consent, then one operation: checkout, sync, `install.py` if that was
+//! asked for, lock, snapshot.
 
 use super::changes::{NodeChange, NodeChangeKind};
 use super::context::Context;
 use super::error::OpError;
+use super::install_script::run_all;
 use super::outcome::{Applied, Consent};
 use super::packages::check_managed;
 use super::preview::{Preview, PreviewRequest, PreviewStatus, goal_of, preview_in};
@@ -60,6 +62,7 @@ pub fn run(
     };
     asking.get(&preview.plan, &preview.changes, &nodes)?;
     let transaction = Transaction::prepare(context, &site, held)?;
+    let mut told = Vec::new();
     let finished = transaction.run(|change| {
         change.open("add", command)?;
         let stamp = context.clock.now().to_string();
@@ -80,12 +83,17 @@ pub fn run(
         }
         context.check_cancel()?;
         change.packages(&goal)?;
+        if let Some(limit) = request.scripts {
+            let nodes = preview.staged.iter().map(|staged| &staged.node);
+            told = run_all(change, nodes, &goal, limit)?;
+        }
         change.write_lock(Some(&lock.to_toml()))?;
         change.finish(Some(lock), None, None)
     })?;
     let mut applied = Applied::done(finished);
     applied.conflicts = preview.conflicts;
     applied.waivers = preview.waivers;
+    applied.warnings = told;
     Ok(AddOutcome::Done(Box::new(applied)))
 }
 

@@ -140,6 +140,18 @@ pub enum OpError {
     /// uv said it was done, but it was not.
     #[error("the environment is not what was wanted: {}", faults(.0))]
     NotAsWanted(Vec<Fault>),
+    /// A node's `install.py` failed.
+    #[error("install.py of `{node}` {how}{}{}", left_behind(.left), last_lines(.last))]
+    Script {
+        /// The node.
+        node: String,
+        /// How it ended.
+        how: String,
+        /// Files that it changed and that stay so.
+        left: Vec<String>,
+        /// What it said last, safe to show.
+        last: Vec<String>,
+    },
     /// An undoing failed.
     #[error("the state before could not be put back whole:\n  {}", .0.join("\n  "))]
     Broken(Vec<String>),
@@ -158,6 +170,20 @@ fn faults(list: &[Fault]) -> String {
         .map(|fault| format!("{}: {}", fault.package, fault.message))
         .collect();
     lines.join("; ")
+}
+
+fn left_behind(list: &[String]) -> String {
+    match list {
+        [] => String::new(),
+        list => format!(", and changed files that stay so: {}", list.join(", ")),
+    }
+}
+
+fn last_lines(list: &[String]) -> String {
+    match list {
+        [] => "; it said nothing".to_owned(),
+        list => format!("; its last lines:\n  {}", list.join("\n  ")),
+    }
 }
 
 fn problems(list: &[Problem]) -> String {

@@ -28,6 +28,7 @@ pub mod graph;
 mod ground;
 pub mod init;
 pub mod inputs;
+pub mod install_script;
 pub mod joint;
 pub mod lock;
 pub mod other_versions;

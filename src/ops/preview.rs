@@ -50,6 +50,8 @@ pub struct PreviewRequest {
     pub strict: bool,
     /// Files and directories of advisories, beside those of `portenv.toml`.
     pub advisories: Vec<Utf8PathBuf>,
+    /// How long the `install.py` of a node may run where it is to be run at all.
+    pub scripts: Option<std::time::Duration>,
 }
 
 /// What a preview came to.
@@ -98,6 +100,8 @@ pub struct Preview {
     pub lock: Option<Lock>,
     /// The staged nodes.
     pub staged: Vec<Staged>,
+    /// Their `install.py` will be run.
+    pub runs: bool,
 }
 
 /// Previews nodes; writes nothing under the root.
@@ -342,6 +346,7 @@ impl<'a> World<'a> {
             weight: Weight::default(),
             lock: None,
             staged,
+            runs: self.request.scripts.is_some(),
         };
         if let Outcome::Resolved(mut resolution) = found.outcome {
             // What stands in the way of the whole does so of a part.
@@ -473,6 +478,10 @@ impl<'a> World<'a> {
         }
         if let Some(lock) = &preview.lock {
             text.push_str(&lock.to_toml());
+        }
+        // A yes to a plan that runs nothing is none to one that does.
+        if preview.runs {
+            text.push_str("install.py is run\n");
         }
         let mut digest = digest::sha256(text.as_bytes());
         digest.truncate(16);

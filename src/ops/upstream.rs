@@ -24,7 +24,7 @@ pub enum UpdateState {
     Left,
 }
 
-/// What happens to a node's `install.py`, which is never run.
+/// What happens to a node's `install.py`, which an update never runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScriptChange {

@@ -1,4 +1,4 @@
-//! What a node's `install.py` seems to do, told by reading it. It is never run.
+//! What a node's `install.py` seems to do, told by reading it. Nothing is run for that.
 //!
 //! Lines are looked at one by one. Comments and documentation (a text in three quotes that
 //! begins a line) say nothing; text in quotes counts, because commands stand in it. Whoever

@@ -18,6 +18,7 @@ mod export;
 mod faults;
 mod gate;
 mod help;
+mod install_script;
 mod last_conflict;
 mod lock;
 mod place;

@@ -121,9 +121,30 @@ pub struct AddArgs {
     /// anything has changed since.
     #[arg(long, value_name = "ID")]
     pub plan: Option<String>,
+    /// Run the install.py of these nodes when their packages are installed, as code of a
+    /// stranger with your rights; what it does to locked packages is put back.
+    #[arg(long)]
+    pub run_install_script: bool,
+    /// How many seconds an install.py may take before all is undone.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 600,
+        requires = "run_install_script",
+        value_parser = clap::value_parser!(u64).range(1..=86_400)
+    )]
+    pub install_timeout: u64,
     /// What decides the answer.
     #[command(flatten)]
     pub options: ResolveOptions,
+}
+
+impl AddArgs {
+    /// Returns how long an install.py may run, if it is to be run.
+    pub fn scripts(&self) -> Option<std::time::Duration> {
+        self.run_install_script
+            .then(|| std::time::Duration::from_secs(self.install_timeout))
+    }
 }
 
 /// `portenv remove`.

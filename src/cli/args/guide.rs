@@ -199,14 +199,19 @@ Examples:
 pub const ADD: &str = "\
 Changes: custom_nodes, pylock.toml and packages, after showing them and
 asking; records a snapshot. If anything fails, all of it is put back.
-install.py of a node is never run.
+install.py of a node is not run. With --run-install-script it is, after the yes
+and when packages are installed, as part of the same step: its pip and uv keep
+to the lock, it gets no input, and what it said and changed is told. Packages
+that the lock names are put back; others that fit stay. It is no sandbox: files
+that it writes elsewhere are not undone.
 Going back: portenv rollback.
 
 Examples:
   portenv preview https://github.com/someone/some-node    # look first
   portenv add https://github.com/someone/some-node
   portenv add https://github.com/someone/some-node@v1.2
-  portenv add ./my-node --allow-change torch";
+  portenv add ./my-node --allow-change torch
+  portenv add ./my-node --run-install-script    # shows it and asks";
 
 /// Below `remove`.
 pub const REMOVE: &str = "\

@@ -12,7 +12,7 @@ use crate::ops::preview::{Preview, PreviewStatus};
 use crate::requirements::{Act, InstallScript, OriginKind};
 use crate::workspace::node::Node;
 
-/// A node's `install.py`; portenv reads it and never runs it.
+/// A node's `install.py`, as it reads; only `add --run-install-script` runs it.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "Script")]
 pub struct ScriptDocument {

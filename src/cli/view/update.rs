@@ -181,10 +181,10 @@ fn due(update: &NodeUpdate) -> String {
     }
     match update.install_script {
         Some(ScriptChange::New) => {
-            text.push_str("      ! install.py is new; portenv never runs it\n");
+            text.push_str("      ! install.py is new; update never runs it\n");
         }
         Some(ScriptChange::Changed) => {
-            text.push_str("      ! install.py changed; portenv never runs it\n");
+            text.push_str("      ! install.py changed; update never runs it\n");
         }
         _ => {}
     }

@@ -72,7 +72,7 @@ pub(super) fn of(preview: &Preview, warnings: &[WarningDocument]) -> String {
     }
     for script in scripts_of(preview).filter(|it| !it.acts.is_empty()) {
         let title = format!(
-            "<code>install.py</code> of {}, which portenv never runs, seems to do {} things",
+            "<code>install.py</code> of {}, which is not run, seems to do {} things",
             code(&script.origin.owner()),
             script.acts.len()
         );

@@ -52,7 +52,8 @@ impl Page<'_> {
         let mut text = format!("{}\n", verdict(preview));
         let points = attention(preview);
         let scripts: Vec<_> = scripts_of(preview)
-            .filter(|it| !it.acts.is_empty())
+            // One that will be run is named though nothing was found in it.
+            .filter(|it| preview.runs || !it.acts.is_empty())
             .collect();
         let is_short = preview.changes.is_empty() && points.is_empty() && scripts.is_empty();
         if !is_short || preview.status != PreviewStatus::Ok {
@@ -77,9 +78,17 @@ impl Page<'_> {
         }
         for script in scripts {
             let owner = printable(&script.origin.owner());
-            text.push_str(&format!(
-                "\ninstall.py of {owner}, which portenv never runs, seems to\n"
-            ));
+            let fate = if preview.runs {
+                "which will be run"
+            } else {
+                "which is not run"
+            };
+            let words = if script.acts.is_empty() {
+                "says nothing of packages or files"
+            } else {
+                "seems to"
+            };
+            text.push_str(&format!("\ninstall.py of {owner}, {fate}, {words}\n"));
             let shown = if self.verbose {
                 script.acts.len()
             } else {

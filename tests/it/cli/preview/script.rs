@@ -94,7 +94,7 @@ fn the_page_names_the_lines_and_passes_no_escape_on() {
         "{run}"
     );
     assert!(
-        page.contains("install.py of scripted, which portenv never runs"),
+        page.contains("install.py of scripted, which is not run"),
         "{run}"
     );
     assert!(
