@@ -83,7 +83,9 @@ impl Db {
         if !fs::exists(&ignore) {
             fs::write_atomic(&ignore, b"*\n")?;
         }
-        Self::open_at(own_dir, &own_dir.join(FILE))
+        let path = own_dir.join(FILE);
+        refuse_emptied(own_dir, &path)?;
+        Self::open_at(own_dir, &path)
     }
 
     /// Opens a history under another name.
@@ -144,6 +146,7 @@ impl Db {
         if !fs::is_file(&path) {
             return Ok(None);
         }
+        refuse_emptied(own_dir, &path)?;
         let fail = |source| SnapshotError::Sqlite {
             path: path.clone(),
             source,
@@ -652,4 +655,18 @@ fn put_chunks(connection: &Connection, text: &str) -> rusqlite::Result<Vec<i64>>
 /// Numbers as variable-length bytes: a state of 300 packages is about 600 bytes.
 fn pack(ids: &[i64]) -> Vec<u8> {
     postcard::to_stdvec(ids).unwrap_or_default()
+}
+
+/// An empty file is a history that was just begun, unless something is stored for one: the
+/// next snapshot would not know of that, and `prune` would take it away.
+fn refuse_emptied(own_dir: &Utf8Path, path: &Utf8Path) -> Result<(), SnapshotError> {
+    let store = own_dir.join("store");
+    let is_emptied = fs::is_file(path) && fs::stamp(path)?.0 == 0;
+    if is_emptied && fs::is_dir(&store) && !fs::list_dir(&store)?.is_empty() {
+        return Err(SnapshotError::Damaged {
+            path: path.to_owned(),
+            detail: "it is empty, and what it kept lies beside it".to_owned(),
+        });
+    }
+    Ok(())
 }

@@ -110,3 +110,23 @@ fn a_history_of_a_newer_portenv_is_shown_with_a_warning_and_nothing_is_changed()
     }
     assert_eq!((std::fs::read(&path).unwrap(), place.state()), before);
 }
+
+#[test]
+fn an_emptied_history_is_damaged_as_long_as_something_is_stored_for_it() {
+    let place = Place::synced();
+    place.install_behind_its_back(&Wheel::new("mine", "1.0").build());
+    let _ = place.portenv(&["snapshot", "create"]).success();
+    let store = place.root().join(".portenv/store");
+    let stored = store.read_dir_utf8().unwrap().count();
+    assert!(stored > 0);
+    place.write(".portenv/portenv.db", "");
+    let run = place
+        .portenv(&["snapshot", "list", "--format", "json"])
+        .expect_code(2);
+    assert_error(&run, "invalid-file");
+    let _ = place.portenv(&["snapshot", "create"]).expect_code(2);
+    assert_eq!(place.json(0, &["recover"])["status"], "done");
+    let list = place.json(0, &["snapshot", "list"]);
+    assert_eq!(strings(&list["snapshots"], "label"), ["rebuilt"]);
+    assert_eq!(store.read_dir_utf8().unwrap().count(), stored);
+}
