@@ -182,6 +182,16 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
+    /// How long an answer is looked for. With time to spare one that is hard to find is
+    /// worth it; later on several tries are.
+    fn steps(&self) -> u64 {
+        if self.begun.elapsed() < PATIENCE / 2 {
+            20_000
+        } else {
+            5_000
+        }
+    }
+
     fn purpose(&self) -> Purpose {
         let until = self.begun + PATIENCE;
         Purpose::WaysOut { until }
@@ -202,11 +212,15 @@ impl Finder<'_> {
         let found = match &way.how {
             How::AnyVersion(_, out, _) => {
                 let out = others.union(out).copied().collect();
-                alternatives.answer(&out, &with).map_err(OpError::Index)
+                alternatives
+                    .answer(&out, &with, self.steps())
+                    .map_err(OpError::Index)
             }
             How::Lines(out, more) if with.len() == more.len() => {
                 let out = others.union(out).copied().collect();
-                alternatives.answer(&out, &with).map_err(OpError::Index)
+                alternatives
+                    .answer(&out, &with, self.steps())
+                    .map_err(OpError::Index)
             }
             How::Lines(out, more) => {
                 let out: BTreeSet<u32> = others.union(out).copied().collect();

@@ -15,9 +15,6 @@ use crate::package::{Name, Version};
 use crate::requirements::{Line, Role};
 use crate::workspace::settings::FamilyMode;
 
-/// Steps after which a try is given up: an answer that is hard to find is no way out.
-const STEPS: u64 = 6_000;
-
 /// What a try came to.
 #[derive(Debug, Clone, Default)]
 pub struct Versions {
@@ -72,7 +69,7 @@ pub fn with_alternatives<T, E: From<IndexError>>(
 
 impl Alternatives<'_> {
     /// Resolves what is asked for without some lines and with others, by number. Returns
-    /// nothing if there is no answer, or none in reasonable time.
+    /// nothing if there is no answer, or none after so many steps.
     ///
     /// # Errors
     ///
@@ -81,6 +78,7 @@ impl Alternatives<'_> {
         &self,
         out: &BTreeSet<u32>,
         with: &[u32],
+        steps: u64,
     ) -> Result<Option<Versions>, IndexError> {
         if self.differs_in_more_than_requirements(out, with) {
             return self.anew(out, with);
@@ -95,7 +93,7 @@ impl Alternatives<'_> {
             let mut active = active_lines(world);
             active.retain(|at| *at < self.asked && !out.contains(at) || with.contains(at));
             let active = distinct_lines(world, &active);
-            let Solved::Picks(picks) = solve(world, &active, self.task.cancel, Some(STEPS))? else {
+            let Solved::Picks(picks) = solve(world, &active, self.task.cancel, Some(steps))? else {
                 return Ok(None);
             };
             if rests_on_a_wish(world, &picks) {
