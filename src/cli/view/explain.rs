@@ -59,7 +59,7 @@ pub fn show_kept(screen: &Screen, kept: &Kept) {
         parts.push(format!("portenv explain shows all {count} ways out"));
     }
     if kept.ways().any(|(_, way)| !way.amendments.is_empty()) {
-        parts.push("portenv explain --apply N writes way out N to portenv.toml".to_owned());
+        parts.push("portenv explain --apply N takes way out N: it writes portenv.toml and installs nothing".to_owned());
     }
     if !parts.is_empty() {
         screen.hint(&parts.join("; "));
@@ -161,13 +161,13 @@ pub fn show_taking(screen: &Screen, dir: &Utf8Path, taking: &Taking) -> Exit {
     }
     match next {
         Some(next) => screen.hint(&format!(
-            "{}{} {}",
+            "{}{}{}",
+            match taking.by {
+                TakenBy::Command => "this does it: ",
+                _ => "nothing is installed yet; now run ",
+            },
             quoted(&screen.line().complete(&next).argv),
             elsewhere(&last.kept, dir),
-            match taking.by {
-                TakenBy::Command => "does it",
-                _ => "met the conflict: run it again",
-            }
         )),
         None => screen.hint(&format!(
             "add {} to the command",

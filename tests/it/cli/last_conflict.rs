@@ -187,7 +187,8 @@ fn a_flag_is_told_with_the_command_that_takes_it() {
         assert!(state == place.state(), "something was changed");
         let run = place.portenv(&["explain", "--apply", &number]).success();
         assert!(
-            run.stderr().contains("--allow-change alpha does it"),
+            run.stderr().contains("hint: this does it: portenv preview")
+                && run.stderr().contains("--allow-change alpha\n"),
             "{run}"
         );
     }
@@ -221,7 +222,7 @@ fn what_is_written_says_why_and_keeps_comments_and_order() {
     assert_eq!(changed.count(), added);
     assert!(
         run.stderr()
-            .contains("hint: portenv lock met the conflict: run it again"),
+            .contains("hint: nothing is installed yet; now run portenv lock"),
         "{run}"
     );
 
