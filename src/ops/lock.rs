@@ -10,7 +10,7 @@ use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::joint::{Joint, Tolerance, is_lived_in, is_locked, known_waivers};
-use super::other_versions::{Nodes, enabled_nodes};
+use super::other_versions::Nodes;
 use super::rebuild::refuse_lock;
 use super::subset::{NodeLeftOut, Subset, best_effort};
 use super::transaction::start;
@@ -281,7 +281,7 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
     // The first lock brings what is merely absent; later ones keep to what it waived.
     let is_due = |waiver: &Waiver| waiver.installed.is_none() && !is_locked(old_lock);
     let (due, waivers) = waivers.into_iter().partition(is_due);
-    let nodes = enabled_nodes(&site.installation)?;
+    let nodes = site.installation.enabled_nodes()?;
     let joint = Joint {
         context,
         settings,

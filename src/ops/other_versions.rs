@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
 
-use super::error::OpError;
 use crate::git::versions::{Revision, read_files, revisions};
 use crate::host::fs;
 use crate::requirements::set::gather_node;
@@ -116,19 +115,4 @@ fn lines_of(
     gather_node(&mut set, installation, node, &dir, variables);
     let is_broken = (set.problems.iter()).any(|problem| problem.severity == Severity::Error);
     (!is_broken && set.unnamed.is_empty()).then_some(set.lines)
-}
-
-/// Lists the enabled nodes of an installation with where they lie.
-///
-/// # Errors
-///
-/// Fails if a directory of nodes cannot be read.
-pub fn enabled_nodes(installation: &Installation) -> Result<Vec<Placed>, OpError> {
-    let nodes = installation.nodes()?.into_iter();
-    let enabled = nodes.filter(|node| node.enabled);
-    let placed = enabled.map(|node| {
-        let path = installation.root.join(&node.dir);
-        (node, path)
-    });
-    Ok(placed.collect())
 }

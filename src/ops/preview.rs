@@ -15,7 +15,7 @@ use super::facts::{self, BreakInfo, SharedInfo, Weight};
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::joint::{Joint, Tolerance, is_lived_in, is_of, known_waivers};
 use super::lock::{fixed_lines, make_lock, open_index, preferences, protected, protection_lines};
-use super::other_versions::{Nodes, Placed, enabled_nodes};
+use super::other_versions::{Nodes, Placed};
 use super::outcome::plan_basis;
 use super::packages::PackageGoal;
 use super::rebuild;
@@ -206,7 +206,7 @@ impl<'a> World<'a> {
         staged: &[Staged],
     ) -> Result<Self, OpError> {
         let installation = &site.installation;
-        let here = enabled_nodes(installation)?;
+        let here = installation.enabled_nodes()?;
         let mut with: Vec<Placed> = here
             .iter()
             .filter(|(node, _)| !staged.iter().any(|new| new.node.dir == node.dir))

@@ -264,15 +264,7 @@ pub fn gather(
     installation: &Installation,
     variables: &BTreeMap<String, String>,
 ) -> Result<RequirementSet, crate::host::FsError> {
-    let nodes = installation.nodes()?;
-    let enabled: Vec<(Node, Utf8PathBuf)> = nodes
-        .into_iter()
-        .filter(|node| node.enabled)
-        .map(|node| {
-            let path = installation.root.join(&node.dir);
-            (node, path)
-        })
-        .collect();
+    let enabled = installation.enabled_nodes()?;
     Ok(gather_with(installation, &enabled, variables))
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use flate2::read::GzDecoder;
 
-use super::call::{Uv, failure, with_indexes};
+use super::call::{OF_UV, Uv, failure, with_indexes};
 use super::locate::{Search, find_uv};
 use crate::host::fs;
 use crate::host::process::Bounds;
@@ -130,7 +130,7 @@ impl UvBuilder {
         for requirement in &plan.requires {
             call = call.args(["--with", requirement]);
         }
-        call = with_indexes(call, &self.config);
+        call = with_indexes(call, &self.config, &OF_UV);
         if self.config.offline {
             call = call.arg("--offline");
         }

@@ -74,9 +74,33 @@ pub struct SyncCall<'a> {
     pub indexes: &'a IndexConfig,
 }
 
-/// Tells uv where packages come from, by variables: an address may hold a password,
-/// and a command line can be read by everyone on the machine.
-pub fn with_indexes(mut call: Call, config: &IndexConfig) -> Call {
+/// The variables by which an installer is told where packages come from.
+pub struct IndexVariables {
+    default: &'static str,
+    none: &'static str,
+    further: &'static str,
+    find_links: &'static str,
+}
+
+/// Those of uv.
+pub const OF_UV: IndexVariables = IndexVariables {
+    default: "UV_DEFAULT_INDEX",
+    none: "UV_NO_INDEX",
+    further: "UV_INDEX",
+    find_links: "UV_FIND_LINKS",
+};
+
+/// Those of pip.
+pub const OF_PIP: IndexVariables = IndexVariables {
+    default: "PIP_INDEX_URL",
+    none: "PIP_NO_INDEX",
+    further: "PIP_EXTRA_INDEX_URL",
+    find_links: "PIP_FIND_LINKS",
+};
+
+/// Tells an installer where packages come from, by variables: an address may hold a
+/// password, and a command line can be read by everyone on the machine.
+pub fn with_indexes(mut call: Call, config: &IndexConfig, names: &IndexVariables) -> Call {
     let mut general = config
         .indexes
         .iter()
@@ -84,15 +108,15 @@ pub fn with_indexes(mut call: Call, config: &IndexConfig) -> Call {
         .map(|index| index.url.as_str())
         .rev();
     match general.next() {
-        Some(default) => call = call.env("UV_DEFAULT_INDEX", default),
-        None => call = call.env("UV_NO_INDEX", "1"),
+        Some(default) => call = call.env(names.default, default),
+        None => call = call.env(names.none, "1"),
     }
     let further: Vec<&str> = general.rev().collect();
     if !further.is_empty() {
-        call = call.env("UV_INDEX", further.join(" "));
+        call = call.env(names.further, further.join(" "));
     }
     if !config.find_links.is_empty() {
-        call = call.env("UV_FIND_LINKS", config.find_links.join(" "));
+        call = call.env(names.find_links, config.find_links.join(" "));
     }
     call
 }
@@ -157,7 +181,7 @@ impl Uv {
         for name in sync.reinstall {
             call = call.args(["--reinstall-package", name.as_str()]);
         }
-        call = with_indexes(call, sync.indexes);
+        call = with_indexes(call, sync.indexes, &OF_UV);
         // An empty lock empties the environment only if that is said.
         call = call
             .arg("--allow-empty-requirements")

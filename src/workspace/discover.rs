@@ -360,6 +360,21 @@ impl Installation {
         Ok(nodes)
     }
 
+    /// Lists the enabled nodes with where they lie.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a directory cannot be read.
+    pub fn enabled_nodes(&self) -> Result<Vec<(Node, Utf8PathBuf)>, FsError> {
+        let nodes = self.nodes()?.into_iter();
+        let enabled = nodes.filter(|node| node.enabled);
+        let placed = enabled.map(|node| {
+            let path = self.root.join(&node.dir);
+            (node, path)
+        });
+        Ok(placed.collect())
+    }
+
     /// Returns the directory that new nodes go to.
     pub fn nodes_dir(&self) -> &Utf8Path {
         self.custom_nodes

@@ -59,6 +59,20 @@ pub(super) fn of_conflict(text: &mut String, conflict: &Conflict) {
     }
 }
 
+/// Shows conflicts that were there before, folded away; `most` of them, and how many more.
+pub(super) fn of_old_conflicts(text: &mut String, old: &[&Conflict], most: usize) {
+    if old.is_empty() {
+        return;
+    }
+    let title = format!("Conflicts that were there before ({})", old.len());
+    folded(text, &title);
+    for conflict in old.iter().take(most) {
+        of_conflict(text, conflict);
+    }
+    more(text, old.len(), most, "conflicts");
+    text.push_str("\n</details>\n");
+}
+
 /// Begins what is folded away; `</details>` ends it.
 pub(super) fn folded(text: &mut String, title: &str) {
     let _ = writeln!(text, "\n<details><summary>{title}</summary>");

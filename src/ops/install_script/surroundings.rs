@@ -16,7 +16,7 @@ use crate::ops::packages::PackageGoal;
 use crate::ops::transaction::{Transaction, scratch_dir, uv_for};
 use crate::package::artifact::printable;
 use crate::package::redact;
-use crate::uv::call::with_indexes;
+use crate::uv::call::{OF_PIP, OF_UV, with_indexes};
 use crate::uv::{Uv, UvError};
 use crate::workspace::node::Node;
 
@@ -168,7 +168,8 @@ impl Script {
         if context.offline {
             call = call.env("UV_OFFLINE", "1").env("PIP_NO_INDEX", "1");
         }
-        with_indexes(pip_indexes(call, &self.indexes), &self.indexes)
+        let call = with_indexes(call, &self.indexes, &OF_PIP);
+        with_indexes(call, &self.indexes, &OF_UV)
     }
 
     /// Runs it to its end.
@@ -222,28 +223,6 @@ impl Script {
             last: last.into(),
         })
     }
-}
-
-/// Tells pip where packages come from, in the order in which uv is told.
-fn pip_indexes(mut call: Call, config: &IndexConfig) -> Call {
-    let mut general = config
-        .indexes
-        .iter()
-        .filter(|index| index.packages.is_empty())
-        .map(|index| index.url.as_str())
-        .rev();
-    match general.next() {
-        Some(default) => call = call.env("PIP_INDEX_URL", default),
-        None => call = call.env("PIP_NO_INDEX", "1"),
-    }
-    let further: Vec<&str> = general.rev().collect();
-    if !further.is_empty() {
-        call = call.env("PIP_EXTRA_INDEX_URL", further.join(" "));
-    }
-    if !config.find_links.is_empty() {
-        call = call.env("PIP_FIND_LINKS", config.find_links.join(" "));
-    }
-    call
 }
 
 /// Makes a line of a stranger fit to be shown: no escapes, no passwords.

@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use super::{Weight, against, beside, counted, status};
 use crate::cli::failure::Failure;
-use crate::cli::view::markdown::{code, failed_as, folded, more, of_conflict, plain};
+use crate::cli::view::markdown::{
+    code, failed_as, folded, more, of_conflict, of_old_conflicts, plain,
+};
 use crate::lock::ChangeKind;
 use crate::ops::beside::Beside;
 use crate::ops::changes::ChangeInfo;
@@ -40,17 +42,7 @@ pub(super) fn of(found: &CheckOutcome) -> String {
         of_conflict(&mut text, conflict);
     }
     more(&mut text, new.len(), CONFLICTS, "conflicts");
-    if !old.is_empty() {
-        folded(
-            &mut text,
-            &format!("Conflicts that were there before ({})", old.len()),
-        );
-        for conflict in old.iter().take(CONFLICTS) {
-            of_conflict(&mut text, conflict);
-        }
-        more(&mut text, old.len(), CONFLICTS, "conflicts");
-        text.push_str("\n</details>\n");
-    }
+    of_old_conflicts(&mut text, &old, CONFLICTS);
     if !found.changes.is_empty() {
         folded(
             &mut text,

@@ -8,7 +8,7 @@ use super::page::subject;
 use super::{others, totals, verdict};
 use crate::cli::document::{WarningDocument, scripts_of};
 use crate::cli::view::changes::{version_of, word};
-use crate::cli::view::markdown::{code, folded, more, of_conflict, plain};
+use crate::cli::view::markdown::{code, folded, more, of_conflict, of_old_conflicts, plain};
 use crate::lock::ChangeKind;
 use crate::ops::attention::{Attention, attention};
 use crate::ops::changes::ChangeInfo;
@@ -85,17 +85,7 @@ pub(super) fn of(preview: &Preview, warnings: &[WarningDocument]) -> String {
         more(&mut text, script.acts.len(), LISTED, "lines");
         text.push_str("\n</details>\n");
     }
-    if !old.is_empty() {
-        folded(
-            &mut text,
-            &format!("Conflicts that were there before ({})", old.len()),
-        );
-        for conflict in old.iter().take(CONFLICTS) {
-            of_conflict(&mut text, conflict);
-        }
-        more(&mut text, old.len(), CONFLICTS, "conflicts");
-        text.push_str("\n</details>\n");
-    }
+    of_old_conflicts(&mut text, &old, CONFLICTS);
     if !warnings.is_empty() {
         folded(&mut text, &format!("Warnings ({})", warnings.len()));
         text.push('\n');
