@@ -85,12 +85,12 @@ impl Ground {
 
     /// Requirement lines with so many packages in their first version, the others in their second.
     fn lines(&self, first: usize) -> String {
-        (0..self.packages)
-            .map(|at| {
-                let version = if at < first { "1.0" } else { "2.0" };
-                format!("package-{at:03}=={version}\n")
-            })
-            .collect()
+        let mut lines = String::new();
+        for at in 0..self.packages {
+            let version = if at < first { "1.0" } else { "2.0" };
+            lines.push_str(&format!("package-{at:03}=={version}\n"));
+        }
+        lines
     }
 
     fn run(&self, arguments: &[&str]) -> Duration {
@@ -159,7 +159,14 @@ fn of_snapshots(packages: usize, rounds: usize) {
     let venv = ground.sandbox.root().join(".venv");
     let (mut changed, mut same, mut freeze) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..rounds {
-        ground.drift(0, if round % 2 == 0 { "2.0" } else { "1.0" });
+        ground.drift(
+            0,
+            if round.is_multiple_of(2) {
+                "2.0"
+            } else {
+                "1.0"
+            },
+        );
         freeze.push(ground.uv(&venv, &["freeze"]));
         changed.push(ground.run(&["snapshot", "create"]));
         same.push(ground.run(&["snapshot", "create"]));
@@ -180,7 +187,11 @@ fn of_growth(packages: usize, snapshots: usize) {
     let ground = Ground::new(packages);
     let first = ground.database();
     for at in 0..snapshots {
-        let version = if at / packages % 2 == 0 { "2.0" } else { "1.0" };
+        let version = if (at / packages).is_multiple_of(2) {
+            "2.0"
+        } else {
+            "1.0"
+        };
         ground.drift(at % packages, version);
         ground.run(&["snapshot", "create"]);
     }
