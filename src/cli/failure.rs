@@ -411,19 +411,20 @@ fn of_history(error: &SnapshotError, message: String) -> Failure {
     // A disk without room for the shared memory of a database is told as an I/O error.
     let full = matches!(error, SnapshotError::Sqlite { source, .. } if matches!(source.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::SystemIoFailure)));
     let denied = matches!(error, SnapshotError::Sqlite { source, .. } if matches!(source.sqlite_error_code(), Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::PermissionDenied | rusqlite::ErrorCode::CannotOpen)));
+    let busy = matches!(error, SnapshotError::Sqlite { source, .. } if matches!(source.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)));
     if full {
         return Failure::new(ErrorCode::Disk, message)
             .hint("make room on the disk and run the command again");
+    }
+    if busy {
+        return Failure::new(ErrorCode::Busy, message)
+            .hint("end the program that has the file open, then run the command again");
     }
     if denied {
         return Failure::new(ErrorCode::Permission, message)
             .hint("make the directory writable for this user");
     }
-    let failure = Failure::new(ErrorCode::InvalidFile, message);
-    if !error.is_damage() {
-        return failure.hint("wait for who else uses it, then run the command again");
-    }
-    failure
+    Failure::new(ErrorCode::InvalidFile, message)
         .hint("portenv recover moves it aside and rebuilds the history from what can be read")
         .next(Next::new(
             "portenv recover",

@@ -26,9 +26,6 @@ use crate::uv::{Search, Uv, find_uv};
 /// What a lock is called that no command has applied.
 pub const LOCK_WRITTEN: &str = "a lock that was not applied yet";
 
-/// How long a rival or an orphaned child is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// A change under way.
 pub struct Transaction<'a> {
     pub(super) context: &'a Context,
@@ -55,46 +52,52 @@ pub struct Finished {
     pub difference: Difference,
 }
 
-/// Takes the directory lock, waiting a while for a rival or an orphan.
+/// Takes the directory lock, waiting for a rival or an orphan as long as it is at work.
 ///
 /// # Errors
 ///
-/// Fails if it stays taken.
+/// Fails if it is taken and nobody wants to wait, or waiting is of no use.
 pub fn take_lock(context: &Context, site: &Site, purpose: &str) -> Result<DirLock, OpError> {
     let path = site.installation.own_dir().join("lock");
     let began = Instant::now();
-    let mut told = false;
-    loop {
-        match DirLock::try_take(&path, purpose, &context.locks)? {
-            LockAttempt::Held(held) => {
-                if told {
-                    context.progress.end();
-                }
-                return Ok(held);
-            }
-            LockAttempt::Busy(busy)
-                if began.elapsed() > PATIENCE || busy.silent || context.cancel.is_requested() =>
-            {
-                if told {
-                    context.progress.end();
-                }
-                return Err(if busy.elsewhere {
-                    OpError::BusyElsewhere(busy.holder)
-                } else {
-                    OpError::Busy(busy.holder)
-                });
-            }
-            LockAttempt::Busy(busy) => {
-                if !told {
-                    context
-                        .progress
-                        .begin(&format!("waiting for {}", busy.holder), None);
-                    told = true;
-                }
-                std::thread::sleep(Duration::from_millis(50));
-            }
+    let mut told: Option<String> = None;
+    let mut seconds = 0;
+    let taken = loop {
+        let busy = match DirLock::try_take(&path, purpose, &context.locks)? {
+            LockAttempt::Held(held) => break Ok(held),
+            LockAttempt::Busy(busy) => busy,
+        };
+        if !context.locks.waits || busy.silent {
+            break Err(if busy.elsewhere {
+                OpError::BusyElsewhere(busy.holder)
+            } else {
+                OpError::Busy(busy.holder)
+            });
         }
+        if let Err(stop) = context.check_cancel() {
+            break Err(stop);
+        }
+        // One may be followed by another; its sign of life is no news.
+        let who = busy.holder.split(", last sign of life").next();
+        let who = who.unwrap_or(&busy.holder);
+        if told.as_deref() != Some(who) {
+            let what = format!("waiting for another portenv: {who}");
+            // Where no bar is shown, a run that says nothing would look hung.
+            let notice = format!("{what}; --no-wait fails instead of waiting");
+            context.progress.warning(&notice);
+            context.progress.count(&what, None, "seconds");
+            told = Some(who.to_owned());
+        }
+        if began.elapsed().as_secs() > seconds {
+            seconds = began.elapsed().as_secs();
+            context.progress.at(seconds, "seconds");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    if told.is_some() {
+        context.progress.end();
     }
+    taken
 }
 
 /// Finds uv for an installation.
