@@ -21,6 +21,8 @@ mod help;
 mod install_script;
 mod last_conflict;
 mod lock;
+#[cfg(unix)]
+mod outcomes;
 mod place;
 mod preview;
 #[cfg(unix)]
