@@ -4,12 +4,11 @@
 //! not committed shows only if the file differs from the index too.
 
 use std::collections::BTreeMap;
-use std::time::UNIX_EPOCH;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::read::Checkout;
-use crate::host::fs;
+use crate::host::{digest, fs};
 
 /// Links from one reference to the next are followed so far.
 const DEPTH: usize = 5;
@@ -116,6 +115,7 @@ fn changed(dir: &Utf8Path, index: &[u8]) -> Option<Vec<String>> {
         let start = at;
         let (seconds, mode, size) = (number(at + 8)?, number(at + 24)?, number(at + 36)?);
         let flags = u16::from_be_bytes(index.get(at + 60..at + 62)?.try_into().ok()?);
+        let id = hex::encode(index.get(at + NUMBERS..at + NUMBERS + ID)?);
         at += NUMBERS + ID + 2;
         let mut skipped = false;
         if flags & 0x4000 != 0 && version >= 3 {
@@ -144,7 +144,7 @@ fn changed(dir: &Utf8Path, index: &[u8]) -> Option<Vec<String>> {
         if is_module || skipped {
             continue;
         }
-        if unmerged || differs(&dir.join(&shown), seconds, size) {
+        if unmerged || differs(&dir.join(&shown), seconds, size, &id) {
             changed.push(shown);
         }
     }
@@ -164,15 +164,33 @@ fn offset(bytes: &[u8], mut at: usize) -> Option<(usize, usize)> {
     Some((value, at + 1))
 }
 
-/// Reports whether a file is of another time or size than the index has.
-fn differs(path: &Utf8Path, seconds: u32, size: u32) -> bool {
-    let Ok(found) = path.as_std_path().symlink_metadata() else {
+/// Reports whether a file is another than the index has: of another time or size, and then of
+/// other content.
+fn differs(path: &Utf8Path, seconds: u32, size: u32, id: &str) -> bool {
+    let Some((length, changed)) = fs::entry_stamp(path) else {
         return true;
     };
-    let time = found.modified().ok();
-    let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    // Both are kept cut to 32 bits.
-    let same_time = since.is_some_and(|since| since.as_secs() & 0xffff_ffff == u64::from(seconds));
-    let same_size = found.len() & 0xffff_ffff == u64::from(size);
-    !(same_time && same_size)
+    // Both are kept cut to 32 bits. Of this very second it may have been written once more.
+    let same_time = changed.div_euclid(1_000_000_000) & 0xffff_ffff == i128::from(seconds);
+    if same_time && length & 0xffff_ffff == u64::from(size) && size != 0 {
+        return false;
+    }
+    let content = match fs::link_target(path) {
+        Some(target) => Ok(target.into_bytes()),
+        None => fs::read_bytes(path),
+    };
+    let Ok(content) = content else {
+        return true;
+    };
+    let blob = |content: &[u8]| {
+        let head = format!("blob {}\0", content.len());
+        digest::sha1(&[head.as_bytes(), content].concat()) == id
+    };
+    // As they are, or as git makes them where line ends are changed on the way.
+    !blob(&content)
+        && !blob(
+            String::from_utf8_lossy(&content)
+                .replace("\r\n", "\n")
+                .as_bytes(),
+        )
 }

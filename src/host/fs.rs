@@ -339,6 +339,15 @@ pub fn stamp(path: &Utf8Path) -> Result<(u64, i128), FsError> {
     Ok((data.len(), changed))
 }
 
+/// Returns the size of an entry and its time of change in nanoseconds since 1970, a link's own
+/// if it is one; `None` if it is not there.
+pub fn entry_stamp(path: &Utf8Path) -> Option<(u64, i128)> {
+    let found = fs::symlink_metadata(path).ok()?;
+    let time = found.modified().ok()?;
+    let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some((found.len(), since.as_nanos().cast_signed()))
+}
+
 /// What a file is by its entry alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {

@@ -18,6 +18,8 @@ mod export;
 mod faults;
 mod gate;
 mod help;
+#[cfg(target_os = "linux")]
+mod in_use;
 mod install_script;
 mod last_conflict;
 mod lock;
@@ -47,3 +49,5 @@ mod verify;
 mod waivers;
 mod ways_out;
 mod why;
+#[cfg(unix)]
+mod without_git;

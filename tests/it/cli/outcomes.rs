@@ -961,3 +961,47 @@ fn a_uv_that_is_of_no_use_changes_nothing() {
         },
     ]);
 }
+
+#[test]
+fn a_clock_that_goes_backwards_leaves_the_history_in_its_order() {
+    let mut place = Place::synced();
+    let mut made = Vec::new();
+    for (year, version) in [(2031, "1.0"), (2024, "2.0"), (2031, "3.0")] {
+        let clock = format!("{year}-01-01T00:00:00Z");
+        place.sandbox.set_env("PORTENV_TEST_CLOCK", &clock);
+        place.install_behind_its_back(&Wheel::new("mine", version).build());
+        let _ = place.portenv(&["snapshot", "create"]).success();
+        let history = place.history();
+        assert!(!made.contains(&history[0]), "{history:?}");
+        made.insert(0, history[0].clone());
+        assert_eq!(history[..made.len()], made);
+    }
+    place
+        .sandbox
+        .set_env("PORTENV_TEST_CLOCK", "2020-01-01T00:00:00Z");
+    // What a policy keeps goes by the order, so nothing recent is pruned for its year.
+    let keep = [
+        "--keep",
+        "2",
+        "--daily",
+        "0",
+        "--weekly",
+        "0",
+        "--monthly",
+        "0",
+    ];
+    let pruned = place.json(
+        0,
+        &[&["snapshot", "prune", "--dry-run"][..], &keep].concat(),
+    );
+    let pruned = pruned["snapshots"].to_string();
+    assert!(
+        !pruned.contains(&made[0]) && !pruned.contains(&made[1]),
+        "{pruned}"
+    );
+    let _ = place.portenv(&["rollback", "--yes", "@~1"]).success();
+    assert_eq!(place.shown(), "alpha 1.1, beta 1.0, mine 2.0");
+    let _ = place.portenv(&["undo", "--yes"]).success();
+    assert_eq!(place.shown(), "alpha 1.1, beta 1.0, mine 3.0");
+    let _ = place.portenv(&["status", "--exit-code"]).success();
+}
