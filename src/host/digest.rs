@@ -15,6 +15,10 @@ pub fn sha256(bytes: &[u8]) -> String {
 
 /// Returns the SHA-1 (FIPS 180-4) of some bytes: a name, as git gives files, and no proof of
 /// anything.
+#[expect(
+    clippy::many_single_char_names,
+    reason = "the standard has these names"
+)]
 pub fn sha1(bytes: &[u8]) -> String {
     let mut state: [u32; 5] = [
         0x6745_2301,
@@ -56,7 +60,8 @@ pub fn sha1(bytes: &[u8]) -> String {
             *part = part.wrapping_add(value);
         }
     }
-    state.iter().map(|part| format!("{part:08x}")).collect()
+    let all: Vec<u8> = state.iter().flat_map(|part| part.to_be_bytes()).collect();
+    hex::encode(all)
 }
 
 /// Returns the first 32 digits: enough for names of cached files.

@@ -194,6 +194,7 @@ pub fn is_fixed(_: &Utf8Path) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
     use super::*;
 

@@ -93,7 +93,7 @@ fn what_needs_a_git_program_says_so_and_changes_nothing() {
         (2, "not-found", &["add", "--yes", &other][..]),
         (2, "not-found", &["preview", &other]),
         (4, "apply", &["rollback", "--yes", "@~1"]),
-        (4, "apply", &["update", "--yes"]),
+        (2, "not-found", &["update", "--yes"]),
     ] {
         let all = [arguments, &["--format", "json"]].concat();
         let run = place.portenv(&all).expect_code(code);
