@@ -246,10 +246,11 @@ pub fn failure(finished: &Finished) -> UvError {
                 .join(" ")
         })
         .collect();
-    let text = if lines.is_empty() {
-        format!("it ended with code {:?}", finished.code)
-    } else {
-        lines.join("\n  ")
+    let text = match (finished.signal, finished.code) {
+        // What it said before is no reason.
+        (Some(signal), _) => format!("it was ended by signal {signal}"),
+        (None, Some(code)) if lines.is_empty() => format!("it ended with code {code}"),
+        _ => lines.join("\n  "),
     };
     let network = [
         "Failed to fetch",

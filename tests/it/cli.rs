@@ -18,10 +18,14 @@ mod export;
 mod faults;
 mod gate;
 mod help;
+#[cfg(target_os = "linux")]
+mod in_use;
 mod install_script;
 mod last_conflict;
 mod lock;
 mod peers;
+#[cfg(unix)]
+mod outcomes;
 mod place;
 mod preview;
 #[cfg(unix)]
@@ -46,3 +50,5 @@ mod verify;
 mod waivers;
 mod ways_out;
 mod why;
+#[cfg(unix)]
+mod without_git;
