@@ -18,14 +18,13 @@ mod export;
 mod faults;
 mod gate;
 mod help;
-#[cfg(target_os = "linux")]
 mod in_use;
 mod install_script;
 mod last_conflict;
 mod lock;
-mod peers;
 #[cfg(unix)]
 mod outcomes;
+mod peers;
 mod place;
 mod preview;
 #[cfg(unix)]
