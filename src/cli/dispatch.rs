@@ -50,13 +50,11 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refuse(&args, &error),
     };
-    // There the flag may say which ComfyUI is wanted, not where it lies.
-    let is_wish =
-        |command: &Command| matches!(command, Command::Update(args) if args.core().is_some());
-    if cli.command.as_ref().is_some_and(is_wish) {
+    let line = Line::read(&args);
+    if line.wants_core() {
+        // There the flag does not say where it lies.
         cli.global.core = None;
     }
-    let line = Line::read(&args);
     let shown = line.shown();
     let screen = Screen::new(cli.global.format, cli.global.color, cli.global.quiet).of(line);
     let cancel = Cancel::default();
@@ -421,7 +419,7 @@ impl Run<'_> {
             Command::Update(args) => {
                 let request = UpdateRequest {
                     nodes: args.nodes.clone(),
-                    core: args.core(),
+                    core: args.core().filter(|_| screen.line().wants_core()),
                     dry_run: args.dry_run,
                     allow_change: args.allow_change.clone(),
                     flags: args.options.flags(),

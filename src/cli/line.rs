@@ -183,6 +183,12 @@ impl Line {
         next
     }
 
+    /// Reports whether `update` was told which ComfyUI to go to: on the line itself, for the
+    /// variable of the flag says where ComfyUI lies.
+    pub fn wants_core(&self) -> bool {
+        (0..end_of_flags(&self.words)).any(|at| self.is_wish(at))
+    }
+
     /// Reports whether a word says which ComfyUI `update` is to go to, and not where it lies.
     fn is_wish(&self, at: usize) -> bool {
         let behind = self.command.is_some_and(|command| command < at);

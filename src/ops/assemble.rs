@@ -3,11 +3,11 @@
 
 use camino::Utf8Path;
 
+use super::bring::{Known, Origin, check_own_core, find_origins, prove, put_all};
 use super::changes::{Difference, NodeChange, NodeChangeKind, compare_nodes};
 use super::context::Site;
 use super::error::OpError;
 use super::members::{content_of, kind_of};
-use super::restore::{Known, Origin, check_own_core, find_origins, prove, put_all};
 use super::transaction::Transaction;
 use crate::lock::{Lock, LockedCore, LockedNode};
 use crate::nodes::source::is_safe;

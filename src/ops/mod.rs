@@ -11,6 +11,7 @@ mod baseline;
 mod basis;
 pub mod beside;
 pub mod bisect;
+mod bring;
 pub mod cache;
 pub mod capture;
 mod cause;
@@ -43,7 +44,7 @@ pub mod recover;
 pub mod release;
 pub mod remove;
 pub mod resolve;
-mod restore;
+
 pub mod rollback;
 pub mod self_info;
 pub mod snapshot;

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use super::bring::{Known, find_origins, prove, put_all, refuse_dirty};
 use super::changes::{ChangeInfo, Difference, NodeChange, NodeChangeKind};
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::outcome::{Applied, AppliedStatus, Consent, plan_basis, plan_digest};
 use super::packages::{PackageGoal, check_managed};
 use super::rebuild;
-use super::restore::{Known, find_origins, prove, put_all, refuse_dirty};
 use super::transaction::{LOCK_WRITTEN, Transaction, scratch_dir, start};
 use crate::host::fs;
 use crate::lock::Lock;

@@ -1,6 +1,7 @@
 //! `sync`: make the environment equal the lock; with `all` nodes and ComfyUI too.
 
 use super::assemble::{Assembly, assemble};
+use super::bring::{check_still, refuse_dirty};
 use super::changes::{ChangeInfo, Difference};
 use super::context::{Context, Site};
 use super::error::OpError;
@@ -10,7 +11,6 @@ use super::outcome::{Applied, AppliedStatus, Consent, plan_basis, plan_digest};
 use super::packages::{PackageGoal, check_managed};
 use super::preview::brought;
 use super::rebuild;
-use super::restore::{check_still, refuse_dirty};
 use super::transaction::{Transaction, scratch_dir, start};
 use crate::lock::{Lock, check_freshness};
 use crate::plan::Removal;

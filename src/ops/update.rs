@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
 
+use super::bring::check_still;
 use super::changes::{NodeChange, NodeChangeKind};
 use super::context::{Context, Site};
 use super::error::OpError;
@@ -13,7 +14,6 @@ use super::inputs::ResolveFlags;
 use super::members::write_lock;
 use super::outcome::{Applied, AppliedStatus, Consent, plan_digest};
 use super::preview::{Preview, PreviewRequest, PreviewStatus, goal_of, preview_of};
-use super::restore::check_still;
 use super::transaction::{Transaction, scratch_dir, start};
 use super::update_core::{CoreAsk, CoreUpdate, CoreWish, ask_core};
 use super::upstream::{NodeUpdate, bare, describe, reason};

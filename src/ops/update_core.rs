@@ -1,9 +1,9 @@
 //! ComfyUI's part of `update`: which commit is meant, and why that one.
 
+use super::bring::check_own_core;
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::release::{LATEST, released};
-use super::restore::check_own_core;
 use super::upstream::{NodeUpdate, bare, describe};
 use crate::git::read_checkout;
 use crate::git::remote::list_refs;
@@ -62,7 +62,7 @@ pub(super) fn ask_core(
     let here = read_checkout(path)?;
     let upstream = read_upstream(path, here.branch.as_deref())?;
     let (rev, because) = match (wish, &here.branch, &upstream.branch) {
-        (CoreWish::Newest, Some(_), Some(theirs)) if upstream.url.is_some() => {
+        (CoreWish::Newest, Some(_), Some(theirs)) if has_branch(context, &upstream, theirs) => {
             let remote = upstream.remote.as_deref().unwrap_or("its remote");
             (
                 None,
@@ -71,8 +71,9 @@ pub(super) fn ask_core(
         }
         (CoreWish::Newest, _, _) => {
             let tag = newest_tag(context, &upstream)?;
-            let because =
-                format!("the checkout follows no branch, and {tag} is the newest version tag");
+            let because = format!(
+                "the checkout follows no branch of a remote, and {tag} is the newest version tag"
+            );
             (Some(tag), because)
         }
         (CoreWish::Rev(word), _, _) if word == LATEST => {
@@ -96,6 +97,16 @@ pub(super) fn ask_core(
         because,
         only_ahead: *wish == CoreWish::Newest,
     })
+}
+
+/// Reports whether a remote has the branch that the checkout's own would follow: nothing
+/// tracks one that is only here. What cannot be asked now is told by the fetch.
+fn has_branch(context: &Context, upstream: &Upstream, branch: &str) -> bool {
+    let Some(url) = &upstream.url else {
+        return false;
+    };
+    let name = format!("refs/heads/{branch}");
+    context.offline || list_refs(url, &[name]).map_or(true, |found| !found.is_empty())
 }
 
 /// Finds the newest version tag of a remote, pre-releases left out.

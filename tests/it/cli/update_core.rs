@@ -307,6 +307,32 @@ fn a_core_without_a_remote_says_what_can_be_named() {
     assert_eq!(here.place.git(root, &["rev-parse", "main"]), mine);
 }
 
+#[test]
+fn a_branch_that_is_only_here_is_left_for_the_newest_version_tag() {
+    let here = Cloned::new();
+    let root = here.place.root();
+    here.place.git(root, &["switch", "-q", "-c", "mine"]);
+    let mine = here.head();
+    let new = here.release("0.3.76", "alpha\nbeta<2\n");
+    let _ = here.place.portenv(&["update", "--core", "--yes"]).success();
+    assert_eq!((here.head(), here.branch()), (new, "HEAD".to_owned()));
+    assert_eq!(here.place.git(root, &["rev-parse", "mine"]), mine);
+}
+
+#[test]
+fn the_variable_of_the_flag_says_where_core_lies_and_moves_nothing() {
+    let mut here = Cloned::new();
+    here.release("0.3.76", "alpha\nbeta<2\n");
+    let old = here.head();
+    here.place.sandbox.set_env("PORTENV_CORE", "latest");
+    let _ = here.place.portenv(&["update", "--yes"]);
+    assert_eq!(here.head(), old);
+    let root = here.place.root().to_string();
+    here.place.sandbox.set_env("PORTENV_CORE", &root);
+    let still = here.json(0, &["--yes"]);
+    assert_eq!((&still["core_update"], here.head()), (&Value::Null, old));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_failure_in_the_middle_puts_core_and_branch_back() {
