@@ -34,6 +34,11 @@ pub fn is_set(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| !value.is_empty())
 }
 
+/// Returns what a variable of ours says, if it is text.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 /// A program to run, as data.
 #[derive(Debug, Default)]
 pub struct Call {

@@ -21,6 +21,7 @@ mod help;
 mod install_script;
 mod last_conflict;
 mod lock;
+mod peers;
 mod place;
 mod preview;
 #[cfg(unix)]
