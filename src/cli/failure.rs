@@ -301,6 +301,11 @@ impl From<OpError> for Failure {
             }
             OpError::NoRoom { .. } => Self::new(ErrorCode::Disk, message)
                 .hint("make room on the disk and run the command again"),
+            OpError::Unrestorable(all) if all.iter().any(|one| one.starts_with("the node ")) => {
+                Self::new(ErrorCode::Refused, message).hint(
+                    "copy it back to its place from where it still is, then run the command again",
+                )
+            }
             OpError::Unrestorable(_) => Self::new(ErrorCode::Refused, message).hint(
                 "portenv diff shows what would change; add an index that has them to portenv.toml",
             ),

@@ -4,12 +4,14 @@
 
 pub mod add;
 mod against;
+mod assemble;
 pub mod attention;
 pub mod backend;
 mod baseline;
 mod basis;
 pub mod beside;
 pub mod bisect;
+mod bring;
 pub mod cache;
 pub mod capture;
 mod cause;
@@ -31,6 +33,7 @@ pub mod inputs;
 pub mod install_script;
 pub mod joint;
 pub mod lock;
+mod members;
 pub mod obstacle;
 pub mod other_versions;
 pub mod outcome;
@@ -42,6 +45,7 @@ pub mod recover;
 pub mod release;
 pub mod remove;
 pub mod resolve;
+
 pub mod rollback;
 pub mod self_info;
 pub mod snapshot;
@@ -54,6 +58,7 @@ pub mod transaction;
 pub mod tree;
 pub mod turn;
 pub mod update;
+pub mod update_core;
 pub mod upstream;
 pub mod verify;
 pub mod ways;

@@ -40,6 +40,8 @@ pub struct Applied {
     pub changes: Vec<ChangeInfo>,
     /// Nodes that changed.
     pub nodes: Vec<NodeChange>,
+    /// ComfyUI, if it changed.
+    pub core: Option<NodeChange>,
     /// Conflicts that were there before.
     pub conflicts: Vec<Conflict>,
     /// Things worth knowing: code and message.
@@ -60,6 +62,7 @@ impl Applied {
             after: None,
             changes: Vec::new(),
             nodes: Vec::new(),
+            core: None,
             conflicts: Vec::new(),
             warnings: Vec::new(),
             waivers: Vec::new(),
@@ -75,6 +78,7 @@ impl Applied {
             after: Some(finished.after),
             changes: finished.difference.changes,
             nodes: finished.difference.nodes,
+            core: finished.difference.core,
             ..Self::still(AppliedStatus::Done)
         }
     }

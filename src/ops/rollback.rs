@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::bring::{Known, find_origins, prove, put_all, refuse_dirty};
 use super::changes::{ChangeInfo, Difference, NodeChange, NodeChangeKind};
 use super::context::{Context, Site};
 use super::error::OpError;
@@ -10,14 +11,11 @@ use super::outcome::{Applied, AppliedStatus, Consent, plan_basis, plan_digest};
 use super::packages::{PackageGoal, check_applicable};
 use super::rebuild;
 use super::transaction::{LOCK_WRITTEN, Transaction, scratch_dir, start};
-use crate::git::{CloneSpec, clone};
 use crate::host::fs;
 use crate::lock::Lock;
-use crate::nodes::trash;
 use crate::snapshot::{
     BISECT, BISECTED, Db, Outcome, REDO, Resolved, Snapshot, State, Step, UNDO, Walk, find_snapshot,
 };
-use crate::workspace::node::Node;
 
 /// Which parts go back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -171,8 +169,13 @@ pub fn run(
             found: now.python,
         });
     }
-    refuse_dirty(&difference, &now)?;
+    refuse_dirty(&difference)?;
     refuse_foreign_core(&difference)?;
+    let known = Known {
+        places,
+        ..Known::default()
+    };
+    let origins = find_origins(&site, &difference.nodes, &known)?;
     let goal = PackageGoal::of_state(&wanted, &site.installation.own_dir());
     let installed = site.installed()?;
     check_applicable(&site, &goal, &installed)?;
@@ -197,21 +200,14 @@ pub fn run(
     transaction.open(kind, command)?;
     let finished = transaction.run(|change| {
         // Everything that may need the network comes before the first change.
-        let fetched = fetch_nodes(&site, &difference, &places, &scratch)?;
-        for (node, from) in difference.nodes.iter().zip(&fetched) {
-            restore_node(context, &site, change, node, from.as_deref())?;
-        }
-        if let Some(NodeChange { to: Some(core), .. }) = &difference.core
-            && let Some(commit) = &core.commit
-        {
-            change.checkout(&core.dir, commit)?;
-        }
+        put_all(change, &difference, &origins, &scratch)?;
         context.check_cancel()?;
         change.packages(&goal)?;
         if wanted.lock != change.before.lock {
             change.write_lock(wanted.lock.as_deref())?;
         }
-        prove_nodes(&site, &wanted)?;
+        let core = wanted.core.as_ref().filter(|_| difference.core.is_some());
+        prove(&site, &wanted.nodes, core, &known)?;
         change.finish(lock.as_ref(), Some(&wanted), Some(&target.id))
     })?;
     Ok(Applied {
@@ -431,127 +427,4 @@ fn refuse_foreign_core(difference: &Difference) -> Result<(), OpError> {
         "ComfyUI itself at `{}` is not ours to take back; name the parts that are with --only",
         core.dir
     )))
-}
-
-fn refuse_dirty(difference: &Difference, before: &State) -> Result<(), OpError> {
-    for change in &difference.nodes {
-        if let Some(node) = change.from.as_ref().filter(|node| node.dirty) {
-            return Err(OpError::Dirty(node.dir.clone()));
-        }
-    }
-    match &before.core {
-        Some(core) if core.dirty && difference.core.is_some() => {
-            Err(OpError::Dirty(core.dir.clone()))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Has everything at hand that nodes need, before the first change: a place in the
-/// trash, a fresh clone, or a commit in the checkout that is there.
-fn fetch_nodes(
-    site: &Site,
-    difference: &Difference,
-    places: &Places,
-    scratch: &camino::Utf8Path,
-) -> Result<Vec<Option<String>>, OpError> {
-    let trash_dir = site.installation.own_dir().join("trash");
-    let root = &site.installation.root;
-    difference
-        .nodes
-        .iter()
-        .map(|change| {
-            let Some(wanted) = &change.to else {
-                return Ok(None);
-            };
-            if let (NodeChangeKind::Update, Some(commit)) = (change.kind, &wanted.commit) {
-                crate::git::fetch_commit(&root.join(&wanted.dir), commit)?;
-                return Ok(None);
-            }
-            if change.kind != NodeChangeKind::Add && change.kind != NodeChangeKind::Update {
-                return Ok(None);
-            }
-            if let Some(place) = places.get(&wanted.dir) {
-                return Ok(Some(place.clone()));
-            }
-            if let Some(place) = trash::find(&trash_dir, wanted) {
-                return Ok(Some(format!(".portenv/trash/{place}")));
-            }
-            let (Some(url), Some(commit)) = (&wanted.url, &wanted.commit) else {
-                return Err(OpError::Unrestorable(vec![format!(
-                    "the node {}",
-                    wanted.name
-                )]));
-            };
-            let path = scratch.join(wanted.dir.replace('/', "_"));
-            clone(
-                &CloneSpec {
-                    url,
-                    rev: Some(commit),
-                },
-                &path,
-            )?;
-            Ok(Some(
-                path.strip_prefix(root).unwrap_or(&path).as_str().to_owned(),
-            ))
-        })
-        .collect()
-}
-
-fn restore_node(
-    context: &Context,
-    site: &Site,
-    change: &mut Transaction<'_>,
-    node: &NodeChange,
-    from: Option<&str>,
-) -> Result<(), OpError> {
-    let throw_away = |change: &mut Transaction<'_>, old: &Node| {
-        let name = old.dir.rsplit('/').next().unwrap_or(&old.dir);
-        let place = trash::free_place(
-            &site.installation.own_dir().join("trash"),
-            name,
-            &context.clock.now().to_string(),
-        );
-        change.move_path(&old.dir, &format!(".portenv/trash/{place}"))
-    };
-    match (node.kind, &node.from, &node.to) {
-        (NodeChangeKind::Remove, Some(old), _) => throw_away(change, old),
-        (NodeChangeKind::Enable | NodeChangeKind::Disable, Some(old), Some(new)) => {
-            change.move_path(&old.dir, &new.dir)?;
-            match &new.commit {
-                Some(commit) if new.commit != old.commit => change.checkout(&new.dir, commit),
-                _ => Ok(()),
-            }
-        }
-        (NodeChangeKind::Update, Some(_), Some(new)) if from.is_none() => match &new.commit {
-            Some(commit) => change.checkout(&new.dir, commit),
-            None => Ok(()),
-        },
-        (_, old, Some(new)) => {
-            if let Some(old) = old {
-                throw_away(change, old)?;
-            }
-            let from =
-                from.ok_or_else(|| OpError::Unrestorable(vec![format!("the node {}", new.name)]))?;
-            change.move_path(from, &new.dir)
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Reads the nodes back: each at its commit, or the whole is undone.
-fn prove_nodes(site: &Site, wanted: &State) -> Result<(), OpError> {
-    let now = site.installation.nodes()?;
-    for node in &wanted.nodes {
-        let found = now.iter().find(|other| other.dir == node.dir);
-        if found.is_none_or(|found| found.commit != node.commit)
-            && fs::exists(&site.installation.root)
-        {
-            return Err(OpError::Refused(format!(
-                "the node `{}` is not at the commit that was recorded",
-                node.name
-            )));
-        }
-    }
-    Ok(())
 }

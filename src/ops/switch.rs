@@ -6,6 +6,7 @@ use super::context::{Context, Site};
 use super::error::OpError;
 use super::graph::no_node;
 use super::inputs::ResolveFlags;
+use super::members::write_lock;
 use super::outcome::{Applied, AppliedStatus, Consent, plan_digest};
 use super::preview::{Preview, PreviewRequest, PreviewStatus, goal_of, preview_of};
 use super::transaction::{Transaction, start};
@@ -114,7 +115,7 @@ pub fn run(
         }
         context.check_cancel()?;
         change.packages(&goal)?;
-        change.write_lock(Some(&lock.to_toml()))?;
+        write_lock(change, lock)?;
         change.finish(Some(lock), None, None)
     })?;
     Ok(SwitchOutcome::Done(Box::new(Applied {

@@ -199,7 +199,7 @@ fn declared_version(path: &Utf8Path) -> Option<String> {
 }
 
 /// Reads `__version__ = "…"` of `comfyui_version.py` as text; nothing is run.
-fn core_version(path: &Utf8Path) -> Option<String> {
+pub fn core_version(path: &Utf8Path) -> Option<String> {
     let text = fs::find_text(&path.join("comfyui_version.py")).ok()??;
     let line = text
         .lines()

@@ -39,12 +39,14 @@ mod snapshot;
 mod status;
 mod subset;
 mod sync;
+mod sync_all;
 #[cfg(unix)]
 mod together;
 mod torch;
 mod tree;
 mod undo;
 mod update;
+mod update_core;
 mod verify;
 mod waivers;
 mod ways_out;

@@ -165,7 +165,11 @@ pub struct RemoveArgs {
 /// `portenv sync`.
 #[derive(Debug, Args)]
 pub struct SyncArgs {
-    /// Also remove packages that portenv did not bring and the lock does not name.
+    /// Make nodes and ComfyUI what the lock names too, at their commits.
+    #[arg(long)]
+    pub all: bool,
+    /// Also remove packages that portenv did not bring and the lock does not name; with --all
+    /// also nodes, which go to the trash.
     #[arg(long)]
     pub prune: bool,
     /// Only show what would be done.

@@ -55,6 +55,8 @@ pub struct AppliedDocument {
     pub changes: Vec<ChangeInfo>,
     /// Nodes that changed or would change, by directory.
     pub nodes: Vec<NodeChange>,
+    /// ComfyUI, if it changed or would change; null if not.
+    pub core: Option<NodeChange>,
     /// Conflicts: those that were there before and were left out, or those that stopped it.
     pub conflicts: Vec<ConflictDocument>,
     /// Things worth knowing, in the order they were found.
@@ -78,6 +80,7 @@ impl From<&Applied> for AppliedDocument {
             after: applied.after.clone(),
             changes: applied.changes.clone(),
             nodes: applied.nodes.clone(),
+            core: applied.core.clone(),
             conflicts: ConflictDocument::all(&applied.conflicts),
             warnings: applied.warnings.iter().map(warning).collect(),
             waivers: WaiverDocument::all(&applied.waivers),
@@ -119,6 +122,7 @@ impl StoppedDocument {
                 after: None,
                 changes: shown.changes,
                 nodes,
+                core: None,
                 conflicts: shown.conflicts,
                 warnings: shown.warnings,
                 waivers: shown.waivers,
@@ -143,6 +147,7 @@ impl AppliedDocument {
             after: None,
             changes: Vec::new(),
             nodes: Vec::new(),
+            core: None,
             conflicts: ConflictDocument::all(conflicts),
             warnings: Vec::new(),
             waivers: Vec::new(),
