@@ -14,6 +14,7 @@ use super::changes::Difference;
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::ResolveFlags;
+use super::keep::mend;
 use super::packages::{PackageGoal, apply};
 use crate::git::{self, upstream};
 use crate::host::{DirLock, FsError, LockAttempt, fs};
@@ -309,6 +310,10 @@ impl<'a> Transaction<'a> {
     pub fn packages(&mut self, goal: &PackageGoal) -> Result<(), OpError> {
         self.db.note_step(self.operation, &Step::Packages)?;
         let uv = uv_for(self.context, self.site)?;
+        let installed = self.site.installed()?;
+        let steps = goal.plan(&installed).steps;
+        let names: Vec<_> = steps.into_iter().map(|step| step.change.name).collect();
+        mend(self.site, &self.before, &installed, &names);
         apply(self.context, self.site, &uv, &self.held, goal)?;
         self.context.check_cancel()
     }

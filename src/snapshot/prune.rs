@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 
 use super::db::Db;
 use super::error::SnapshotError;
-use super::model::{PackageState, SourceRecord};
+use super::model::PackageState;
 use super::schema;
 
 /// Below this a file is not worth writing anew.
@@ -60,9 +60,7 @@ impl Db {
             let body = row.map_err(|error| self.fail(error))?;
             let package: PackageState =
                 serde_json::from_str(&body).map_err(|error| self.damaged(error.to_string()))?;
-            if let Some(SourceRecord::Store { file, .. }) = package.source {
-                files.insert(file);
-            }
+            files.extend(package.store_files().map(str::to_owned));
         }
         Ok(files)
     }
