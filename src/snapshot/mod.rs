@@ -19,6 +19,7 @@ pub mod history;
 pub mod model;
 pub mod prune;
 pub mod retention;
+mod rows;
 pub mod salvage;
 pub mod schema;
 

@@ -24,6 +24,7 @@ impl Db {
     /// Fails if it cannot be written, or a record cannot be read: then nobody knows what
     /// it needs, and nothing goes.
     pub fn prune(&mut self, gone: &[String]) -> Result<(), SnapshotError> {
+        self.forget_rows();
         let path = self.path.clone();
         let fail = |source| SnapshotError::Sqlite {
             path: path.clone(),

@@ -352,3 +352,72 @@ fn a_damaged_wheel_of_the_store_is_noticed_first_and_mended_while_its_package_is
     let _ = place.portenv(&["rollback", "with mine", "--yes"]).success();
     assert_eq!(place.shown(), "alpha 1.1, beta 1.0, mine 1.0");
 }
+
+#[test]
+fn what_has_no_record_goes_with_its_modules_and_comes_back_whole() {
+    let place = Place::synced();
+    let site = place.site_packages();
+    let without = site_files(&place);
+    let info = site.join("legacy-1.0-py3.egg-info");
+    fs::create_dir_all(&info).unwrap();
+    let metadata = "Metadata-Version: 2.1\nName: legacy\nVersion: 1.0\n";
+    fs::write(info.join("PKG-INFO"), metadata).unwrap();
+    fs::write(info.join("top_level.txt"), "legacy\nlone\n").unwrap();
+    fs::create_dir_all(site.join("legacy/deep")).unwrap();
+    fs::write(site.join("legacy/deep/data.txt"), "data\n").unwrap();
+    fs::write(site.join("lone.py"), "LONE = 1\n").unwrap();
+    let _ = place
+        .portenv(&["snapshot", "create", "--label", "legacy"])
+        .success();
+    let with = site_files(&place);
+
+    let _ = place.portenv(&["rollback", "@~1", "--yes"]).success();
+    assert_tree_of(&site_files(&place), &without);
+    let trash = place.trash();
+    assert!(
+        trash.iter().any(|name| name.ends_with("no-record-legacy")),
+        "{trash:?}"
+    );
+    let _ = place
+        .portenv(&["rollback", "legacy", "--offline", "--yes"])
+        .success();
+    assert_tree_of(&site_files(&place), &with);
+}
+
+#[test]
+fn the_store_stays_while_a_damaged_history_may_need_it() {
+    let place = Place::synced();
+    let mine = Wheel::new("mine", "1.0").build();
+    place.install_behind_its_back(&mine);
+    let _ = place.portenv(&["snapshot", "create"]).success();
+    let own = place.root().join(".portenv");
+    let before = tree(&own.join("store"));
+    // As a salvage leaves it, of which the newer snapshots were lost.
+    fs::remove_file(own.join("portenv.db")).unwrap();
+    let aside = own.join("portenv.db.damaged-20260601T000000Z");
+    fs::write(&aside, "what was left").unwrap();
+    place.uninstall_behind_its_back("mine");
+    let _ = place.portenv(&["init"]).success();
+    let pruned = place.json(0, &["snapshot", "prune"]);
+    assert_eq!(pruned["warnings"][0]["code"], "held-by", "{pruned}");
+    let after = tree(&own.join("store"));
+    assert!(
+        before
+            .iter()
+            .all(|(path, digest)| after.get(path) == Some(digest))
+    );
+    fs::remove_file(aside).unwrap();
+    let pruned = place.json(0, &["snapshot", "prune"]);
+    assert!(
+        strings(&pruned["store"], "path")
+            .iter()
+            .any(|path| path.ends_with(".whl"))
+    );
+}
+
+/// Every file of site-packages but compiled caches.
+fn site_files(place: &Place) -> BTreeMap<String, String> {
+    let mut files = tree(&place.site_packages());
+    files.retain(|path, _| !path.contains("__pycache__") && !path.ends_with('/'));
+    files
+}
