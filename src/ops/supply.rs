@@ -127,9 +127,10 @@ pub(super) fn find_supplies(
     if !asked.is_empty() {
         let missing = missing_in_cache(context, site, &asked)?;
         for entry in asked {
-            let supply = match missing.contains(&entry.name) {
-                true => Supply::Offline,
-                false => Supply::Cache,
+            let supply = if missing.contains(&entry.name) {
+                Supply::Offline
+            } else {
+                Supply::Cache
             };
             supplies.insert(entry.name, supply);
         }
