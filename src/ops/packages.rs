@@ -11,7 +11,7 @@ use super::keep::within;
 use super::restore;
 use super::transaction::scratch_dir;
 use crate::environment::Installed;
-use crate::environment::files::normal;
+use crate::environment::files::{Depth, normal};
 use crate::environment::unrecorded::find_unrecorded;
 use crate::host::{DirLock, fs, volume};
 use crate::lock::{ChangeKind, Lock};
@@ -409,12 +409,12 @@ pub fn apply(
         .cloned()
         .collect();
     let now = site.installed()?;
-    let mut faults = broken(&now, &made);
+    let mut faults = broken(&now, goal, &made, goal.anew.past_cache);
     // What uv had in its cache may be as broken as what was there before.
     if !faults.is_empty() && !context.offline && !goal.anew.past_cache {
         uv.forget(&made);
         sync(&made, false, true)??;
-        faults = broken(&site.installed()?, &made);
+        faults = broken(&site.installed()?, goal, &made, true);
     }
     if !faults.is_empty() {
         return Err(OpError::NotAsWanted(faults));
@@ -435,13 +435,24 @@ pub fn apply(
 }
 
 /// Says which of the packages that were just installed are not whole.
-fn broken(installed: &Installed, names: &[Name]) -> Vec<Fault> {
+///
+/// A wheel of the store is proved by its own digest, and holds what was there when it was kept;
+/// and what comes past the cache is as its builder made it, whatever RECORD says.
+fn broken(installed: &Installed, goal: &PackageGoal, names: &[Name], again: bool) -> Vec<Fault> {
     let found = names.iter().filter_map(|name| installed.get(name));
     found
         .filter_map(|found| {
+            let wanted = goal.wanted.get(&found.name);
+            let local = wanted.and_then(|wanted| wanted.source.as_ref());
+            let is_proved = again || matches!(local, Some(RunSource::Local { .. }));
+            let depth = if is_proved {
+                Depth::Sizes
+            } else {
+                Depth::Unpacked
+            };
             Some(Fault {
                 package: found.name.clone(),
-                message: check_distribution(found).err()?,
+                message: check_distribution(found, depth).err()?,
             })
         })
         .collect()

@@ -71,20 +71,20 @@ pub fn verify(
     faults
 }
 
-/// Checks one distribution against its RECORD: each file there and of its size, and with its
-/// digest if it was written later than the rest. What an installer links or copies from its
-/// cache has the time at which it was unpacked there: what is newer was written since, into
-/// the cache too where that is the same file.
+/// Checks one distribution against its RECORD: each file there and of its size, and, with
+/// [`Depth::Unpacked`], with its digest if it was written later than the rest. What an installer
+/// links or copies from its cache has the time at which it was unpacked there: what is newer
+/// was written since, into the cache too where that is the same file.
 ///
 /// # Errors
 ///
 /// Returns what is wrong first.
-pub fn check_distribution(distribution: &Distribution) -> Result<(), String> {
+pub fn check_distribution(distribution: &Distribution, depth: Depth) -> Result<(), String> {
     if let Some(part) = distribution.lacks.first() {
         return Err(format!("its metadata lacks {part}"));
     }
     let never = |_: u64, _: u64, _: &str| true;
-    let Some(look) = look(&[distribution], false, Depth::Unpacked, &never) else {
+    let Some(look) = look(&[distribution], false, depth, &never) else {
         return Ok(());
     };
     let fault = (look.faults.iter()).find(|fault| !is_of_installer(&fault.path));

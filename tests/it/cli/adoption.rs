@@ -421,3 +421,16 @@ fn site_files(place: &Place) -> BTreeMap<String, String> {
     files.retain(|path, _| !path.contains("__pycache__") && !path.ends_with('/'));
     files
 }
+
+#[test]
+fn damage_of_the_same_size_does_not_come_back_from_the_cache() {
+    let place = Place::synced();
+    let path = place.site_packages().join("beta/__init__.py");
+    let text = fs::read_to_string(&path).unwrap();
+    // In place: where uv links from its cache, the cache is broken by this too.
+    fs::write(&path, text.replace("1.0", "6.6")).unwrap();
+    place.uninstall_behind_its_back("beta");
+    let _ = place.portenv(&["rollback", "@", "--yes"]).success();
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    let _ = place.portenv(&["verify", "--deep"]).success();
+}
