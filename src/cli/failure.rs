@@ -309,6 +309,11 @@ impl From<OpError> for Failure {
             OpError::Unrestorable(_) => Self::new(ErrorCode::Refused, message).hint(
                 "portenv diff shows what would change; add an index that has them to portenv.toml",
             ),
+            OpError::NotAtHand(_) => Self::new(ErrorCode::Offline, message)
+                .hint("nothing was changed; without --offline they are fetched")
+                .hint("store = \"all\" under [policy] in portenv.toml keeps what is installed from now on"),
+            OpError::StoreDamaged(_) => Self::new(ErrorCode::Integrity, message)
+                .hint("nothing was changed; portenv snapshot list shows other snapshots"),
             OpError::NotAsWanted(_) => Self::new(ErrorCode::Apply, message),
             OpError::Script { .. } => Self::new(ErrorCode::Apply, message)
                 .hint("without --run-install-script the node is added as it is")

@@ -124,6 +124,64 @@ pub fn write_atomic(path: &Utf8Path, content: &[u8]) -> Result<(), FsError> {
     with("write", path, write())
 }
 
+/// Writes a file by way of another beside it, without waiting for the disk: for what is known
+/// by its digest and read only with that.
+///
+/// # Errors
+///
+/// Fails if it cannot be written.
+pub fn write_quickly(path: &Utf8Path, content: &[u8]) -> Result<(), FsError> {
+    let parent = path.parent().unwrap_or(Utf8Path::new("."));
+    create_dir_all(parent)?;
+    let write = || -> io::Result<()> {
+        let mut staged = tempfile::Builder::new()
+            .prefix(".portenv-")
+            .tempfile_in(parent)?;
+        staged.write_all(content)?;
+        widen_mode(staged.as_file(), path)?;
+        staged.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    with("write", path, write())
+}
+
+/// Makes a file to be written in pieces.
+///
+/// # Errors
+///
+/// Fails if it cannot be made.
+pub fn create(path: &Utf8Path) -> Result<fs::File, FsError> {
+    if let Some(parent) = path.parent() {
+        create_dir_all(parent)?;
+    }
+    with("create", path, fs::File::create(path))
+}
+
+/// Copies what a file holds.
+///
+/// # Errors
+///
+/// Fails if it cannot be read, or not be written.
+pub fn copy_into(path: &Utf8Path, to: &mut dyn io::Write) -> Result<u64, FsError> {
+    let mut file = with("open", path, fs::File::open(path))?;
+    with("copy", path, io::copy(&mut file, to))
+}
+
+/// Reports whether a file may be run as a program. Always `false` where that is not a matter
+/// of its mode.
+pub fn is_program(path: &Utf8Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o111 != 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
+}
+
 /// Writes a small program that its owner may run.
 ///
 /// # Errors

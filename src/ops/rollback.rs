@@ -6,13 +6,17 @@ use std::collections::BTreeMap;
 use super::bring::{Known, find_origins, prove, put_all, refuse_dirty};
 use super::changes::{ChangeInfo, Difference, NodeChange, NodeChangeKind};
 use super::context::{Context, Site};
+use super::damage::find_damage;
 use super::error::OpError;
 use super::outcome::{Applied, AppliedStatus, Consent, plan_basis, plan_digest};
 use super::packages::{PackageGoal, check_applicable};
 use super::rebuild;
+use super::supply::{Supply, check_supplies, find_supplies};
 use super::transaction::{LOCK_WRITTEN, Transaction, scratch_dir, start};
+use crate::environment::Installed;
 use crate::host::fs;
 use crate::lock::Lock;
+use crate::package::Name;
 use crate::snapshot::{
     BISECT, BISECTED, Db, Outcome, REDO, Resolved, Snapshot, State, Step, UNDO, Walk, find_snapshot,
 };
@@ -112,8 +116,15 @@ pub fn run(
         if let Some(over) = &aim.over {
             tell(over);
         }
+        let installed = site.installed()?;
+        let mut goal = PackageGoal::of_state(&aim.wanted, &site.installation.own_dir());
+        let mut damage = find_damage(context, &site, &mut goal, &installed)?;
+        let mut supplies = find_supplies(context, &site, &mut goal, &installed)?;
+        damage.leave(&mut goal, &mut supplies);
+        aim.difference.changes = changes_of(&goal, &installed, &supplies);
         mark_broken(&site, &aim.wanted, &mut aim.difference.changes)?;
-        let status = if aim.difference.is_of_base() && aim.wanted.lock == aim.now.lock {
+        let still = aim.difference.is_of_base() && aim.wanted.lock == aim.now.lock;
+        let status = if still && damage.is_empty() {
             AppliedStatus::Nothing
         } else {
             AppliedStatus::DryRun
@@ -121,7 +132,11 @@ pub fn run(
         let plan = plan_of(&site, &aim.now, &aim.target, request.parts)?;
         return Ok(Applied {
             plan: (status == AppliedStatus::DryRun).then_some(plan),
-            warnings: warnings(&aim.difference),
+            warnings: damage
+                .warnings()
+                .into_iter()
+                .chain(warnings(&aim.difference))
+                .collect(),
             changes: aim.difference.changes,
             nodes: aim.difference.nodes,
             ..Applied::still(status)
@@ -156,8 +171,14 @@ pub fn run(
         return Err(OpError::PlanStale);
     }
     let mut warnings = base_warnings(&difference);
+    let mut goal = PackageGoal::of_state(&wanted, &site.installation.own_dir());
+    let installed = site.installed()?;
+    let mut damage = find_damage(context, &site, &mut goal, &installed)?;
+    let mut supplies = find_supplies(context, &site, &mut goal, &installed)?;
+    damage.leave(&mut goal, &mut supplies);
+    warnings.extend(damage.warnings());
     let ends = matches!(request.to, Destination::Bisected(_));
-    if difference.is_of_base() && wanted.lock == now.lock && !ends {
+    if difference.is_of_base() && wanted.lock == now.lock && !ends && damage.is_empty() {
         return Ok(Applied {
             warnings,
             ..Applied::still(AppliedStatus::Nothing)
@@ -176,14 +197,9 @@ pub fn run(
         ..Known::default()
     };
     let origins = find_origins(&site, &difference.nodes, &known)?;
-    let goal = PackageGoal::of_state(&wanted, &site.installation.own_dir());
-    let installed = site.installed()?;
     check_applicable(&site, &goal, &installed)?;
-    let lacking = goal.lacking(&installed);
-    if !lacking.is_empty() {
-        return Err(OpError::Unrestorable(lacking));
-    }
-    let mut changes = ChangeInfo::all(&goal.plan(&installed));
+    check_supplies(&goal, &supplies)?;
+    let mut changes = changes_of(&goal, &installed, &supplies);
     mark_broken(&site, &wanted, &mut changes)?;
     warnings.extend(rebuild::warnings(&changes));
     consent.get(&plan, &changes, &difference.nodes)?;
@@ -214,6 +230,19 @@ pub fn run(
         warnings,
         ..Applied::done(finished)
     })
+}
+
+/// Makes the views of what a goal changes, each with where it comes from.
+fn changes_of(
+    goal: &PackageGoal,
+    installed: &Installed,
+    supplies: &BTreeMap<Name, Supply>,
+) -> Vec<ChangeInfo> {
+    let mut changes = ChangeInfo::all(&goal.plan(installed));
+    for change in &mut changes {
+        change.supply = supplies.get(&change.name).copied();
+    }
+    changes
 }
 
 /// Marks what would not work with the torch to come.

@@ -13,6 +13,7 @@ use super::changes::Difference;
 use super::context::{Context, Site};
 use super::error::{OpError, chain};
 use super::inputs::ResolveFlags;
+use super::keep::mend;
 use super::obstacle::tell_running;
 use super::packages::{PackageGoal, apply};
 use super::turn::{Reserve, take_lock};
@@ -266,6 +267,10 @@ impl<'a> Transaction<'a> {
     pub fn packages(&mut self, goal: &PackageGoal) -> Result<(), OpError> {
         self.db.note_step(self.operation, &Step::Packages)?;
         let uv = uv_for(self.context, self.site)?;
+        let installed = self.site.installed()?;
+        let steps = goal.plan(&installed).steps;
+        let names: Vec<_> = steps.into_iter().map(|step| step.change.name).collect();
+        mend(self.site, &self.before, &installed, &names);
         apply(self.context, self.site, &uv, &self.held, goal)?;
         self.context.check_cancel()
     }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 
 use super::db::Db;
 use super::error::SnapshotError;
-use super::model::{PackageState, SourceRecord};
+use super::model::PackageState;
 use super::schema;
 
 /// Below this a file is not worth writing anew.
@@ -24,6 +24,7 @@ impl Db {
     /// Fails if it cannot be written, or a record cannot be read: then nobody knows what
     /// it needs, and nothing goes.
     pub fn prune(&mut self, gone: &[String]) -> Result<(), SnapshotError> {
+        self.forget_rows();
         let path = self.path.clone();
         let fail = |source| SnapshotError::Sqlite {
             path: path.clone(),
@@ -60,9 +61,7 @@ impl Db {
             let body = row.map_err(|error| self.fail(error))?;
             let package: PackageState =
                 serde_json::from_str(&body).map_err(|error| self.damaged(error.to_string()))?;
-            if let Some(SourceRecord::Store { file, .. }) = package.source {
-                files.insert(file);
-            }
+            files.extend(package.store_files().map(str::to_owned));
         }
         Ok(files)
     }

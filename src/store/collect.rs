@@ -23,7 +23,14 @@ pub struct Stored {
 /// Fails if the store cannot be read.
 pub fn find_unneeded(store: &Utf8Path, needed: &BTreeSet<String>) -> Result<Vec<Stored>, FsError> {
     let mut found = Vec::new();
-    // Only what `repack` makes: anything else beside it is not ours.
+    // Only what is put here: anything else beside it is not ours.
+    for name in fs::find_dir(&store.join("imprints"))? {
+        let file = format!("imprints/{name}");
+        if !needed.contains(&file) {
+            let bytes = fs::weigh(&store.join(&file))?.bytes;
+            found.push(Stored { file, bytes });
+        }
+    }
     let wheels = store.join("wheels");
     for name in fs::find_dir(&wheels)? {
         let dir = wheels.join(&name);

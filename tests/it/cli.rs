@@ -1,6 +1,8 @@
 //! The commands as a person or a script runs them: the real binary, uv, git and Python.
 
 mod add;
+#[cfg(unix)]
+mod adoption;
 mod anew;
 mod bisect;
 mod cache;

@@ -36,6 +36,7 @@ fn package(n: usize, version: &str) -> PackageState {
             hashes,
             size: Some(123_456),
         }),
+        kept: None,
     }
 }
 

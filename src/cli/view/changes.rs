@@ -89,6 +89,9 @@ pub fn to_text(changes: &[ChangeInfo], nodes: &[NodeChange]) -> String {
         if let Some(bytes) = change.bytes {
             notes.push(show_bytes(bytes));
         }
+        if let Some(supply) = change.supply {
+            notes.push(supply.as_str().to_owned());
+        }
         if let Some(step) = change.because.first() {
             notes.push(format!("for {}", step.package));
         }
