@@ -415,6 +415,7 @@ impl Run<'_> {
                 let request = UpdateRequest {
                     nodes: args.nodes.clone(),
                     dry_run: args.dry_run,
+                    stash: args.stash,
                     allow_change: args.allow_change.clone(),
                     flags: args.options.flags(),
                 };
@@ -477,6 +478,7 @@ impl Run<'_> {
                     to: (args.snapshot.clone()).map_or(Destination::Before, Destination::Named),
                     parts,
                     dry_run: args.dry_run,
+                    stash: args.stash,
                 };
                 self.go(&request, args.plan.as_deref())?
             }
@@ -555,7 +557,8 @@ impl Run<'_> {
                 &ops::snapshot::create(context, label.as_deref())?,
             ),
             SnapshotCommand::List => {
-                view::snapshot::show_list(screen, &ops::snapshot::list(context)?)
+                let bytes = ops::snapshot::stored_bytes(context)?;
+                view::snapshot::show_list(screen, &ops::snapshot::list(context)?, bytes)
             }
             SnapshotCommand::Show { snapshot } => {
                 view::snapshot::show_one(screen, &ops::snapshot::show(context, snapshot)?)
@@ -575,6 +578,7 @@ impl Run<'_> {
             to,
             parts: Parts::All,
             dry_run: args.dry_run,
+            stash: args.stash,
         };
         self.go(&request, args.plan.as_deref())
     }

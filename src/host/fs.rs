@@ -228,6 +228,66 @@ fn copy_link(from: &Utf8Path, to: &Utf8Path) -> Result<(), FsError> {
     with("create link", to, std::os::unix::fs::symlink(target, to))
 }
 
+/// Makes a link to `target`, which is taken as it is written.
+#[cfg(unix)]
+pub fn make_link(target: &str, to: &Utf8Path) -> Result<(), FsError> {
+    with("create link", to, std::os::unix::fs::symlink(target, to))
+}
+
+/// Making links needs a privilege on Windows: what the link leads to is copied, if it is a file.
+#[cfg(not(unix))]
+pub fn make_link(target: &str, to: &Utf8Path) -> Result<(), FsError> {
+    let from = to.parent().unwrap_or(to).join(target);
+    match is_file(&from) {
+        true => with("copy", &from, fs::copy(&from, to)).map(|_| ()),
+        false => Ok(()),
+    }
+}
+
+/// Opens a file for reading.
+pub fn open(path: &Utf8Path) -> Result<fs::File, FsError> {
+    with("read", path, fs::File::open(path))
+}
+
+/// Makes an empty file to be written, with the directories above it.
+pub fn create(path: &Utf8Path) -> Result<fs::File, FsError> {
+    if let Some(parent) = path.parent() {
+        create_dir_all(parent)?;
+    }
+    with("write", path, fs::File::create(path))
+}
+
+/// Makes an error of what the operating system said while a file was written.
+pub fn write_error(path: &Utf8Path, source: io::Error) -> FsError {
+    FsError {
+        verb: "write",
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Makes an error of what the operating system said while a file was read.
+pub fn read_error(path: &Utf8Path, source: io::Error) -> FsError {
+    FsError {
+        verb: "read",
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Reports whether a file is marked as a program.
+#[cfg(unix)]
+pub fn is_executable(path: &Utf8Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).is_ok_and(|kind| kind.permissions().mode() & 0o100 != 0)
+}
+
+/// No file is marked so on Windows.
+#[cfg(not(unix))]
+pub fn is_executable(_: &Utf8Path) -> bool {
+    false
+}
+
 #[cfg(not(unix))]
 fn copy_link(from: &Utf8Path, to: &Utf8Path) -> Result<(), FsError> {
     // Making links needs a privilege on Windows; the content is what matters.

@@ -12,8 +12,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::capture::{Knowledge, capture};
 use super::changes::Difference;
 use super::context::{Context, Site};
+use super::edits::undo_edit;
 use super::error::OpError;
 use super::inputs::ResolveFlags;
+use super::keep::is_known;
 use super::packages::{PackageGoal, apply};
 use crate::git::{self, upstream};
 use crate::host::{DirLock, FsError, LockAttempt, fs};
@@ -25,6 +27,9 @@ use crate::uv::{Search, Uv, find_uv};
 
 /// What a lock is called that no command has applied.
 pub const LOCK_WRITTEN: &str = "a lock that was not applied yet";
+
+/// What a snapshot is called that says how nodes come back of which an older one did not.
+const NODES_KEPT: &str = "what nodes need to come back";
 
 /// How long a rival or an orphaned child is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -39,7 +44,7 @@ pub struct Transaction<'a> {
     pub before: State,
     /// The snapshot of that.
     pub before_id: String,
-    operation: i64,
+    pub(super) operation: i64,
 }
 
 /// A change that ended well.
@@ -508,6 +513,7 @@ fn undo(
                 };
                 back().map_err(|error: git::GitError| error.into())
             }
+            Step::Stash { .. } | Step::Patch { .. } => undo_edit(site, step),
             Step::Packages => restore_packages(context, site, held, &before),
             Step::Lock => put_lock(site, before.lock.as_deref()),
         };
@@ -602,7 +608,7 @@ pub fn record_present(
         )?;
         // A snapshot made while the index was away lacks sources: they are looked for again.
         let whole = context.offline || known.packages.iter().all(|found| found.source.is_some());
-        if whole && Difference::between(known, &quick).is_empty() {
+        if whole && is_known(known) && Difference::between(known, &quick).is_empty() {
             // Same content: sources known before count, and the lock of today.
             return Ok((
                 State {
@@ -627,13 +633,14 @@ pub fn record_present(
     )?;
     if let (Some(head), Some(known)) = (&head, &known)
         && Difference::between(known, &present).is_empty()
+        && is_known(known)
     {
         return Ok((present, head.id.clone()));
     }
-    let (kind, command) = if head.is_some() {
-        ("drift", "changes made by others")
-    } else {
-        ("init", "as found")
+    let (kind, command) = match &known {
+        None => ("init", "as found"),
+        Some(known) if Difference::between(known, &present).is_empty() => ("drift", NODES_KEPT),
+        Some(_) => ("drift", "changes made by others"),
     };
     let digest = db.put_state(&present)?;
     let started = context.clock.now().to_string();

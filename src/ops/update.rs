@@ -32,6 +32,8 @@ pub struct UpdateRequest {
     pub nodes: Vec<String>,
     /// Only show what there is.
     pub dry_run: bool,
+    /// Put changed files of checkouts that are in the way aside, under a name.
+    pub stash: bool,
     /// Protected packages that may change.
     pub allow_change: Vec<String>,
     /// What decides the answer.
@@ -103,7 +105,8 @@ pub fn run(
     let transaction = Transaction::prepare(context, &site, held)?;
     let root = &site.installation.root;
     for change in &planned.nodes {
-        if !(change.from.iter()).all(|node| transaction.before.nodes.contains(node)) {
+        let mut here = transaction.before.nodes.iter();
+        if !(change.from.iter()).all(|node| here.any(|found| found.bare() == *node)) {
             return Err(OpError::PlanStale);
         }
     }
@@ -121,10 +124,14 @@ pub fn run(
         }
         None => None,
     };
+    let mut stashed = Vec::new();
     let finished = transaction.run(|change| {
         change.open("update", command)?;
         for offer in &due {
             let dir = &offer.ask.node.dir;
+            if offer.ask.node.dirty {
+                stashed.extend(change.stash(dir)?);
+            }
             match (&offer.branch, &offer.to) {
                 (Some(branch), Some(to)) => change.advance(dir, branch, to)?,
                 (None, Some(to)) => drop(change.detach(dir, to)?),
@@ -144,6 +151,8 @@ pub fn run(
             note_seen(&root.join(&offer.ask.node.dir), remote, branch, to);
         }
     }
+    let told = stashed.into_iter().map(|text| ("stashed", text));
+    outcome.applied.warnings.extend(told);
     outcome.applied = Applied {
         conflicts: std::mem::take(&mut outcome.applied.conflicts),
         warnings: std::mem::take(&mut outcome.applied.warnings),
@@ -176,6 +185,7 @@ fn asks(site: &Site, request: &UpdateRequest) -> Result<Vec<Ask>, OpError> {
         path: root.join(&node.dir),
         rev: rev.map(str::to_owned),
         named,
+        stash: request.stash,
     };
     if request.nodes.is_empty() {
         return Ok(nodes.iter().map(|node| ask(node, None, false)).collect());
@@ -380,6 +390,8 @@ impl Found {
             let known = &offer.ask.node;
             let node = Node {
                 commit: Some(to.clone()),
+                // Its changed files are put aside before it moves.
+                dirty: false,
                 ..known.clone()
             };
             digest.push(format!(

@@ -221,7 +221,10 @@ impl State {
             }
         }
         for node in &self.nodes {
-            if node.dirty {
+            if let Some(kept) = &node.kept {
+                let reasons = kept.lacks.iter();
+                list.extend(reasons.map(|reason| (node.name.clone(), reason.clone())));
+            } else if node.dirty {
                 list.push((node.name.clone(), "it has uncommitted changes".to_owned()));
             } else if node.commit.is_some() && node.url.is_none() {
                 list.push((node.name.clone(), "its repository has no remote".to_owned()));
@@ -322,6 +325,22 @@ pub enum Step {
         tip: String,
         /// The commit after.
         to: String,
+    },
+    /// Changed files of a checkout are put aside.
+    Stash {
+        /// The directory, relative to the root.
+        dir: String,
+        /// The name that they are kept under.
+        name: String,
+        /// The commit that they are kept as.
+        commit: String,
+    },
+    /// Recorded changes are put on a checkout without changed files.
+    Patch {
+        /// The directory, relative to the root.
+        dir: String,
+        /// The patch, relative to the store.
+        patch: String,
     },
     /// Packages are changed by uv.
     Packages,

@@ -21,6 +21,7 @@ mod help;
 mod install_script;
 mod last_conflict;
 mod lock;
+mod node_store;
 mod place;
 mod preview;
 #[cfg(unix)]
@@ -32,6 +33,7 @@ mod remove;
 mod rollback;
 mod schemas;
 mod snapshot;
+mod stash;
 mod status;
 mod subset;
 mod sync;

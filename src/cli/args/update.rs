@@ -16,7 +16,8 @@ portenv rollback goes back.
 A checkout on a branch follows the branch that it tracks, and only straight ahead. One at a \
 tag or commit is pinned and stays, unless it is named: then it goes to the default branch, or \
 to REV. Files that git does not know stay. Nodes that are no git checkouts are named and left \
-alone; with a checkout whose tracked files were changed nothing is updated: name the others. \
+alone; with a checkout whose tracked files were changed nothing is updated: name the others, \
+or put the changes aside with --stash. \
 --dry-run shows everything and changes nothing.";
 
 /// `portenv update`.
@@ -32,6 +33,9 @@ pub struct UpdateArgs {
     /// Only show what is new and what it would change.
     #[arg(long)]
     pub dry_run: bool,
+    /// Put changed files of checkouts that are in the way aside; shows how to get them back.
+    #[arg(long)]
+    pub stash: bool,
     /// Do not ask, but apply exactly the plan that was shown under this ID, or stop if
     /// anything has changed since.
     #[arg(long, value_name = "ID")]

@@ -9,11 +9,11 @@ use crate::cli::screen::{Format, Screen};
 use crate::lock::ChangeKind;
 use crate::ops::changes::{ChangeInfo, NodeChange, NodeChangeKind};
 use crate::ops::snapshot::{Shown, Since};
-use crate::package::artifact::printable;
+use crate::package::artifact::{printable, show_bytes};
 use crate::workspace::node::Node;
 
 /// Shows all snapshots.
-pub fn show_list(screen: &Screen, list: &[Shown]) -> Exit {
+pub fn show_list(screen: &Screen, list: &[Shown], stored: u64) -> Exit {
     if screen.format == Format::Json {
         let entry = |shown| SnapshotEntry::new(shown, false);
         let snapshots = list.iter().map(entry).collect();
@@ -26,6 +26,10 @@ pub fn show_list(screen: &Screen, list: &[Shown]) -> Exit {
         return Exit::Done;
     }
     screen.result(rows_to_text(list).trim_end());
+    if stored > 0 {
+        let bytes = show_bytes(stored);
+        screen.note(&format!("the store keeps {bytes} for going back to these"));
+    }
     screen
         .hint("p counts packages, n nodes; portenv rollback ID goes back to one, the newest is @");
     Exit::Done
