@@ -425,6 +425,27 @@ pub fn find_stamp(path: &Utf8Path) -> Result<Option<Stamp>, FsError> {
     }))
 }
 
+/// Returns when a path itself was changed last in any way, in nanoseconds since 1970: what was
+/// copied, moved or put there with an old time of writing counts as new, where the system
+/// notes that.
+pub fn touched(path: &Utf8Path) -> i128 {
+    fs::symlink_metadata(path).map_or(i128::MAX, |found| touched_at(&found))
+}
+
+#[cfg(unix)]
+fn touched_at(found: &fs::Metadata) -> i128 {
+    use std::os::unix::fs::MetadataExt;
+    i128::from(found.ctime()) * 1_000_000_000 + i128::from(found.ctime_nsec())
+}
+
+#[cfg(not(unix))]
+fn touched_at(found: &fs::Metadata) -> i128 {
+    let since = |time: std::time::SystemTime| time.duration_since(std::time::UNIX_EPOCH).ok();
+    (found.modified().ok())
+        .and_then(since)
+        .map_or(i128::MAX, |since| since.as_nanos().cast_signed())
+}
+
 #[cfg(unix)]
 fn is_linked(found: &fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;

@@ -19,7 +19,7 @@ use crate::package::artifact::show_bytes;
 use crate::snapshot::State;
 use crate::store::StoreError;
 use crate::store::archive::{self, Content, NODES};
-use crate::workspace::content::{content_of, members};
+use crate::workspace::content::{content_of, members, touched};
 use crate::workspace::node::{Kept, Node};
 use crate::workspace::settings::StoreMode;
 
@@ -65,18 +65,33 @@ pub(super) fn keep_nodes(
 ) -> Result<(), OpError> {
     let own = site.installation.own_dir();
     let store = own.join("store");
+    let mode = site.installation.settings.policy.store.unwrap_or_default();
     let is_whole = |node: &Node| {
-        let kept = node.kept.as_ref();
-        kept.is_some_and(|kept| {
-            let mut files = kept.base.iter().chain(&kept.patch);
-            files.all(|file| archive::find(&store, file).is_some())
-        })
+        let Some(kept) = &node.kept else {
+            return false;
+        };
+        // The policy may be another one today.
+        if kept.base.is_none() && mode != StoreMode::None {
+            return false;
+        }
+        let mut files = kept.base.iter().chain(&kept.patch);
+        let Some(paths) = files.try_fold(Vec::new(), |mut paths, file| {
+            paths.push(archive::find(&store, file)?);
+            Some(paths)
+        }) else {
+            return false;
+        };
+        let dir = site.installation.root.join(&node.dir);
+        // Data counts as soon as something is recorded anyway, though it alone is no change.
+        node.commit.is_some()
+            || paths
+                .iter()
+                .all(|file| archive::is_current(file, touched(&dir, &members(&dir))))
     };
     let todo: Vec<&mut Node> = nodes.iter_mut().filter(|node| !is_whole(node)).collect();
     if todo.is_empty() {
         return Ok(());
     }
-    let mode = site.installation.settings.policy.store.unwrap_or_default();
     let total = todo.len() as u64;
     let what = "keeping what nodes need to come back";
     context.progress.count(what, Some(total), "nodes");

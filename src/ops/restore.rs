@@ -67,13 +67,14 @@ fn is_content(wanted: &Node, path: &Utf8Path) -> bool {
     wanted.content.is_none() || content_of(wanted, path) == wanted.content
 }
 
-/// Compares two states; a node of unknown content that lies elsewhere now was replaced.
+/// Compares two states; a node without history that lies elsewhere now was replaced, if only
+/// its data tells it from the other.
 pub(super) fn difference(now: &State, wanted: &State, places: &Places) -> Difference {
     let mut difference = Difference::between(now, wanted);
     for node in wanted
         .nodes
         .iter()
-        .filter(|node| node.content.is_none() && places.contains_key(&node.dir))
+        .filter(|node| places.contains_key(&node.dir))
     {
         let mut here = now.nodes.iter();
         let same = |here: &&Node| here.dir == node.dir && !here.differs_from(node);
@@ -92,7 +93,7 @@ pub(super) fn difference(now: &State, wanted: &State, places: &Places) -> Differ
 
 /// Refuses to overwrite changed files of a checkout, unless they are to be put aside.
 pub(super) fn refuse_dirty(difference: &Difference, before: &State) -> Result<(), OpError> {
-    for change in difference.nodes.iter().filter(|change| overwrites(change)) {
+    if let Some(change) = difference.nodes.iter().find(|change| overwrites(change)) {
         return Err(OpError::Dirty(change.dir.clone()));
     }
     match &before.core {
@@ -176,11 +177,15 @@ fn whence(site: &Site, change: &NodeChange, places: &Places) -> Whence {
     if change.kind != NodeChangeKind::Add && change.kind != NodeChangeKind::Update {
         return Whence::Here;
     }
-    if let Some(place) = trash::find(&own.join("trash"), wanted) {
-        return Whence::Trash(format!(".portenv/trash/{place}"));
+    if let Some(place) = places.get(&wanted.dir) {
+        return if place.starts_with(".portenv/trash/") {
+            Whence::Trash(place.clone())
+        } else {
+            Whence::Moved(place.clone())
+        };
     }
-    match places.get(&wanted.dir) {
-        Some(place) => Whence::Moved(place.clone()),
+    match trash::find(&own.join("trash"), wanted) {
+        Some(place) => Whence::Trash(format!(".portenv/trash/{place}")),
         None if stored => Whence::Store,
         None if wanted.url.is_some() && wanted.commit.is_some() => Whence::Clone,
         None => Whence::Nowhere,

@@ -231,8 +231,8 @@ pub fn run(
     })?;
     warnings.extend(stashed.into_iter().map(|text| ("stashed", text)));
     Ok(Applied {
-        warnings,
         node_origins,
+        warnings,
         ..Applied::done(finished)
     })
 }

@@ -105,8 +105,7 @@ pub fn run(
     let transaction = Transaction::prepare(context, &site, held)?;
     let root = &site.installation.root;
     for change in &planned.nodes {
-        let mut here = transaction.before.nodes.iter();
-        if !(change.from.iter()).all(|node| here.any(|found| found.bare() == *node)) {
+        if !(change.from.iter()).all(|node| transaction.before.has_node(node)) {
             return Err(OpError::PlanStale);
         }
     }

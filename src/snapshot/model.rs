@@ -191,6 +191,12 @@ impl State {
         self.packages.iter().find(|package| package.name == *name)
     }
 
+    /// Reports whether a node is here just as it was found, whatever is recorded of it besides.
+    pub fn has_node(&self, node: &Node) -> bool {
+        let found = node.bare();
+        self.nodes.iter().any(|known| known.bare() == found)
+    }
+
     /// Returns the packages as one side of a comparison.
     pub fn sides(&self) -> crate::lock::compare::Sides {
         sides(&self.packages)

@@ -159,6 +159,20 @@ pub fn stays_inside(link: &str, target: &str) -> bool {
     true
 }
 
+/// Returns when anything that [`members`] lists was changed last, in nanoseconds since 1970.
+pub fn touched(path: &Utf8Path, members: &Members) -> i128 {
+    let mut places: BTreeSet<&Utf8Path> = BTreeSet::from([Utf8Path::new("")]);
+    let links = members.links.iter().map(|(link, _)| link);
+    for file in members.files.iter().chain(links) {
+        places.extend(Utf8Path::new(file).ancestors());
+    }
+    let all = places.into_iter().map(|place| match place.as_str() {
+        "" => fs::touched(path),
+        place => fs::touched(&path.join(place)),
+    });
+    all.max().unwrap_or(i128::MAX)
+}
+
 fn is_compiled(file: &str) -> bool {
     let name = file.rsplit('/').next().unwrap_or(file);
     name.ends_with(".pyc") || name.ends_with(fs::PART) || name == ".DS_Store"

@@ -248,7 +248,9 @@ fn nothing_is_kept_twice() {
 
 #[test]
 fn prune_takes_out_what_only_its_snapshots_needed() {
-    let place = initialised(|place| drop(place.node("plain", "")));
+    let place = initialised(|_| {});
+    let _ = place.node("plain", "");
+    let _ = place.portenv(&["snapshot", "create"]).success();
     let first = stored(&place);
     fs::remove_dir_all(place.root().join("custom_nodes/plain")).unwrap();
     let _ = place.node("other", "");
@@ -257,7 +259,18 @@ fn prune_takes_out_what_only_its_snapshots_needed() {
     assert_eq!(stored(&place).len(), 2);
     place.write(".portenv/store/nodes/.portenv-half", "cut");
     let _ = place
-        .portenv(&["snapshot", "prune", "--keep", "1"])
+        .portenv(&[
+            "snapshot",
+            "prune",
+            "--keep",
+            "1",
+            "--daily",
+            "0",
+            "--weekly",
+            "0",
+            "--monthly",
+            "0",
+        ])
         .success();
     let left = stored(&place);
     assert_eq!(left.len(), 1, "{left:?}");
@@ -265,6 +278,24 @@ fn prune_takes_out_what_only_its_snapshots_needed() {
     fs::remove_dir_all(place.root().join("custom_nodes/other")).unwrap();
     let _ = back(&place);
     assert_eq!(place.read("custom_nodes/other/code.py"), "OTHER = 1\n");
+}
+
+#[test]
+fn data_of_a_plain_node_comes_back_as_it_was_when_something_was_recorded_last() {
+    let place = initialised(|place| {
+        let _ = place.node("plain", "");
+        place.write("custom_nodes/plain/words.txt", "first");
+    });
+    place.write("custom_nodes/plain/words.txt", "second");
+    place.write("custom_nodes/more.py", "");
+    let _ = place.portenv(&["snapshot", "create"]).success();
+    fs::remove_dir_all(place.root().join("custom_nodes/plain")).unwrap();
+    let _ = back(&place);
+    assert_eq!(place.read("custom_nodes/plain/words.txt"), "second");
+    fs::remove_dir_all(place.root().join("custom_nodes/plain")).unwrap();
+    let _ = fs::remove_dir_all(place.root().join(".portenv/trash"));
+    let _ = place.json(0, &["rollback", "as found", "--offline", "--yes"]);
+    assert_eq!(place.read("custom_nodes/plain/words.txt"), "first");
 }
 
 #[test]
