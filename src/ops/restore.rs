@@ -174,7 +174,14 @@ fn whence(site: &Site, change: &NodeChange, places: &Places) -> Whence {
             _ => Whence::Fetch,
         };
     }
-    if change.kind != NodeChangeKind::Add && change.kind != NodeChangeKind::Update {
+    let moves = matches!(
+        change.kind,
+        NodeChangeKind::Enable | NodeChangeKind::Disable
+    );
+    // What was moved and changed too is put in the place of what it became.
+    let known = wanted.content.is_some();
+    let is_as_it_was = |from: &Node| !known || from.content == wanted.content;
+    if moves && wanted.commit.is_none() && change.from.as_ref().is_some_and(is_as_it_was) {
         return Whence::Here;
     }
     if let Some(place) = places.get(&wanted.dir) {
@@ -379,7 +386,9 @@ pub(super) fn restore_node(
     };
     match (node.kind, &node.from, &node.to) {
         (NodeChangeKind::Remove, Some(old), _) => throw_away(change, old).map(|()| None),
-        (NodeChangeKind::Enable | NodeChangeKind::Disable, Some(old), Some(new)) => {
+        (NodeChangeKind::Enable | NodeChangeKind::Disable, Some(old), Some(new))
+            if from.is_none() =>
+        {
             let told = if overwrites(node) {
                 change.stash(&old.dir)?
             } else {

@@ -361,3 +361,18 @@ fn a_link_that_leads_out_of_a_node_is_named_and_not_followed() {
     assert!(dir.join("__init__.py").is_file());
     assert!(fs::symlink_metadata(dir.join("out.txt")).is_err());
 }
+
+#[test]
+fn a_node_that_was_disabled_and_changed_by_hand_goes_back_to_its_code_and_place() {
+    let place = initialised(|place| drop(place.node("plain", "")));
+    let dir = place.root().join("custom_nodes/plain");
+    let before = files(&dir);
+    fs::rename(&dir, place.root().join("custom_nodes/plain.disabled")).unwrap();
+    place.write(
+        "custom_nodes/plain.disabled/__init__.py",
+        "changed = True\n",
+    );
+    let _ = back(&place);
+    assert_eq!(files(&dir), before);
+    assert!(!place.root().join("custom_nodes/plain.disabled").exists());
+}
