@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::context::{Context, Site};
 use super::error::OpError;
-use super::keep::{find_nodes, keep_nodes};
+use super::keep_nodes::{find_nodes, keep_nodes};
 use crate::environment::{Distribution, Installed, Origination};
 use crate::host::{digest, fs};
 use crate::index::{Index, IndexError, Page, Scout, Want};

@@ -7,7 +7,7 @@ use super::error::OpError;
 use super::outcome::{Applied, AppliedStatus, Consent, plan_basis, plan_digest};
 use super::packages::{PackageGoal, check_managed};
 use super::rebuild;
-use super::restore::{
+use super::restore_nodes::{
     Places, difference, fetch_nodes, lost_edits, needs_no_network, origins, places_of, prove_nodes,
     refuse_dirty, restore_node,
 };

@@ -15,7 +15,7 @@ use super::context::{Context, Site};
 use super::edits::undo_edit;
 use super::error::OpError;
 use super::inputs::ResolveFlags;
-use super::keep::is_known;
+use super::keep_nodes::is_known;
 use super::packages::{PackageGoal, apply};
 use crate::git::{self, upstream};
 use crate::host::{DirLock, FsError, LockAttempt, fs};
