@@ -421,6 +421,7 @@ impl Run<'_> {
                     nodes: args.nodes.clone(),
                     core: args.core().filter(|_| screen.line().wants_core()),
                     dry_run: args.dry_run,
+                    stash: args.stash,
                     allow_change: args.allow_change.clone(),
                     flags: args.options.flags(),
                 };
@@ -485,6 +486,7 @@ impl Run<'_> {
                     to: (args.snapshot.clone()).map_or(Destination::Before, Destination::Named),
                     parts,
                     dry_run: args.dry_run,
+                    stash: args.stash,
                 };
                 self.go(&request, args.plan.as_deref())?
             }
@@ -563,7 +565,8 @@ impl Run<'_> {
                 &ops::snapshot::create(context, label.as_deref())?,
             ),
             SnapshotCommand::List => {
-                view::snapshot::show_list(screen, &ops::snapshot::list(context)?)
+                let bytes = ops::snapshot::stored_bytes(context)?;
+                view::snapshot::show_list(screen, &ops::snapshot::list(context)?, bytes)
             }
             SnapshotCommand::Show { snapshot } => {
                 view::snapshot::show_one(screen, &ops::snapshot::show(context, snapshot)?)
@@ -583,6 +586,7 @@ impl Run<'_> {
             to,
             parts: Parts::All,
             dry_run: args.dry_run,
+            stash: args.stash,
         };
         self.go(&request, args.plan.as_deref())
     }

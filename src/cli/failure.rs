@@ -258,7 +258,7 @@ impl From<OpError> for Failure {
                 .hint("wait for it to end, then run the command again")
                 .hint("if that process is gone for good, --break-lock takes its lock away"),
             OpError::Dirty(_) => Self::new(ErrorCode::Dirty, message)
-                .hint("commit or stash the changes, then run the command again"),
+                .hint("commit or stash the changes, or let rollback, undo, redo and update do so with --stash"),
             OpError::InTheWay(_) => {
                 Self::new(ErrorCode::InUse, message).hint("move it away and run the command again")
             }

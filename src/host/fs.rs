@@ -154,7 +154,7 @@ pub fn create(path: &Utf8Path) -> Result<fs::File, FsError> {
     if let Some(parent) = path.parent() {
         create_dir_all(parent)?;
     }
-    with("create", path, fs::File::create(path))
+    with("write", path, fs::File::create(path))
 }
 
 /// Copies what a file holds.
@@ -296,6 +296,58 @@ pub fn copy_tree(from: &Utf8Path, to: &Utf8Path) -> Result<(), FsError> {
 fn copy_link(from: &Utf8Path, to: &Utf8Path) -> Result<(), FsError> {
     let target = with("read link", from, fs::read_link(from))?;
     with("create link", to, std::os::unix::fs::symlink(target, to))
+}
+
+/// Makes a link to `target`, which is taken as it is written.
+#[cfg(unix)]
+pub fn make_link(target: &str, to: &Utf8Path) -> Result<(), FsError> {
+    with("create link", to, std::os::unix::fs::symlink(target, to))
+}
+
+/// Making links needs a privilege on Windows: what the link leads to is copied, if it is a file.
+#[cfg(not(unix))]
+pub fn make_link(target: &str, to: &Utf8Path) -> Result<(), FsError> {
+    let from = to.parent().unwrap_or(to).join(target);
+    match is_file(&from) {
+        true => with("copy", &from, fs::copy(&from, to)).map(|_| ()),
+        false => Ok(()),
+    }
+}
+
+/// Opens a file for reading.
+pub fn open(path: &Utf8Path) -> Result<fs::File, FsError> {
+    with("read", path, fs::File::open(path))
+}
+
+/// Makes an error of what the operating system said while a file was written.
+pub fn write_error(path: &Utf8Path, source: io::Error) -> FsError {
+    FsError {
+        verb: "write",
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Makes an error of what the operating system said while a file was read.
+pub fn read_error(path: &Utf8Path, source: io::Error) -> FsError {
+    FsError {
+        verb: "read",
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Reports whether a file is marked as a program.
+#[cfg(unix)]
+pub fn is_executable(path: &Utf8Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).is_ok_and(|kind| kind.permissions().mode() & 0o100 != 0)
+}
+
+/// No file is marked so on Windows.
+#[cfg(not(unix))]
+pub fn is_executable(_: &Utf8Path) -> bool {
+    false
 }
 
 #[cfg(not(unix))]
@@ -442,6 +494,27 @@ pub fn find_stamp(path: &Utf8Path) -> Result<Option<Stamp>, FsError> {
             .map_or(0, |since| since.as_nanos().cast_signed()),
         is_linked: is_linked(&found),
     }))
+}
+
+/// Returns when a path itself was changed last in any way, in nanoseconds since 1970: what was
+/// copied, moved or put there with an old time of writing counts as new, where the system
+/// notes that.
+pub fn touched(path: &Utf8Path) -> i128 {
+    fs::symlink_metadata(path).map_or(i128::MAX, |found| touched_at(&found))
+}
+
+#[cfg(unix)]
+fn touched_at(found: &fs::Metadata) -> i128 {
+    use std::os::unix::fs::MetadataExt;
+    i128::from(found.ctime()) * 1_000_000_000 + i128::from(found.ctime_nsec())
+}
+
+#[cfg(not(unix))]
+fn touched_at(found: &fs::Metadata) -> i128 {
+    let since = |time: std::time::SystemTime| time.duration_since(std::time::UNIX_EPOCH).ok();
+    (found.modified().ok())
+        .and_then(since)
+        .map_or(i128::MAX, |since| since.as_nanos().cast_signed())
 }
 
 #[cfg(unix)]

@@ -244,6 +244,8 @@ fn node_of(installation: &Installation, locked: &LockedNode) -> Result<Node, OpE
         version: locked.version.clone(),
         enabled: !is_aside && name == bare,
         dirty: false,
+        content: None,
+        kept: None,
     })
 }
 

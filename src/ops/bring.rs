@@ -8,21 +8,21 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::changes::{Difference, NodeChange, NodeChangeKind};
 use super::context::{Context, Site};
 use super::error::OpError;
+use super::restore_nodes::{finish, from_store};
 use super::transaction::Transaction;
 use crate::git::upstream::take_over;
 use crate::git::{self, CloneSpec, clone, fetch_commit, read_checkout};
 use crate::host::fs;
 use crate::nodes::trash;
 use crate::snapshot::State;
+use crate::store::archive::{self, NODES};
 use crate::workspace::content::content_digest;
-use crate::workspace::node::Node;
+use crate::workspace::node::{Kept, Node};
 use crate::workspace::{Layout, NodeKind};
 
 /// What tells nodes apart that no commit does.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// Where nodes lie now that lay elsewhere, by the directory they go to.
-    pub(super) places: BTreeMap<String, String>,
     /// The digests of their content, by the directory they go to.
     pub(super) contents: BTreeMap<String, String>,
 }
@@ -36,6 +36,8 @@ pub(super) enum Origin {
     Checkout,
     /// It lies at a path, relative to the root.
     Place(String),
+    /// The store has its commit, in this file.
+    Store(String),
     /// It is cloned.
     Clone {
         /// The repository.
@@ -101,11 +103,11 @@ fn find_origin(site: &Site, change: &NodeChange, known: &Known) -> Option<Origin
             _ => {}
         }
     }
-    if let Some(place) = known.places.get(&wanted.dir) {
-        return Some(Origin::Place(place.clone()));
-    }
     if let Some(place) = in_trash(site, wanted, content) {
         return Some(Origin::Place(format!(".portenv/trash/{place}")));
+    }
+    if let Some(file) = in_store(site, wanted) {
+        return Some(Origin::Store(file));
     }
     Some(Origin::Clone {
         url: wanted.url.clone()?,
@@ -130,6 +132,15 @@ fn in_trash(site: &Site, wanted: &Node, content: Option<&String>) -> Option<Stri
     names.into_iter().find(is_it)
 }
 
+/// Finds the commit of a node in the store.
+fn in_store(site: &Site, wanted: &Node) -> Option<String> {
+    let commit = wanted.commit.as_ref()?;
+    let store = site.installation.own_dir().join("store");
+    let files = ["whole.pack", "pack"].map(|ending| format!("{NODES}/{commit}.{ending}"));
+    let mut files = files.into_iter();
+    files.find(|file| archive::find(&store, file).is_some())
+}
+
 /// Fetches what is not here, before the first change. Returns for each change the path,
 /// relative to the root, of what is moved in; `None` where nothing is.
 ///
@@ -152,6 +163,22 @@ fn fetch_nodes(
             Ok(None)
         }
         Origin::Place(place) => Ok(Some(place.clone())),
+        Origin::Store(file) => {
+            let Some(wanted) = &change.to else {
+                return Ok(None);
+            };
+            let path = aside_of(&change.dir, scratch);
+            let kept = Kept {
+                base: Some(file.clone()),
+                ..Kept::default()
+            };
+            let wanted = Node {
+                kept: Some(kept),
+                ..wanted.clone()
+            };
+            from_store(site, &wanted, &path)?;
+            finish(site, &wanted, &path).map(Some)
+        }
         Origin::Clone { url, commit } => {
             let path = aside_of(&change.dir, scratch);
             clone_at(url, commit, &path)?;
@@ -314,24 +341,6 @@ pub(super) fn prove(
         )),
         _ => Ok(()),
     }
-}
-
-/// Refuses to change what has changed files, and names all of it.
-///
-/// # Errors
-///
-/// Fails with the checkouts.
-pub(super) fn refuse_dirty(difference: &Difference) -> Result<(), OpError> {
-    let all = difference.nodes.iter().chain(&difference.core);
-    let dirty: Vec<&str> = all
-        .filter_map(|change| change.from.as_ref())
-        .filter(|node| node.dirty)
-        .map(|node| node.dir.as_str())
-        .collect();
-    if dirty.is_empty() {
-        return Ok(());
-    }
-    Err(OpError::Dirty(dirty.join("`, `")))
 }
 
 /// Demands that what is to change is as it was when the plan was made.

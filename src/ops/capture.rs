@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::keep::Keeper;
+use super::keep_nodes::{find_nodes, keep_nodes};
 use crate::environment::{Distribution, Installed, Origination};
 use crate::host::{digest, fs};
 use crate::index::{Index, IndexError, Page, Scout, Want};
@@ -80,9 +81,13 @@ pub fn capture(
     if asks {
         context.progress.end();
     }
+    let mut nodes = find_nodes(site, &knowledge.states)?;
+    if asks {
+        keep_nodes(context, site, &mut nodes)?;
+    }
     Ok(State {
         packages,
-        nodes: installation.nodes()?,
+        nodes,
         core: installation.core(),
         python: site.target.python.to_string(),
         python_path: crate::requirements::origin::show_path(

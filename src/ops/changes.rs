@@ -182,12 +182,7 @@ pub fn compare_nodes(before: &[Node], after: &[Node]) -> Vec<NodeChange> {
             None => NodeChangeKind::Remove,
             Some(new) if new.enabled && !old.enabled => NodeChangeKind::Enable,
             Some(new) if !new.enabled && old.enabled => NodeChangeKind::Disable,
-            Some(new)
-                if (&new.commit, &new.version, new.kind, new.dirty)
-                    != (&old.commit, &old.version, old.kind, old.dirty) =>
-            {
-                NodeChangeKind::Update
-            }
+            Some(new) if new.differs_from(old) => NodeChangeKind::Update,
             Some(_) => continue,
         };
         changes.push(NodeChange {

@@ -3,22 +3,24 @@
 
 use std::collections::BTreeMap;
 
-use super::bring::{Known, find_origins, prove, put_all, refuse_dirty};
-use super::changes::{ChangeInfo, Difference, NodeChange, NodeChangeKind};
+use super::changes::{ChangeInfo, Difference, NodeChange};
 use super::context::{Context, Site};
 use super::damage::find_damage;
 use super::error::OpError;
 use super::outcome::{Applied, AppliedStatus, Consent, plan_basis, plan_digest};
 use super::packages::{PackageGoal, check_applicable};
 use super::rebuild;
+use super::restore_nodes::{
+    Places, difference, fetch_nodes, lost_edits, needs_no_network, origins, places_of, prove_nodes,
+    refuse_dirty, refuse_lost, restore_node,
+};
 use super::supply::{Supply, check_supplies, find_supplies};
 use super::transaction::{LOCK_WRITTEN, Transaction, scratch_dir, start};
 use crate::environment::Installed;
-use crate::host::fs;
 use crate::lock::Lock;
 use crate::package::Name;
 use crate::snapshot::{
-    BISECT, BISECTED, Db, Outcome, REDO, Resolved, Snapshot, State, Step, UNDO, Walk, find_snapshot,
+    BISECT, BISECTED, Db, REDO, Resolved, Snapshot, State, UNDO, Walk, find_snapshot,
 };
 
 /// Which parts go back.
@@ -75,6 +77,8 @@ pub struct RollbackRequest {
     pub parts: Parts,
     /// Only show the plan.
     pub dry_run: bool,
+    /// Put changed files of checkouts that are in the way aside, under a name.
+    pub stash: bool,
 }
 
 /// Finds a snapshot by what a person typed.
@@ -137,6 +141,7 @@ pub fn run(
                 .into_iter()
                 .chain(warnings(&aim.difference))
                 .collect(),
+            node_origins: origins(&site, &aim.difference, &aim.places),
             changes: aim.difference.changes,
             nodes: aim.difference.nodes,
             ..Applied::still(status)
@@ -171,6 +176,7 @@ pub fn run(
         return Err(OpError::PlanStale);
     }
     let mut warnings = base_warnings(&difference);
+    warnings.extend(lost_edits(&difference));
     let mut goal = PackageGoal::of_state(&wanted, &site.installation.own_dir());
     let installed = site.installed()?;
     let mut damage = find_damage(context, &site, &mut goal, &installed)?;
@@ -190,13 +196,11 @@ pub fn run(
             found: now.python,
         });
     }
-    refuse_dirty(&difference)?;
+    if !request.stash {
+        refuse_dirty(&difference)?;
+    }
     refuse_foreign_core(&difference)?;
-    let known = Known {
-        places,
-        ..Known::default()
-    };
-    let origins = find_origins(&site, &difference.nodes, &known)?;
+    refuse_lost(&site, &difference, &places)?;
     check_applicable(&site, &goal, &installed)?;
     check_supplies(&goal, &supplies)?;
     let mut changes = changes_of(&goal, &installed, &supplies);
@@ -214,19 +218,34 @@ pub fn run(
         .and_then(|text| Lock::parse(text, camino::Utf8Path::new("pylock.toml")).ok());
     let (_guard, scratch) = scratch_dir(&site)?;
     transaction.open(kind, command)?;
+    let node_origins = origins(&site, &difference, &places);
+    let mut stashed = Vec::new();
     let finished = transaction.run(|change| {
         // Everything that may need the network comes before the first change.
-        put_all(change, &difference, &origins, &scratch)?;
+        let fetched = fetch_nodes(context, &site, &difference, &places, &scratch)?;
+        for (node, from) in difference.nodes.iter().zip(&fetched) {
+            stashed.extend(restore_node(change, node, from.as_deref())?);
+        }
+        if let Some(NodeChange { to: Some(core), .. }) = &difference.core
+            && let Some(commit) = &core.commit
+        {
+            if now.core.as_ref().is_some_and(|core| core.dirty) {
+                stashed.extend(change.stash(&core.dir)?);
+            }
+            needs_no_network(context, &site, core)?;
+            change.checkout(&core.dir, commit)?;
+        }
         context.check_cancel()?;
         change.packages(&goal)?;
         if wanted.lock != change.before.lock {
             change.write_lock(wanted.lock.as_deref())?;
         }
-        let core = wanted.core.as_ref().filter(|_| difference.core.is_some());
-        prove(&site, &wanted.nodes, core, &known)?;
+        prove_nodes(&site, &wanted, &difference)?;
         change.finish(lock.as_ref(), Some(&wanted), Some(&target.id))
     })?;
+    warnings.extend(stashed.into_iter().map(|text| ("stashed", text)));
     Ok(Applied {
+        node_origins,
         warnings,
         ..Applied::done(finished)
     })
@@ -257,6 +276,7 @@ fn mark_broken(site: &Site, wanted: &State, changes: &mut Vec<ChangeInfo>) -> Re
 fn warnings(difference: &Difference) -> Vec<(&'static str, String)> {
     let mut all = rebuild::warnings(&difference.changes);
     all.extend(base_warnings(difference));
+    all.extend(lost_edits(difference));
     all
 }
 
@@ -391,56 +411,6 @@ fn narrowed(recorded: &State, now: &State, parts: Parts) -> State {
         state.core.clone_from(&recorded.core);
     }
     state
-}
-
-/// Where nodes without history lie now that lay elsewhere, by directory.
-type Places = BTreeMap<String, String>;
-
-/// Follows nodes without history through the moves since a snapshot: nothing else
-/// tells what such a node was, for one and its successor look alike.
-fn places_of(site: &Site, db: &Db, target: &Snapshot, wanted: &State) -> Result<Places, OpError> {
-    let mut places: Places = (wanted.nodes.iter())
-        .filter(|node| node.commit.is_none())
-        .map(|node| (node.dir.clone(), node.dir.clone()))
-        .collect();
-    let mut since = db.operations()?;
-    since.retain(|operation| {
-        operation.number > target.operation.number && operation.outcome == Outcome::Done
-    });
-    for operation in since.iter().rev() {
-        for step in db.steps(operation.number)? {
-            let Step::Move { from, to } = step else {
-                continue;
-            };
-            if let Some(place) = places.values_mut().find(|place| **place == from) {
-                *place = to;
-            }
-        }
-    }
-    let root = &site.installation.root;
-    places.retain(|dir, place| dir != place && fs::exists(&root.join(place)));
-    Ok(places)
-}
-
-/// Compares two states; a node without history that lies elsewhere now was replaced.
-fn difference(now: &State, wanted: &State, places: &Places) -> Difference {
-    let mut difference = Difference::between(now, wanted);
-    for node in wanted
-        .nodes
-        .iter()
-        .filter(|node| places.contains_key(&node.dir))
-    {
-        if let Some(here) = now.nodes.iter().find(|here| *here == node) {
-            difference.nodes.push(NodeChange {
-                dir: node.dir.clone(),
-                kind: NodeChangeKind::Update,
-                from: Some(here.clone()),
-                to: Some(node.clone()),
-            });
-        }
-    }
-    difference.nodes.sort_by(|a, b| a.dir.cmp(&b.dir));
-    difference
 }
 
 /// A core that another program owns is recorded and never changed, and one without

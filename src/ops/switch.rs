@@ -103,7 +103,7 @@ pub fn run(
         &changes,
     )?;
     let transaction = Transaction::prepare(context, &site, held)?;
-    if !(moves.iter()).all(|one| transaction.before.nodes.contains(&one.node)) {
+    if !(moves.iter()).all(|one| transaction.before.has_node(&one.node)) {
         return Err(OpError::PlanStale);
     }
     let old_lock = Lock::find(&site.installation.lock_path())?;

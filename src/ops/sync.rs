@@ -1,7 +1,7 @@
 //! `sync`: make the environment equal the lock; with `all` nodes and ComfyUI too.
 
 use super::assemble::{Assembly, assemble};
-use super::bring::{check_still, refuse_dirty};
+use super::bring::check_still;
 use super::changes::{ChangeInfo, Difference};
 use super::context::{Context, Site};
 use super::error::OpError;
@@ -11,6 +11,7 @@ use super::outcome::{Applied, AppliedStatus, Consent, plan_basis, plan_digest};
 use super::packages::{PackageGoal, check_applicable};
 use super::preview::brought;
 use super::rebuild;
+use super::restore_nodes::refuse_dirty;
 use super::transaction::{Transaction, scratch_dir, start};
 use crate::lock::{Lock, check_freshness};
 use crate::plan::Removal;

@@ -11,9 +11,11 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::capture::{Knowledge, capture};
 use super::changes::Difference;
 use super::context::{Context, Site};
+use super::edits::undo_edit;
 use super::error::{OpError, chain};
 use super::inputs::ResolveFlags;
 use super::keep::mend;
+use super::keep_nodes::is_known;
 use super::obstacle::tell_running;
 use super::packages::{PackageGoal, apply};
 use super::turn::{Reserve, take_lock};
@@ -28,6 +30,9 @@ use crate::uv::{Search, Uv, find_uv};
 /// What a lock is called that no command has applied.
 pub const LOCK_WRITTEN: &str = "a lock that was not applied yet";
 
+/// What a snapshot is called that says how nodes come back of which an older one did not.
+const NODES_KEPT: &str = "what nodes need to come back";
+
 /// A change under way.
 pub struct Transaction<'a> {
     pub(super) context: &'a Context,
@@ -38,7 +43,7 @@ pub struct Transaction<'a> {
     pub before: State,
     /// The snapshot of that.
     pub before_id: String,
-    operation: i64,
+    pub(super) operation: i64,
 }
 
 /// A change that ended well.
@@ -475,6 +480,7 @@ fn undo(
                 };
                 back().map_err(|error: git::GitError| error.into())
             }
+            Step::Stash { .. } | Step::Patch { .. } => undo_edit(site, step),
             Step::Packages => restore_packages(context, site, held, &before),
             Step::Lock => put_lock(site, before.lock.as_deref()),
         };
@@ -569,7 +575,7 @@ pub fn record_present(
         )?;
         // A snapshot made while the index was away lacks sources: they are looked for again.
         let whole = context.offline || known.packages.iter().all(|found| found.source.is_some());
-        if whole && Difference::between(known, &quick).is_empty() {
+        if whole && is_known(known) && Difference::between(known, &quick).is_empty() {
             // Same content: sources known before count, and the lock of today.
             return Ok((
                 State {
@@ -594,13 +600,14 @@ pub fn record_present(
     )?;
     if let (Some(head), Some(known)) = (&head, &known)
         && Difference::between(known, &present).is_empty()
+        && is_known(known)
     {
         return Ok((present, head.id.clone()));
     }
-    let (kind, command) = if head.is_some() {
-        ("drift", "changes made by others")
-    } else {
-        ("init", "as found")
+    let (kind, command) = match &known {
+        None => ("init", "as found"),
+        Some(known) if Difference::between(known, &present).is_empty() => ("drift", NODES_KEPT),
+        Some(_) => ("drift", "changes made by others"),
     };
     let digest = db.put_state(&present)?;
     let started = context.clock.now().to_string();

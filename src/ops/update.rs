@@ -37,6 +37,8 @@ pub struct UpdateRequest {
     pub core: Option<CoreWish>,
     /// Only show what there is.
     pub dry_run: bool,
+    /// Put changed files of checkouts that are in the way aside, under a name.
+    pub stash: bool,
     /// Protected packages that may change.
     pub allow_change: Vec<String>,
     /// What decides the answer.
@@ -125,10 +127,14 @@ pub fn run(
         }
         None => None,
     };
+    let mut stashed = Vec::new();
     let finished = transaction.run(|change| {
         change.open("update", command)?;
         for offer in &due {
             let dir = &offer.ask.node.dir;
+            if offer.ask.node.dirty {
+                stashed.extend(change.stash(dir)?);
+            }
             match (&offer.branch, &offer.to) {
                 (Some(branch), Some(to)) => change.advance(dir, branch, to)?,
                 (None, Some(to)) => drop(change.detach(dir, to)?),
@@ -148,6 +154,8 @@ pub fn run(
             note_seen(&root.join(&offer.ask.node.dir), remote, branch, to);
         }
     }
+    let told = stashed.into_iter().map(|text| ("stashed", text));
+    outcome.applied.warnings.extend(told);
     outcome.applied = Applied {
         conflicts: std::mem::take(&mut outcome.applied.conflicts),
         warnings: std::mem::take(&mut outcome.applied.warnings),
@@ -174,7 +182,9 @@ fn prove(site: &Site, due: &[&Offer]) -> Result<(), OpError> {
 /// Understands what was named; without names all nodes are meant.
 fn asks(context: &Context, site: &Site, request: &UpdateRequest) -> Result<Asks, OpError> {
     let core = request.core.as_ref();
-    let core = core.map(|wish| ask_core(context, site, wish)).transpose()?;
+    let core = core
+        .map(|wish| ask_core(context, site, wish, request.stash))
+        .transpose()?;
     let nodes = match &core {
         Some(_) if request.nodes.is_empty() => Vec::new(),
         _ => node_asks(site, request)?,
@@ -196,6 +206,7 @@ fn node_asks(site: &Site, request: &UpdateRequest) -> Result<Vec<Ask>, OpError> 
         path: root.join(&node.dir),
         rev: rev.map(str::to_owned),
         named,
+        stash: request.stash,
     };
     if request.nodes.is_empty() {
         return Ok(nodes.iter().map(|node| ask(node, None, false)).collect());
@@ -432,6 +443,8 @@ impl Found {
                     Some((_, core)) if is_core => core.to_version.clone(),
                     _ => known.version.clone(),
                 },
+                // Its changed files are put aside before it moves.
+                dirty: false,
                 ..known.clone()
             };
             digest.push(format!(

@@ -52,6 +52,7 @@ pub(super) fn ask_core(
     context: &Context,
     site: &Site,
     wish: &CoreWish,
+    stash: bool,
 ) -> Result<CoreAsk, OpError> {
     site.needs_core()?;
     let installation = &site.installation;
@@ -93,6 +94,7 @@ pub(super) fn ask_core(
             path: path.clone(),
             rev,
             named: true,
+            stash,
         },
         because,
         only_ahead: *wish == CoreWish::Newest,

@@ -250,6 +250,12 @@ impl State {
         self.packages.iter().find(|package| package.name == *name)
     }
 
+    /// Reports whether a node is here just as it was found, whatever is recorded of it besides.
+    pub fn has_node(&self, node: &Node) -> bool {
+        let found = node.bare();
+        self.nodes.iter().any(|known| known.bare() == found)
+    }
+
     /// Returns the packages as one side of a comparison.
     pub fn sides(&self) -> crate::lock::compare::Sides {
         sides(&self.packages)
@@ -294,7 +300,10 @@ impl State {
             list.push((package.name.to_string(), reason));
         }
         for node in &self.nodes {
-            if node.dirty {
+            if let Some(kept) = &node.kept {
+                let reasons = kept.lacks.iter();
+                list.extend(reasons.map(|reason| (node.name.clone(), reason.clone())));
+            } else if node.dirty {
                 list.push((node.name.clone(), "it has uncommitted changes".to_owned()));
             } else if node.commit.is_some() && node.url.is_none() {
                 list.push((node.name.clone(), "its repository has no remote".to_owned()));
@@ -395,6 +404,22 @@ pub enum Step {
         tip: String,
         /// The commit after.
         to: String,
+    },
+    /// Changed files of a checkout are put aside.
+    Stash {
+        /// The directory, relative to the root.
+        dir: String,
+        /// The name that they are kept under.
+        name: String,
+        /// The commit that they are kept as.
+        commit: String,
+    },
+    /// Recorded changes are put on a checkout without changed files.
+    Patch {
+        /// The directory, relative to the root.
+        dir: String,
+        /// The patch, relative to the store.
+        patch: String,
     },
     /// Packages are changed by uv.
     Packages,

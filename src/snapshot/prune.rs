@@ -8,6 +8,7 @@ use super::db::Db;
 use super::error::SnapshotError;
 use super::model::PackageState;
 use super::schema;
+use crate::workspace::node::Node;
 
 /// Below this a file is not worth writing anew.
 const WORTH: u64 = 64 * 1024;
@@ -49,21 +50,35 @@ impl Db {
     ///
     /// Fails if they cannot be read.
     pub fn store_files(&self) -> Result<BTreeSet<String>, SnapshotError> {
-        let mut statement = self
-            .connection
-            .prepare("SELECT body FROM dist")
-            .map_err(|error| self.fail(error))?;
-        let rows = statement
-            .query_map([], |row| row.get::<_, String>(0))
-            .map_err(|error| self.fail(error))?;
         let mut files = BTreeSet::new();
-        for row in rows {
-            let body = row.map_err(|error| self.fail(error))?;
+        for body in self.all_bodies("dist")? {
             let package: PackageState =
                 serde_json::from_str(&body).map_err(|error| self.damaged(error.to_string()))?;
             files.extend(package.store_files().map(str::to_owned));
         }
+        for body in self.all_bodies("node")? {
+            let node: Node =
+                serde_json::from_str(&body).map_err(|error| self.damaged(error.to_string()))?;
+            files.extend(
+                node.kept
+                    .into_iter()
+                    .flat_map(|kept| [kept.base, kept.patch])
+                    .flatten(),
+            );
+        }
         Ok(files)
+    }
+
+    fn all_bodies(&self, table: &str) -> Result<Vec<String>, SnapshotError> {
+        let mut statement = self
+            .connection
+            .prepare(&format!("SELECT body FROM {table}"))
+            .map_err(|error| self.fail(error))?;
+        let rows = statement
+            .query_map([], |row| row.get::<_, String>(0))
+            .map_err(|error| self.fail(error))?;
+        rows.map(|row| row.map_err(|error| self.fail(error)))
+            .collect()
     }
 
     /// Returns the size of the file in bytes.

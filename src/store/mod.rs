@@ -2,6 +2,7 @@
 //!
 //! Never: removes anything but what `prune` tells it to, by what snapshots need.
 
+pub mod archive;
 pub mod collect;
 pub mod imprint;
 pub mod repack;

@@ -24,6 +24,7 @@ mod in_use;
 mod install_script;
 mod last_conflict;
 mod lock;
+mod node_store;
 #[cfg(unix)]
 mod outcomes;
 mod peers;
@@ -38,6 +39,7 @@ mod remove;
 mod rollback;
 mod schemas;
 mod snapshot;
+mod stash;
 mod status;
 mod subset;
 mod sync;

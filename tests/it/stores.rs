@@ -64,6 +64,8 @@ fn node(name: &str, commit: usize) -> Node {
         version: None,
         enabled: true,
         dirty: false,
+        content: None,
+        kept: None,
     }
 }
 

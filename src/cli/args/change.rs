@@ -194,6 +194,9 @@ pub struct RollbackArgs {
     /// Only show what would be done.
     #[arg(long)]
     pub dry_run: bool,
+    /// Put changed files of checkouts that are in the way aside; shows how to get them back.
+    #[arg(long)]
+    pub stash: bool,
     /// Do not ask, but apply exactly the plan that was shown under this ID, or stop if
     /// anything has changed since.
     #[arg(long, value_name = "ID")]
@@ -206,6 +209,9 @@ pub struct StepArgs {
     /// Only show what would be done.
     #[arg(long)]
     pub dry_run: bool,
+    /// Put changed files of checkouts that are in the way aside; shows how to get them back.
+    #[arg(long)]
+    pub stash: bool,
     /// Do not ask, but apply exactly the plan that was shown under this ID, or stop if
     /// anything has changed since.
     #[arg(long, value_name = "ID")]

@@ -305,7 +305,9 @@ Examples:
 pub const ROLLBACK: &str = "\
 Changes: packages, nodes, ComfyUI's commit and pylock.toml, after showing
 them and asking. Nodes that came later go to .portenv/trash/. Checkouts with
-changed files are never overwritten: it stops there and says so. Records a
+changed files are never overwritten: it stops there and says so, or puts the
+changes aside with --stash. Nodes that are gone come from the trash, the
+store or their repositories, with --offline never from those. Records a
 snapshot.
 Going back: portenv rollback once more; no snapshot is ever lost.
 
@@ -320,8 +322,8 @@ Examples:
 pub const UNDO: &str = "\
 Changes: packages, nodes, ComfyUI's commit and pylock.toml, after showing
 them and asking. Nodes that came later go to .portenv/trash/. Checkouts with
-changed files are never overwritten: it stops there and says so. Records a
-snapshot.
+changed files are never overwritten: it stops there and says so, or puts the
+changes aside with --stash. Records a snapshot.
 Going back: portenv redo.
 
 Examples:

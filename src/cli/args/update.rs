@@ -19,7 +19,7 @@ A checkout on a branch follows the branch that it tracks, and only straight ahea
 tag or commit is pinned and stays, unless it is named: then it goes to the default branch, or \
 to REV. Files that git does not know stay. Nodes that are no git checkouts are named and left \
 alone. A checkout with changed files is never moved: of all nodes it is left out, named it is \
-refused. --dry-run shows everything and changes nothing.
+refused, unless --stash puts its changes aside. --dry-run shows everything and changes nothing.
 
 --core moves ComfyUI itself, with its requirements, in the same step: to the newest commit of \
 the branch that its checkout follows, else to the newest version tag; --core=TAG to that tag, \
@@ -50,6 +50,9 @@ pub struct UpdateArgs {
     /// Only show what is new and what it would change.
     #[arg(long)]
     pub dry_run: bool,
+    /// Put changed files of checkouts that are in the way aside; shows how to get them back.
+    #[arg(long)]
+    pub stash: bool,
     /// Do not ask, but apply exactly the plan that was shown under this ID, or stop if
     /// anything has changed since.
     #[arg(long, value_name = "ID")]

@@ -7,7 +7,7 @@ use super::{ConflictDocument, PreviewDocument, ScriptDocument, WaiverDocument, W
 use crate::gate::Finding;
 use crate::ops::attention::Attention;
 use crate::ops::changes::{ChangeInfo, NodeChange};
-use crate::ops::outcome::{Applied, AppliedStatus};
+use crate::ops::outcome::{Applied, AppliedStatus, NodeOrigin};
 use crate::ops::preview::{Preview, PreviewStatus};
 use crate::resolve::Conflict;
 
@@ -57,6 +57,8 @@ pub struct AppliedDocument {
     pub nodes: Vec<NodeChange>,
     /// ComfyUI, if it changed or would change; null if not.
     pub core: Option<NodeChange>,
+    /// Where each node comes from that has to be had again, by directory; of a rollback alone.
+    pub node_origins: Vec<NodeOrigin>,
     /// Conflicts: those that were there before and were left out, or those that stopped it.
     pub conflicts: Vec<ConflictDocument>,
     /// Things worth knowing, in the order they were found.
@@ -81,6 +83,7 @@ impl From<&Applied> for AppliedDocument {
             changes: applied.changes.clone(),
             nodes: applied.nodes.clone(),
             core: applied.core.clone(),
+            node_origins: applied.node_origins.clone(),
             conflicts: ConflictDocument::all(&applied.conflicts),
             warnings: applied.warnings.iter().map(warning).collect(),
             waivers: WaiverDocument::all(&applied.waivers),
@@ -123,6 +126,7 @@ impl StoppedDocument {
                 changes: shown.changes,
                 nodes,
                 core: None,
+                node_origins: Vec::new(),
                 conflicts: shown.conflicts,
                 warnings: shown.warnings,
                 waivers: shown.waivers,
@@ -148,6 +152,7 @@ impl AppliedDocument {
             changes: Vec::new(),
             nodes: Vec::new(),
             core: None,
+            node_origins: Vec::new(),
             conflicts: ConflictDocument::all(conflicts),
             warnings: Vec::new(),
             waivers: Vec::new(),

@@ -19,6 +19,20 @@ pub fn show_applied(screen: &Screen, command: &str, applied: &Applied) -> Exit {
         return Exit::Done;
     }
     screen.result(to_text(applied).trim_end());
+    if applied.status == AppliedStatus::DryRun {
+        for origin in &applied.node_origins {
+            let from = match origin.from.as_str() {
+                "moved" => "from where it was moved to",
+                "trash" => "from the trash",
+                "checkout" => "by the checkout at its place",
+                "store" => "from the store",
+                "remote" => "from its remote",
+                _ => "from nowhere: nothing has it",
+            };
+            let dir = printable(&origin.dir);
+            screen.note(&format!("node {dir} comes back {from}"));
+        }
+    }
     match applied.status {
         AppliedStatus::Done => {
             screen.note(&format!("done: {}", summary(&applied.changes)));

@@ -14,7 +14,7 @@ use crate::snapshot::SourceRecord;
 use crate::workspace::node::Node;
 
 /// Shows all snapshots.
-pub fn show_list(screen: &Screen, list: &[Shown]) -> Exit {
+pub fn show_list(screen: &Screen, list: &[Shown], stored: u64) -> Exit {
     if screen.format == Format::Json {
         let entry = |shown| SnapshotEntry::new(shown, false);
         let snapshots = list.iter().map(entry).collect();
@@ -27,6 +27,10 @@ pub fn show_list(screen: &Screen, list: &[Shown]) -> Exit {
         return Exit::Done;
     }
     screen.result(rows_to_text(list).trim_end());
+    if stored > 0 {
+        let bytes = show_bytes(stored);
+        screen.note(&format!("the store keeps {bytes} for going back to these"));
+    }
     screen
         .hint("p counts packages, n nodes; portenv rollback ID goes back to one, the newest is @");
     Exit::Done

@@ -177,6 +177,7 @@ fn a_snapshot_answers_to_all_its_labels_and_a_label_moves() {
 #[test]
 fn what_no_rollback_could_bring_back_is_named_when_it_is_recorded() {
     let place = Place::new();
+    place.settings("[policy]\nstore = \"none\"\n");
     place.node("plain-node", "");
     place.git_node("no-remote", "");
     let run = place
