@@ -3,7 +3,7 @@
 use crate::environment::InterpreterError;
 use crate::git::GitError;
 use crate::host::FsError;
-use crate::index::IndexError;
+use crate::index::{DownloadError, IndexError};
 use crate::lock::LockError;
 use crate::nodes::NodeError;
 use crate::package::artifact::show_bytes;
@@ -11,6 +11,7 @@ use crate::requirements::Problem;
 use crate::snapshot::SnapshotError;
 use crate::sync::Fault;
 use crate::uv::UvError;
+use crate::wheelhouse::HouseError;
 use crate::workspace::WorkspaceError;
 use crate::workspace::python::PythonError;
 use camino::Utf8PathBuf;
@@ -57,6 +58,9 @@ pub enum OpError {
     /// uv.
     #[error(transparent)]
     Uv(#[from] UvError),
+    /// A folder of wheels.
+    #[error(transparent)]
+    Wheelhouse(#[from] HouseError),
     /// A node that was named.
     #[error(transparent)]
     Node(#[from] NodeError),
@@ -161,6 +165,16 @@ pub enum OpError {
     /// The work was asked to stop.
     #[error("interrupted")]
     Interrupted,
+}
+
+impl From<DownloadError> for OpError {
+    fn from(error: DownloadError) -> Self {
+        match error {
+            DownloadError::Index(IndexError::Interrupted) => Self::Interrupted,
+            DownloadError::Index(error) => Self::Index(error),
+            DownloadError::File(error) => Self::File(error),
+        }
+    }
 }
 
 fn faults(list: &[Fault]) -> String {

@@ -29,6 +29,7 @@ mod ground;
 pub mod init;
 pub mod inputs;
 pub mod install_script;
+pub mod installer;
 pub mod joint;
 pub mod lock;
 pub mod other_versions;
@@ -56,6 +57,7 @@ pub mod upstream;
 pub mod verify;
 pub mod ways;
 pub mod ways_out;
+pub mod wheelhouse;
 pub mod why;
 
 pub use context::Context;

@@ -7,16 +7,21 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::ResolveFlags;
+use super::installer::Installer;
 use super::transaction::scratch_dir;
 use crate::environment::Installed;
-use crate::host::{DirLock, fs, volume};
+use crate::host::{DirLock, digest, fs, volume};
 use crate::lock::{ChangeKind, Lock};
 use crate::package::{Name, Source, Target, Version};
 use crate::plan::{Goal, Plan, Removal, between, rests_on_base};
 use crate::snapshot::{SourceRecord, State};
 use crate::sync::run::RunSource;
-use crate::sync::{RunEntry, RunLock, verify};
-use crate::uv::{SyncCall, Uv, UvError};
+use crate::sync::{Pip, PipCall, RunEntry, RunLock, verify};
+use crate::uv::{SyncCall, UvError};
+use crate::wheelhouse::Manifest;
+
+/// Where the wheels of an installation's lock lie, unless another folder is named.
+pub const WHEELHOUSE: &str = "wheelhouse";
 
 /// One package that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -209,6 +214,17 @@ impl PackageGoal {
         self.plan(installed).is_empty()
     }
 
+    /// Reports whether nothing must be fetched or built.
+    pub fn is_local(&self, installed: &Installed, root: &Utf8Path) -> bool {
+        let plan = self.plan(installed);
+        let changed = changed(&plan);
+        let lock = run_lock(self, installed, &plan, &changed);
+        lock.is_ok_and(|mut lock| {
+            nearer(&mut lock, &changed, root);
+            Pip::can(&lock, &changed)
+        })
+    }
+
     /// Names what would have to be installed and can be had nowhere.
     pub fn lacking(&self, installed: &Installed) -> Vec<(Name, Version)> {
         self.plan(installed)
@@ -298,7 +314,7 @@ pub fn check_managed(
 pub fn apply(
     context: &Context,
     site: &Site,
-    uv: &Uv,
+    installer: &Installer,
     held: &DirLock,
     goal: &PackageGoal,
 ) -> Result<(), OpError> {
@@ -309,13 +325,9 @@ pub fn apply(
     }
     check_managed(site, goal, &installed)?;
     check_room(site, goal, &plan)?;
-    let changed: Vec<Name> = plan
-        .steps
-        .iter()
-        .filter(|step| step.change.kind != ChangeKind::Remove)
-        .map(|step| step.change.name.clone())
-        .collect();
-    let lock = run_lock(goal, &installed, &plan, &changed)?;
+    let changed = changed(&plan);
+    let mut lock = run_lock(goal, &installed, &plan, &changed)?;
+    nearer(&mut lock, &changed, &site.installation.root);
     let (_guard, dir) = scratch_dir(site)?;
     let path = dir.join("pylock.toml");
     fs::write_atomic(&path, lock.to_toml().as_bytes())?;
@@ -327,7 +339,7 @@ pub fn apply(
     let reinstall = plan.reinstalls();
     let indexes =
         ResolveFlags::default().index_config(context, &site.installation.settings, &[])?;
-    let sync = |offline: bool| -> Result<Result<_, UvError>, OpError> {
+    let sync = |offline: bool| -> Result<Result<(), UvError>, OpError> {
         let call = SyncCall {
             python: &site.interpreter.path,
             lock: &path,
@@ -338,7 +350,19 @@ pub fn apply(
             break_system: site.interpreter.managed,
             indexes: &indexes,
         };
-        Ok(uv.pip_sync(&call, Some(held.share()?)))
+        Ok(match installer {
+            Installer::Uv(uv) => uv.pip_sync(&call, Some(held.share()?)).map(|_| ()),
+            Installer::Pip(pip) => {
+                let call = PipCall {
+                    lock: &lock,
+                    changed: &changed,
+                    removed: &plan.removed(),
+                    break_system: site.interpreter.managed,
+                    scratch: &dir,
+                };
+                pip.sync(&call, Some(&held.share()?))
+            }
+        })
     };
     let mut synced = sync(context.offline)?;
     // uv asks again for what it keeps. Where nobody answers, what it keeps will do, for the
@@ -361,7 +385,9 @@ pub fn apply(
         put_back(&aside)?;
     }
     synced?;
-    if goal.anew.past_cache {
+    if goal.anew.past_cache
+        && let Installer::Uv(uv) = installer
+    {
         uv.forget(&changed);
     }
     let stays: Vec<_> = plan
@@ -381,6 +407,47 @@ pub fn apply(
         Ok(())
     } else {
         Err(OpError::NotAsWanted(faults))
+    }
+}
+
+/// Returns what is installed, whether it is there in another version or not at all.
+fn changed(plan: &Plan) -> Vec<Name> {
+    let steps = plan.steps.iter();
+    steps
+        .filter(|step| step.change.kind != ChangeKind::Remove)
+        .map(|step| step.change.name.clone())
+        .collect()
+}
+
+/// Takes files from the installation's own wheelhouse where it has the very same: no
+/// network is nearer than that, and none may be there.
+fn nearer(lock: &mut RunLock, changed: &[Name], root: &Utf8Path) {
+    let dir = root.join(WHEELHOUSE);
+    let Ok(Some(house)) = Manifest::find(&dir) else {
+        return;
+    };
+    let entries = lock.entries.iter_mut();
+    for entry in entries.filter(|entry| changed.contains(&entry.name)) {
+        let RunSource::File {
+            filename, hashes, ..
+        } = &entry.source
+        else {
+            continue;
+        };
+        let path = dir.join(filename);
+        let listed = house
+            .file(filename)
+            .filter(|file| hashes.get("sha256") == Some(&file.sha256));
+        let is_it = listed.is_some_and(|file| {
+            fs::is_file(&path)
+                && digest::sha256_of_file(&path).is_ok_and(|found| found == file.sha256)
+        });
+        if is_it {
+            entry.source = RunSource::Local {
+                path: path.into_string(),
+                hashes: hashes.clone(),
+            };
+        }
     }
 }
 

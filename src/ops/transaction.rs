@@ -14,6 +14,7 @@ use super::changes::Difference;
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::ResolveFlags;
+use super::installer::Installer;
 use super::packages::{PackageGoal, apply};
 use crate::git::{self, upstream};
 use crate::host::{DirLock, FsError, LockAttempt, fs};
@@ -308,8 +309,19 @@ impl<'a> Transaction<'a> {
     /// Fails if uv fails or the environment read back is not what was wanted.
     pub fn packages(&mut self, goal: &PackageGoal) -> Result<(), OpError> {
         self.db.note_step(self.operation, &Step::Packages)?;
-        let uv = uv_for(self.context, self.site)?;
-        apply(self.context, self.site, &uv, &self.held, goal)?;
+        let installer = Installer::find(self.context, self.site, goal)?;
+        apply(self.context, self.site, &installer, &self.held, goal)?;
+        self.context.check_cancel()
+    }
+
+    /// The same by an installer that was chosen.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transaction::packages`].
+    pub fn packages_by(&mut self, by: &Installer, goal: &PackageGoal) -> Result<(), OpError> {
+        self.db.note_step(self.operation, &Step::Packages)?;
+        apply(self.context, self.site, by, &self.held, goal)?;
         self.context.check_cancel()
     }
 
@@ -571,8 +583,8 @@ fn restore_packages(
     if goal.is_met(&site.installed()?) {
         return Ok(());
     }
-    let uv = uv_for(context, site)?;
-    apply(context, site, &uv, held, &goal)
+    let installer = Installer::find(context, site, &goal)?;
+    apply(context, site, &installer, held, &goal)
 }
 
 /// Records the present as a snapshot if the history does not have it yet: the

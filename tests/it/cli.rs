@@ -44,4 +44,5 @@ mod update;
 mod verify;
 mod waivers;
 mod ways_out;
+mod wheelhouse;
 mod why;
