@@ -18,9 +18,13 @@ mod export;
 mod faults;
 mod gate;
 mod help;
+mod in_use;
 mod install_script;
 mod last_conflict;
 mod lock;
+#[cfg(unix)]
+mod outcomes;
+mod peers;
 mod place;
 mod preview;
 #[cfg(unix)]
@@ -46,3 +50,5 @@ mod waivers;
 mod ways_out;
 mod wheelhouse;
 mod why;
+#[cfg(unix)]
+mod without_git;

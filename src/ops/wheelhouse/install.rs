@@ -19,7 +19,7 @@ use crate::ops::context::{Context, Site};
 use crate::ops::error::OpError;
 use crate::ops::installer::{Installer, InstallerChoice};
 use crate::ops::outcome::{Applied, AppliedStatus, Consent, plan_basis, plan_digest};
-use crate::ops::packages::{PackageGoal, check_managed};
+use crate::ops::packages::{PackageGoal, check_applicable};
 use crate::ops::preview::brought;
 use crate::ops::rebuild;
 use crate::ops::transaction::{Transaction, start};
@@ -110,7 +110,7 @@ pub fn run(
             });
         }
     };
-    check_managed(&site, &goal, &installed)?;
+    check_applicable(&site, &goal, &installed)?;
     let installer = Installer::here(context, &site, request.installer)?;
     consent.get(&plan, &changes, &[])?;
     let mut change = Transaction::prepare(context, &site, held)?;
