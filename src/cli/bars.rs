@@ -48,6 +48,19 @@ impl Progress for Bars {
         *self.bar.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar);
     }
 
+    fn count(&self, what: &str, total: Option<u64>, unit: &'static str) {
+        self.begin(what, total);
+        let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
+        if unit == "bytes"
+            && total.is_some()
+            && let Some(bar) = &*bar
+            && let Ok(style) =
+                ProgressStyle::with_template("{spinner} {prefix} {bytes}/{total_bytes} {wide_msg}")
+        {
+            bar.set_style(style);
+        }
+    }
+
     fn at(&self, done: u64, note: &str) {
         if let Some(bar) = &*self.bar.lock().unwrap_or_else(PoisonError::into_inner) {
             if bar.length().is_some() {

@@ -12,7 +12,7 @@ use clap::{CommandFactory, Parser, ValueEnum};
 
 use super::args::{
     BisectCommand, CacheCommand, Cli, Command, KindArg, PartArg, SnapshotCommand, StepArgs,
-    SwitchArgs,
+    SwitchArgs, WheelhouseCommand,
 };
 use super::failure::{ErrorCode, Exit, Failure, LISTS_COMMANDS};
 use super::line::Line;
@@ -532,6 +532,7 @@ impl Run<'_> {
                 };
                 view::export::show_export(screen, &ops::export::run(context, &request)?)
             }
+            Command::Wheelhouse(command) => self.wheelhouse(command)?,
             Command::Cache(command) => {
                 let request = match command {
                     CacheCommand::Dir => CacheRequest::Look,
@@ -578,6 +579,26 @@ impl Run<'_> {
                 screen,
                 &ops::snapshot::label(context, snapshot, label)?,
             ),
+        })
+    }
+
+    fn wheelhouse(&self, command: &WheelhouseCommand) -> Result<Exit, Failure> {
+        let (context, screen) = (self.context, self.screen);
+        Ok(match command {
+            WheelhouseCommand::Build(args) => view::wheelhouse::show_build(
+                screen,
+                &ops::wheelhouse::build::run(context, &args.request())?,
+            ),
+            WheelhouseCommand::Check(args) => view::wheelhouse::show_check(
+                screen,
+                &ops::wheelhouse::check::run(context, &args.request())?,
+            ),
+            WheelhouseCommand::Install(args) => {
+                let applied = self.consenting(args.plan.as_deref(), |consent| {
+                    ops::wheelhouse::install::run(context, &args.request(), &self.line, consent)
+                })?;
+                view::applied::show_applied(screen, "wheelhouse", &applied)
+            }
         })
     }
 

@@ -11,6 +11,7 @@ use crate::ops::error::chain;
 use crate::requirements::Origin;
 use crate::snapshot::SnapshotError;
 use crate::uv::UvError;
+use crate::wheelhouse::HouseError;
 use crate::workspace::WorkspaceError;
 use crate::workspace::python::PythonError;
 use crate::workspace::settings::SettingsError;
@@ -233,6 +234,7 @@ impl From<OpError> for Failure {
             OpError::History(SnapshotError::File(error)) => of_file(&error, message),
             OpError::History(error) => of_history(&error, message),
             OpError::Uv(error) => of_uv(error, message),
+            OpError::Wheelhouse(error) => of_wheelhouse(error, message),
             OpError::Node(NodeError::Git(error)) if error.remote => OpError::Git(error).into(),
             OpError::Node(NodeError::Git(_)) => match of_system(message.clone(), GIT) {
                 found if found.code != ErrorCode::Apply => found,
@@ -438,9 +440,9 @@ fn of_uv(error: UvError, message: String) -> Failure {
         UvError::File(error) => of_file(&error, message),
         UvError::Failed { network: true, .. } => Failure::new(ErrorCode::Network, message)
             .hint("nothing was changed; check the connection and run the command again"),
-        UvError::Failed { .. } => of_system(
+        UvError::Failed { .. } | UvError::Pip(_) => of_system(
             message,
-            "these are uv's own words; portenv status shows what is there",
+            "these are the installer's own words; portenv status shows what is there",
         ),
         UvError::Missing(_) | UvError::Start(_) => {
             Failure::new(ErrorCode::Uv, message).hint("install uv, or name one with --uv PATH")
@@ -479,6 +481,54 @@ fn of_system(message: String, else_hint: &str) -> Failure {
         );
     }
     Failure::new(ErrorCode::Apply, message).hint(else_hint)
+}
+
+fn of_wheelhouse(error: HouseError, message: String) -> Failure {
+    match error {
+        HouseError::File(error) => of_file(&error, message),
+        HouseError::Lock(error) => of_lock(error, message),
+        HouseError::NotOne(_) => Failure::new(ErrorCode::NotFound, message).hint(
+            "name the folder, or fill one with portenv wheelhouse build where there is a network",
+        ),
+        HouseError::Taken(_) => {
+            Failure::new(ErrorCode::Usage, message).hint("name an empty folder or a new one")
+        }
+        HouseError::Invalid {
+            file, line, column, ..
+        } => {
+            let kind = crate::requirements::OriginKind::File;
+            let origin = Origin::file(kind, None, file.as_str()).at(line, column);
+            Failure::new(ErrorCode::InvalidFile, message)
+                .at(Some(origin))
+                .hint(format!(
+                    "delete `{file}` and run portenv wheelhouse build again"
+                ))
+        }
+        HouseError::Newer { .. } => {
+            Failure::new(ErrorCode::NewerFormat, message).hint("update portenv")
+        }
+        HouseError::Name { .. } => Failure::new(ErrorCode::InvalidLock, message)
+            .hint("the lock names a file that no folder may hold; portenv lock makes it anew"),
+        HouseError::Elsewhere { .. } => Failure::new(ErrorCode::Refused, message).hint(
+            "portenv wheelhouse build --target fills a folder for another machine of the lock",
+        ),
+        HouseError::OtherPython { .. } => Failure::new(ErrorCode::PythonMismatch, message)
+            .hint("name a Python of that version with --python PATH"),
+        HouseError::Unfit { changed, .. } => {
+            let code = if changed {
+                ErrorCode::Integrity
+            } else {
+                ErrorCode::InvalidFile
+            };
+            Failure::new(code, message)
+                .hint("portenv wheelhouse build, where there is a network, brings what is lacking")
+                .next(Next::new(
+                    "portenv wheelhouse check",
+                    false,
+                    "names everything that is wrong with the folder",
+                ))
+        }
+    }
 }
 
 fn of_lock(error: LockError, message: String) -> Failure {

@@ -1,13 +1,15 @@
 //! The time, passed in so that tests and re-runs can fix it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
 
 /// Tells the time, either the machine's or one that steps by a second a question.
-#[derive(Debug)]
+/// Copies of one tell the time together.
+#[derive(Debug, Clone)]
 pub struct Clock {
-    fixed: Option<AtomicI64>,
+    fixed: Option<Arc<AtomicI64>>,
 }
 
 impl Clock {
@@ -20,7 +22,7 @@ impl Clock {
     /// so that two records of one run never share a time.
     pub fn stepped(start: Timestamp) -> Self {
         Self {
-            fixed: Some(AtomicI64::new(start.as_second())),
+            fixed: Some(Arc::new(AtomicI64::new(start.as_second()))),
         }
     }
 

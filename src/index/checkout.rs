@@ -2,11 +2,12 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::remote::RemoteIndex;
 use super::source::{IndexError, MetadataError};
 use crate::git::change::{REMOTE_HEAD, check_out_from, mirror, resolve_rev, update_mirror};
 use crate::git::{GitError, fetch_commit};
 use crate::host::{digest, fs};
-use crate::package::redact;
+use crate::package::{Vcs, redact};
 
 /// A checkout in the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,18 @@ pub(super) struct Checkout {
     pub(super) commit: String,
     /// Where its files lie.
     pub(super) dir: Utf8PathBuf,
+}
+
+impl RemoteIndex {
+    /// Returns the directory with the files of a commit, in the cache.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the repository could not be asked or has no such commit.
+    pub fn checkout(&self, vcs: &Vcs) -> Result<Utf8PathBuf, MetadataError> {
+        let cache = self.cache_dir();
+        check_out(&cache, &vcs.url, Some(&vcs.commit), self.is_offline()).map(|found| found.dir)
+    }
 }
 
 /// Checks out a revision below `cache`, asking the remote only for what may have

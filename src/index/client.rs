@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap,
-    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RANGE, RETRY_AFTER,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE, RETRY_AFTER,
 };
 use reqwest::{Response, StatusCode};
 use url::Url;
@@ -387,6 +387,77 @@ impl Client {
     }
 }
 
+/// What an answer to a request for the rest of a file holds.
+pub(super) enum Rest {
+    /// There is no such file.
+    Missing,
+    /// Nothing comes after what is here.
+    Nothing,
+    /// The file from a place on, which is the one asked for or the start.
+    From {
+        /// The place.
+        start: u64,
+        /// The tag by which a later request knows the same content.
+        tag: Option<String>,
+        /// The pieces to come.
+        body: Response,
+    },
+}
+
+impl Client {
+    /// Asks for a file from a place on; `tag` is what an earlier answer named the content by.
+    pub(super) async fn rest(
+        &self,
+        url: &Url,
+        from: u64,
+        tag: Option<&str>,
+    ) -> Result<Rest, IndexError> {
+        let mut headers = HeaderMap::new();
+        let mut set = |name, value: &str| {
+            if let Ok(value) = value.parse() {
+                headers.insert(name, value);
+            }
+        };
+        set(ACCEPT_ENCODING, "identity");
+        if from > 0 {
+            set(RANGE, &format!("bytes={from}-"));
+            // Where the content is another by now, all of it is sent (RFC 9110, 13.1.5).
+            if let Some(tag) = tag {
+                set(IF_RANGE, tag);
+            }
+        }
+        let response = self.get(url, &headers).await?;
+        let start = match response.status() {
+            StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(Rest::Missing),
+            StatusCode::RANGE_NOT_SATISFIABLE => return Ok(Rest::Nothing),
+            StatusCode::PARTIAL_CONTENT => {
+                let told = response.headers().get(CONTENT_RANGE);
+                let told = told.and_then(|value| content_range(value.to_str().ok()?));
+                match told {
+                    Some((start, _, _)) if start == from => from,
+                    _ => {
+                        let detail = "the server sent another part than was asked for";
+                        return Err(integrity(url, detail.to_owned()));
+                    }
+                }
+            }
+            status if !status.is_success() => {
+                return Err(unreachable_error(url, refusal(status)));
+            }
+            _ => 0,
+        };
+        let tag = response.headers().get(ETAG);
+        let tag = tag.and_then(|value| value.to_str().ok());
+        // A weak one does not promise the same bytes.
+        let tag = tag.filter(|tag| !tag.starts_with("W/")).map(str::to_owned);
+        Ok(Rest::From {
+            start,
+            tag,
+            body: response,
+        })
+    }
+}
+
 /// Which part of a file is wanted.
 #[derive(Debug, Clone, Copy)]
 pub enum Want {
@@ -452,14 +523,14 @@ fn refusal(status: StatusCode) -> String {
     }
 }
 
-fn unreachable_error(url: &Url, detail: String) -> IndexError {
+pub(super) fn unreachable_error(url: &Url, detail: String) -> IndexError {
     IndexError::Unreachable {
         url: redact(url.as_str()),
         detail,
     }
 }
 
-fn integrity(url: &Url, detail: String) -> IndexError {
+pub(super) fn integrity(url: &Url, detail: String) -> IndexError {
     IndexError::Integrity {
         url: redact(url.as_str()),
         detail,
@@ -468,7 +539,7 @@ fn integrity(url: &Url, detail: String) -> IndexError {
 
 /// Returns the innermost cause: "connection refused" says more than "error
 /// sending request".
-fn causes(error: &reqwest::Error) -> String {
+pub(super) fn causes(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;

@@ -14,6 +14,7 @@ pub mod client;
 mod cold;
 pub mod config;
 pub mod direct;
+pub mod download;
 pub mod fetcher;
 pub mod folder;
 pub mod html;
@@ -28,6 +29,7 @@ pub mod source;
 mod thrift;
 
 pub use config::{IndexConfig, IndexLocation, Patience};
+pub use download::{DownloadError, FileJob, download_files};
 pub use memory::MemoryIndex;
 pub use page::{FileRef, Page};
 pub use remote::{RemoteIndex, Stats};

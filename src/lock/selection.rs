@@ -85,7 +85,7 @@ impl Lock {
 }
 
 /// Reads `TRIPLE@PYTHON` as [`Target`] shows itself.
-pub(super) fn parse_target(text: &str) -> Option<Target> {
+pub fn parse_target(text: &str) -> Option<Target> {
     let (triple, python) = text.split_once('@')?;
     let platform = Platform::from_str(triple).ok()?;
     let python = Version::from_str(python).ok()?;

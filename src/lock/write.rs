@@ -232,11 +232,15 @@ fn hashes(file: &DistFile) -> String {
 }
 
 fn file(file: &DistFile) -> String {
-    // A file of a folder is named by path: installers do not follow `file:` URLs
-    // relative to the lock.
+    // One beside the lock is named by path: installers do not follow URLs relative to it.
+    let place = if file.url.contains("://") {
+        pair("url", &without_credentials(&file.url))
+    } else {
+        pair("path", &file.url)
+    };
     inline(&[
         pair("name", &file.filename),
-        pair("url", &without_credentials(&file.url)),
+        place,
         file.upload_time
             .and_then(|second| jiff::Timestamp::from_second(second).ok())
             .map(|time| format!("upload-time = {time}")),

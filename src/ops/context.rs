@@ -18,6 +18,7 @@ use crate::workspace::{
 };
 
 /// What a command may know of the machine. Buildable by literal in a test.
+#[derive(Clone)]
 pub struct Context {
     /// The working directory.
     pub dir: Utf8PathBuf,
@@ -155,6 +156,15 @@ impl Site {
 }
 
 impl Context {
+    /// Returns the same without the network.
+    #[must_use]
+    pub fn cut_off(&self) -> Self {
+        Self {
+            offline: true,
+            ..self.clone()
+        }
+    }
+
     /// Finds the installation.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use crate::environment::InterpreterError;
 use crate::git::GitError;
 use crate::host::FsError;
 use crate::host::hold::Held;
-use crate::index::IndexError;
+use crate::index::{DownloadError, IndexError};
 use crate::lock::LockError;
 use crate::nodes::NodeError;
 use crate::package::artifact::show_bytes;
@@ -12,6 +12,7 @@ use crate::requirements::Problem;
 use crate::snapshot::SnapshotError;
 use crate::sync::Fault;
 use crate::uv::UvError;
+use crate::wheelhouse::HouseError;
 use crate::workspace::WorkspaceError;
 use crate::workspace::python::PythonError;
 use camino::Utf8PathBuf;
@@ -58,6 +59,9 @@ pub enum OpError {
     /// uv.
     #[error(transparent)]
     Uv(#[from] UvError),
+    /// A folder of wheels.
+    #[error(transparent)]
+    Wheelhouse(#[from] HouseError),
     /// A node that was named.
     #[error(transparent)]
     Node(#[from] NodeError),
@@ -186,6 +190,16 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         cause = deeper.source();
     }
     text
+}
+
+impl From<DownloadError> for OpError {
+    fn from(error: DownloadError) -> Self {
+        match error {
+            DownloadError::Index(IndexError::Interrupted) => Self::Interrupted,
+            DownloadError::Index(error) => Self::Index(error),
+            DownloadError::File(error) => Self::File(error),
+        }
+    }
 }
 
 fn faults(list: &[Fault]) -> String {

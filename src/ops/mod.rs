@@ -33,6 +33,7 @@ mod ground;
 pub mod init;
 pub mod inputs;
 pub mod install_script;
+pub mod installer;
 pub mod joint;
 mod keep;
 mod keep_nodes;
@@ -69,6 +70,7 @@ pub mod upstream;
 pub mod verify;
 pub mod ways;
 pub mod ways_out;
+pub mod wheelhouse;
 pub mod why;
 
 pub use context::Context;

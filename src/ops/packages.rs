@@ -7,6 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::ResolveFlags;
+use super::installer::Installer;
 use super::keep::within;
 use super::obstacle::check_replaceable;
 use super::restore;
@@ -22,8 +23,12 @@ use crate::plan::{Goal, Plan, Removal, between, rests_on_base};
 use crate::snapshot::{Kept, SourceRecord, State};
 use crate::store::place_of;
 use crate::sync::run::RunSource;
-use crate::sync::{Fault, RunEntry, RunLock, check_distribution, verify};
-use crate::uv::{SyncCall, Uv, UvError};
+use crate::sync::{Fault, Pip, PipCall, RunEntry, RunLock, check_distribution, verify};
+use crate::uv::{SyncCall, UvError};
+use crate::wheelhouse::Manifest;
+
+/// Where the wheels of an installation's lock lie, unless another folder is named.
+pub const WHEELHOUSE: &str = "wheelhouse";
 
 /// One package that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -247,6 +252,17 @@ impl PackageGoal {
         self.plan(installed).is_empty()
     }
 
+    /// Reports whether nothing must be fetched or built.
+    pub fn is_local(&self, installed: &Installed, root: &Utf8Path) -> bool {
+        let plan = self.plan(installed);
+        let changed = changed(&plan);
+        let lock = run_lock(self, installed, &plan, &changed);
+        lock.is_ok_and(|mut lock| {
+            nearer(&mut lock, &changed, root);
+            Pip::can(&lock, &changed)
+        })
+    }
+
     /// Names what would have to be installed and can be had nowhere, or only damaged.
     pub fn lacking(&self, installed: &Installed) -> Vec<String> {
         let plan = self.plan(installed);
@@ -365,7 +381,7 @@ pub fn check_applicable(
 pub fn apply(
     context: &Context,
     site: &Site,
-    uv: &Uv,
+    installer: &Installer,
     held: &DirLock,
     goal: &PackageGoal,
 ) -> Result<(), OpError> {
@@ -376,13 +392,9 @@ pub fn apply(
     }
     check_managed(site, goal, &installed)?;
     check_room(site, goal, &plan)?;
-    let changed: Vec<Name> = plan
-        .steps
-        .iter()
-        .filter(|step| step.change.kind != ChangeKind::Remove)
-        .map(|step| step.change.name.clone())
-        .collect();
-    let lock = run_lock(goal, &installed, &plan, &changed)?;
+    let changed = changed(&plan);
+    let mut lock = run_lock(goal, &installed, &plan, &changed)?;
+    nearer(&mut lock, &changed, &site.installation.root);
     let (_guard, dir) = scratch_dir(site)?;
     let path = dir.join("pylock.toml");
     fs::write_atomic(&path, lock.to_toml().as_bytes())?;
@@ -394,7 +406,7 @@ pub fn apply(
     let reinstall = plan.reinstalls();
     let indexes =
         ResolveFlags::default().index_config(context, &site.installation.settings, &[])?;
-    let sync = |again: &[Name], offline, past_cache| -> Result<Result<_, UvError>, OpError> {
+    let sync = |again: &[Name], offline, past_cache| -> Result<Result<(), UvError>, OpError> {
         let call = SyncCall {
             python: &site.interpreter.path,
             lock: &path,
@@ -405,7 +417,19 @@ pub fn apply(
             break_system: site.interpreter.managed,
             indexes: &indexes,
         };
-        Ok(uv.pip_sync(&call, Some(held.share()?)))
+        Ok(match installer {
+            Installer::Uv(uv) => uv.pip_sync(&call, Some(held.share()?)).map(|_| ()),
+            Installer::Pip(pip) => {
+                let call = PipCall {
+                    lock: &lock,
+                    changed: &changed,
+                    removed: &plan.removed(),
+                    break_system: site.interpreter.managed,
+                    scratch: &dir,
+                };
+                pip.sync(&call, Some(&held.share()?))
+            }
+        })
     };
     let past_cache = goal.anew.past_cache;
     let mut synced = sync(&reinstall, context.offline, past_cache)?;
@@ -429,7 +453,9 @@ pub fn apply(
         put_back(&aside)?;
     }
     synced?;
-    if goal.anew.past_cache {
+    if goal.anew.past_cache
+        && let Installer::Uv(uv) = installer
+    {
         uv.forget(&changed);
     }
     let made: Vec<Name> = (changed.iter())
@@ -440,7 +466,9 @@ pub fn apply(
     let mut faults = broken(&now, goal, &made, goal.anew.past_cache);
     // What uv had in its cache may be as broken as what was there before.
     if !faults.is_empty() && !context.offline && !goal.anew.past_cache {
-        uv.forget(&made);
+        if let Installer::Uv(uv) = installer {
+            uv.forget(&made);
+        }
         sync(&made, false, true)??;
         faults = broken(&site.installed()?, goal, &made, true);
     }
@@ -484,6 +512,47 @@ fn broken(installed: &Installed, goal: &PackageGoal, names: &[Name], again: bool
             })
         })
         .collect()
+}
+
+/// Returns what is installed, whether it is there in another version or not at all.
+fn changed(plan: &Plan) -> Vec<Name> {
+    let steps = plan.steps.iter();
+    steps
+        .filter(|step| step.change.kind != ChangeKind::Remove)
+        .map(|step| step.change.name.clone())
+        .collect()
+}
+
+/// Takes files from the installation's own wheelhouse where it has the very same: no
+/// network is nearer than that, and none may be there.
+fn nearer(lock: &mut RunLock, changed: &[Name], root: &Utf8Path) {
+    let dir = root.join(WHEELHOUSE);
+    let Ok(Some(house)) = Manifest::find(&dir) else {
+        return;
+    };
+    let entries = lock.entries.iter_mut();
+    for entry in entries.filter(|entry| changed.contains(&entry.name)) {
+        let RunSource::File {
+            filename, hashes, ..
+        } = &entry.source
+        else {
+            continue;
+        };
+        let path = dir.join(filename);
+        let listed = house
+            .file(filename)
+            .filter(|file| hashes.get("sha256") == Some(&file.sha256));
+        let is_it = listed.is_some_and(|file| {
+            fs::is_file(&path)
+                && digest::sha256_of_file(&path).is_ok_and(|found| found == file.sha256)
+        });
+        if is_it {
+            entry.source = RunSource::Local {
+                path: path.into_string(),
+                hashes: hashes.clone(),
+            };
+        }
+    }
 }
 
 /// Moves to the trash what has no RECORD of packages that change: uv neither removes nor

@@ -14,6 +14,7 @@ use super::context::{Context, Site};
 use super::edits::undo_edit;
 use super::error::{OpError, chain};
 use super::inputs::ResolveFlags;
+use super::installer::Installer;
 use super::keep::mend;
 use super::keep_nodes::is_known;
 use super::obstacle::tell_running;
@@ -271,12 +272,26 @@ impl<'a> Transaction<'a> {
     /// Fails if uv fails or the environment read back is not what was wanted.
     pub fn packages(&mut self, goal: &PackageGoal) -> Result<(), OpError> {
         self.db.note_step(self.operation, &Step::Packages)?;
-        let uv = uv_for(self.context, self.site)?;
+        let installer = Installer::find(self.context, self.site, goal)?;
+        self.install(&installer, goal)
+    }
+
+    /// The same by an installer that was chosen.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transaction::packages`].
+    pub fn packages_by(&mut self, by: &Installer, goal: &PackageGoal) -> Result<(), OpError> {
+        self.db.note_step(self.operation, &Step::Packages)?;
+        self.install(by, goal)
+    }
+
+    fn install(&self, by: &Installer, goal: &PackageGoal) -> Result<(), OpError> {
         let installed = self.site.installed()?;
         let steps = goal.plan(&installed).steps;
         let names: Vec<_> = steps.into_iter().map(|step| step.change.name).collect();
         mend(self.site, &self.before, &installed, &names);
-        apply(self.context, self.site, &uv, &self.held, goal)?;
+        apply(self.context, self.site, by, &self.held, goal)?;
         self.context.check_cancel()
     }
 
@@ -544,8 +559,8 @@ fn restore_packages(
     if goal.is_met(&site.installed()?) {
         return Ok(());
     }
-    let uv = uv_for(context, site)?;
-    apply(context, site, &uv, held, &goal)
+    let installer = Installer::find(context, site, &goal)?;
+    apply(context, site, &installer, held, &goal)
 }
 
 /// Records the present as a snapshot if the history does not have it yet: the

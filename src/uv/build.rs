@@ -10,7 +10,7 @@ use flate2::read::GzDecoder;
 use super::call::{OF_UV, Uv, failure, with_indexes};
 use super::locate::{Search, find_uv};
 use crate::host::fs;
-use crate::host::process::Bounds;
+use crate::host::process::{Bounds, Finished};
 use crate::index::{BuildFailure, Builder, IndexConfig, RemoteIndex};
 use crate::package::artifact::printable;
 use crate::package::{Metadata, Target};
@@ -106,91 +106,99 @@ impl UvBuilder {
         };
         self.uv.get_or_init(find).clone()
     }
+}
 
-    fn hook(
-        &self,
-        uv: &Uv,
-        step: &str,
-        plan: &Plan,
-        dir: &Utf8Path,
-        out: &Utf8Path,
-    ) -> Result<serde_json::Value, BuildFailure> {
-        let result = out.join(format!("{step}.json"));
-        let mut call = uv
-            .call()
-            .args([
-                "run",
-                "--isolated",
-                "--no-project",
-                "--no-config",
-                "--no-progress",
-                "--no-python-downloads",
-            ])
-            .args(["--color", "never", "--quiet", "--python", &self.python]);
-        for requirement in &plan.requires {
-            call = call.args(["--with", requirement]);
-        }
-        call = with_indexes(call, &self.config, &OF_UV);
-        if self.config.offline {
-            call = call.arg("--offline");
-        }
-        let paths = serde_json::to_string(&plan.paths).map_err(|error| error.to_string())?;
-        call = call
-            .args([
-                "python",
-                "-c",
-                HOOKS,
-                step,
-                &plan.backend,
-                &paths,
-                out.as_str(),
-                result.as_str(),
-            ])
-            .dir(dir);
-        let bounds = Bounds {
-            limit: LIMIT,
-            stop: self.cancel.clone(),
-        };
-        let finished = call
-            .run_within(&bounds)
-            .map_err(|error| error.to_string())?;
-        let finished = finished.ok_or_else(|| {
-            BuildFailure::Project(format!("its build took longer than {} s", LIMIT.as_secs()))
-        })?;
-        if !finished.ok() {
-            let shown = failure(&finished).to_string();
-            let last = shown
-                .lines()
-                .rev()
-                .find(|line| !line.trim().is_empty())
-                .unwrap_or("no message");
-            let reason = format!("its build failed: {}", printable(last.trim()));
-            // What a build needs could not be had: no fault of the project's.
-            let network = [
-                "Failed to fetch",
-                "Failed to download",
-                "error sending request",
-            ];
-            return Err(if network.iter().any(|sign| shown.contains(sign)) {
-                BuildFailure::Machine(reason)
-            } else {
-                BuildFailure::Project(reason)
-            });
-        }
-        let text = fs::read_text(&result).map_err(|_| "its build gave no result".to_owned())?;
-        serde_json::from_str(&text).map_err(|error| error.to_string().into())
+/// Runs one hook of a build, isolated, with a Python, where what it needs comes from, and
+/// what asks it to stop.
+pub(super) fn run_hook(
+    uv: &Uv,
+    (python, config, cancel): (&str, &IndexConfig, &Cancel),
+    step: &str,
+    plan: &Plan,
+    dir: &Utf8Path,
+    out: &Utf8Path,
+) -> Result<serde_json::Value, BuildFailure> {
+    let result = out.join(format!("{step}.json"));
+    let mut call = uv
+        .call()
+        .args([
+            "run",
+            "--isolated",
+            "--no-project",
+            "--no-config",
+            "--no-progress",
+            "--no-python-downloads",
+        ])
+        .args(["--color", "never", "--quiet", "--python", python]);
+    for requirement in &plan.requires {
+        call = call.args(["--with", requirement]);
+    }
+    call = with_indexes(call, config, &OF_UV);
+    if config.offline {
+        call = call.arg("--offline");
+    }
+    let paths = serde_json::to_string(&plan.paths).map_err(|error| error.to_string())?;
+    call = call
+        .args([
+            "python",
+            "-c",
+            HOOKS,
+            step,
+            &plan.backend,
+            &paths,
+            out.as_str(),
+            result.as_str(),
+        ])
+        .dir(dir);
+    let bounds = Bounds {
+        limit: LIMIT,
+        stop: cancel.clone(),
+    };
+    let finished = call
+        .run_within(&bounds)
+        .map_err(|error| error.to_string())?;
+    let finished = finished.ok_or_else(|| {
+        BuildFailure::Project(format!("its build took longer than {} s", LIMIT.as_secs()))
+    })?;
+    if !finished.ok() {
+        return Err(said_last(&finished));
+    }
+    let text = fs::read_text(&result).map_err(|_| "its build gave no result".to_owned())?;
+    serde_json::from_str(&text).map_err(|error| error.to_string().into())
+}
+
+/// Says why a build failed, by the last thing it said.
+pub(super) fn said_last(finished: &Finished) -> BuildFailure {
+    let shown = failure(finished).to_string();
+    let last = shown
+        .lines()
+        .rev()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or("no message");
+    let reason = format!("its build failed: {}", printable(last.trim()));
+    // What a build needs could not be had: no fault of the project's.
+    let network = [
+        "Failed to fetch",
+        "Failed to download",
+        "error sending request",
+    ];
+    if network.iter().any(|sign| shown.contains(sign)) {
+        BuildFailure::Machine(reason)
+    } else {
+        BuildFailure::Project(reason)
     }
 }
 
 /// What `[build-system]` asks for; setuptools' old way by default (PEP 517).
-struct Plan {
-    requires: Vec<String>,
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) requires: Vec<String>,
     backend: String,
     paths: Vec<String>,
 }
 
 impl Plan {
-    fn read(dir: &Utf8Path) -> Result<Self, String> {
+    pub(super) fn read(dir: &Utf8Path) -> Result<Self, String> {
         let mut plan = Self {
             requires: vec!["setuptools>=40.8.0".to_owned()],
             backend: "setuptools.build_meta:__legacy__".to_owned(),
@@ -253,10 +261,11 @@ impl Builder for UvBuilder {
             return Err("it has no such directory".into());
         }
         let mut plan = Plan::read(&dir)?;
-        let more = self.hook(&uv, "requires", &plan, &dir, &out)?;
+        let with = (self.python.as_str(), &self.config, &self.cancel);
+        let more = run_hook(&uv, with, "requires", &plan, &dir, &out)?;
         let more: Vec<String> = serde_json::from_value(more).map_err(|error| error.to_string())?;
         plan.requires.extend(more);
-        let made = self.hook(&uv, "metadata", &plan, &dir, &out)?;
+        let made = run_hook(&uv, with, "metadata", &plan, &dir, &out)?;
         let made = out.join(made.as_str().ok_or("its build gave no result")?);
         let text = if made.as_str().ends_with(".whl") {
             let bytes = fs::read_bytes(&made).map_err(|error| error.to_string())?;
@@ -273,7 +282,7 @@ impl Builder for UvBuilder {
 }
 
 /// Unpacks an sdist; members cannot leave the directory.
-fn unpack(path: &Utf8Path, into: &Utf8Path) -> Result<(), String> {
+pub(super) fn unpack(path: &Utf8Path, into: &Utf8Path) -> Result<(), String> {
     let bytes = fs::read_bytes(path).map_err(|error| error.to_string())?;
     let damaged = |error: &dyn std::fmt::Display| format!("it cannot be unpacked: {error}");
     if bytes.starts_with(b"PK") {
@@ -288,7 +297,7 @@ fn unpack(path: &Utf8Path, into: &Utf8Path) -> Result<(), String> {
 }
 
 /// An sdist holds one directory, in which the project is.
-fn project_dir(source: &Utf8Path) -> Result<Utf8PathBuf, String> {
+pub(super) fn project_dir(source: &Utf8Path) -> Result<Utf8PathBuf, String> {
     let names = fs::list_dir(source).map_err(|error| error.to_string())?;
     let dirs: Vec<Utf8PathBuf> = names
         .iter()

@@ -37,6 +37,9 @@ pub enum UvError {
     /// It could not be fetched.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// pip, which stands in for it, ended badly or cannot do it.
+    #[error("pip failed: {0}")]
+    Pip(String),
     /// It ended badly.
     #[error("uv failed: {detail}")]
     Failed {

@@ -54,6 +54,7 @@ mod update_core;
 mod verify;
 mod waivers;
 mod ways_out;
+mod wheelhouse;
 mod why;
 #[cfg(unix)]
 mod without_git;

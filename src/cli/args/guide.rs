@@ -23,7 +23,15 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Questions", &["check", "verify", "explain", "why", "tree"]),
     (
         "Files and the program itself",
-        &["export", "resolve", "cache", "self", "completions", "man"],
+        &[
+            "wheelhouse",
+            "export",
+            "resolve",
+            "cache",
+            "self",
+            "completions",
+            "man",
+        ],
     ),
 ];
 

@@ -16,6 +16,7 @@ pub mod resolve;
 pub mod switch;
 pub mod update;
 pub mod verify;
+pub mod wheelhouse;
 
 use super::screen::{ColorChoice, Format};
 pub use ask::{TreeArgs, WhyArgs};
@@ -30,6 +31,7 @@ pub use resolve::{LockArgs, ResolveArgs, ResolveOptions};
 pub use switch::SwitchArgs;
 pub use update::UpdateArgs;
 pub use verify::VerifyArgs;
+pub use wheelhouse::WheelhouseCommand;
 
 /// Dependency resolver and lockfile snapshot manager for ComfyUI installations.
 ///
@@ -330,6 +332,9 @@ pub enum Command {
     /// Write the lock in the words of pip and other installers.
     #[command(long_about = export::ABOUT, after_long_help = guide::EXPORT)]
     Export(ExportArgs),
+    /// Fill a folder with the lock's wheels; install from it offline.
+    #[command(subcommand, long_about = wheelhouse::ABOUT, after_long_help = wheelhouse::GUIDE)]
+    Wheelhouse(WheelhouseCommand),
     /// Show and tidy the cache that all installations share.
     #[command(subcommand, long_about = cache::ABOUT, after_long_help = guide::CACHE)]
     Cache(CacheCommand),
@@ -376,6 +381,7 @@ impl Command {
             Self::Why(_) => "why",
             Self::Tree(_) => "tree",
             Self::Export(_) => "export",
+            Self::Wheelhouse(_) => "wheelhouse",
             Self::Cache(_) => "cache",
             Self::SelfInfo => "self",
             Self::Completions { .. } => "completions",

@@ -33,6 +33,7 @@ pub mod update;
 pub mod verify;
 pub mod waiver;
 pub mod warning;
+pub mod wheelhouse;
 pub mod why;
 
 pub use applied::{AppliedDocument, AppliedWord, StoppedDocument};

@@ -12,7 +12,8 @@ use super::{
     FailureDocument, InitDocument, LastConflictDocument, LockDocument, Next, PreviewDocument,
     ResolveDocument, SnapshotDocument, StatusDocument, StoppedDocument, TextDocument, TreeDocument,
     UpdateDocument, VerifyDocument, WhyDocument, bisect::BisectDocument, demo::DemoDocument,
-    progress::ProgressDocument, prune::PruneDocument,
+    progress::ProgressDocument, prune::PruneDocument, wheelhouse::WheelhouseBuildDocument,
+    wheelhouse::WheelhouseCheckDocument,
 };
 
 /// A document as it is written: its schema first, what to run next last.
@@ -61,7 +62,7 @@ fn part<D: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
 }
 
 /// Every command with its results. What is a text by nature has none but failures.
-const COMMANDS: [(&str, &[Part]); 30] = [
+const COMMANDS: [(&str, &[Part]); 31] = [
     ("add", &[part::<AppliedDocument>, part::<StoppedDocument>]),
     ("bisect", &[part::<BisectDocument>]),
     ("cache", &[part::<CacheDocument>]),
@@ -101,6 +102,14 @@ const COMMANDS: [(&str, &[Part]); 30] = [
     ("undo", &[part::<AppliedDocument>]),
     ("update", &[part::<UpdateDocument>]),
     ("verify", &[part::<VerifyDocument>]),
+    (
+        "wheelhouse",
+        &[
+            part::<WheelhouseBuildDocument>,
+            part::<WheelhouseCheckDocument>,
+            part::<AppliedDocument>,
+        ],
+    ),
     ("why", &[part::<WhyDocument>]),
 ];
 

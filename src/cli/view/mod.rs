@@ -33,6 +33,7 @@ pub mod tree;
 pub mod update;
 pub mod verify;
 pub mod waivers;
+pub mod wheelhouse;
 pub mod why;
 
 /// Shows warnings on stderr: a few in full, many as a count.
