@@ -149,7 +149,7 @@ pub enum OpError {
     #[error("not to be had offline: {}", .0.join(", "))]
     NotAtHand(Vec<String>),
     /// Packages of which the store holds something else than was kept.
-    #[error("damaged in the store: {}", .0.join(", "))]
+    #[error("lost or damaged in the store: {}", .0.join(", "))]
     StoreDamaged(Vec<String>),
     /// uv said it was done, but it was not.
     #[error("the environment is not what was wanted: {}", faults(.0))]

@@ -1,11 +1,19 @@
 //! Who installs: uv, or pip where there is no uv and everything is on this machine.
 
+use camino::{Utf8Path, Utf8PathBuf};
+
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::packages::PackageGoal;
 use super::transaction::uv_for;
+use crate::host::{digest, fs};
 use crate::sync::Pip;
+use crate::sync::run::RunSource;
 use crate::uv::{Uv, UvError, look_for_uv};
+use crate::wheelhouse::Manifest;
+
+/// Where the wheels of an installation's lock lie, unless another folder is named.
+pub const WHEELHOUSE: &str = "wheelhouse";
 
 /// Who installs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,5 +95,38 @@ impl Installer {
             Self::Uv(_) => "uv",
             Self::Pip(_) => "pip",
         }
+    }
+}
+
+/// The installation's own wheelhouse.
+pub(super) struct Folder {
+    dir: Utf8PathBuf,
+    house: Manifest,
+}
+
+impl Folder {
+    /// Opens it, if there is one that can be read.
+    pub(super) fn of(root: &Utf8Path) -> Option<Self> {
+        let dir = root.join(WHEELHOUSE);
+        let house = Manifest::find(&dir).ok()??;
+        Some(Self { dir, house })
+    }
+
+    /// Returns the very file that a source names, if the folder has it.
+    pub(super) fn find(&self, source: &RunSource) -> Option<RunSource> {
+        let RunSource::File {
+            filename, hashes, ..
+        } = source
+        else {
+            return None;
+        };
+        let path = self.dir.join(filename);
+        let file = self.house.file(filename)?;
+        let is_listed = hashes.get("sha256") == Some(&file.sha256) && fs::is_file(&path);
+        let is_it = is_listed && digest::sha256_of_file(&path).ok()? == file.sha256;
+        is_it.then(|| RunSource::Local {
+            path: path.into_string(),
+            hashes: hashes.clone(),
+        })
     }
 }

@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::ResolveFlags;
-use super::installer::Installer;
+use super::installer::{Folder, Installer};
 use super::keep::within;
 use super::obstacle::check_replaceable;
 use super::restore;
@@ -25,10 +25,6 @@ use crate::store::place_of;
 use crate::sync::run::RunSource;
 use crate::sync::{Fault, Pip, PipCall, RunEntry, RunLock, check_distribution, verify};
 use crate::uv::{SyncCall, UvError};
-use crate::wheelhouse::Manifest;
-
-/// Where the wheels of an installation's lock lie, unless another folder is named.
-pub const WHEELHOUSE: &str = "wheelhouse";
 
 /// One package that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -526,31 +522,11 @@ fn changed(plan: &Plan) -> Vec<Name> {
 /// Takes files from the installation's own wheelhouse where it has the very same: no
 /// network is nearer than that, and none may be there.
 fn nearer(lock: &mut RunLock, changed: &[Name], root: &Utf8Path) {
-    let dir = root.join(WHEELHOUSE);
-    let Ok(Some(house)) = Manifest::find(&dir) else {
-        return;
-    };
+    let house = Folder::of(root);
     let entries = lock.entries.iter_mut();
     for entry in entries.filter(|entry| changed.contains(&entry.name)) {
-        let RunSource::File {
-            filename, hashes, ..
-        } = &entry.source
-        else {
-            continue;
-        };
-        let path = dir.join(filename);
-        let listed = house
-            .file(filename)
-            .filter(|file| hashes.get("sha256") == Some(&file.sha256));
-        let is_it = listed.is_some_and(|file| {
-            fs::is_file(&path)
-                && digest::sha256_of_file(&path).is_ok_and(|found| found == file.sha256)
-        });
-        if is_it {
-            entry.source = RunSource::Local {
-                path: path.into_string(),
-                hashes: hashes.clone(),
-            };
+        if let Some(source) = house.as_ref().and_then(|house| house.find(&entry.source)) {
+            entry.source = source;
         }
     }
 }

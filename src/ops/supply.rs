@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::ResolveFlags;
+use super::installer::Folder;
 use super::packages::PackageGoal;
 use super::transaction::{scratch_dir, uv_for};
 use crate::environment::Installed;
@@ -71,6 +72,7 @@ pub(super) fn find_supplies(
     let mut supplies = BTreeMap::new();
     let mut asked = Vec::new();
     let store = site.installation.own_dir().join("store");
+    let house = Folder::of(&site.installation.root);
     for step in &plan.steps {
         let name = &step.change.name;
         if step.change.kind == ChangeKind::Remove {
@@ -112,6 +114,9 @@ pub(super) fn find_supplies(
                 Supply::Disk
             }
             Some(RunSource::Directory { .. }) => Supply::Nowhere,
+            Some(source) if house.as_ref().is_some_and(|it| it.find(source).is_some()) => {
+                Supply::Disk
+            }
             Some(_) if !context.offline => Supply::Network,
             Some(source) => {
                 asked.push(RunEntry {

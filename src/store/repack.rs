@@ -50,9 +50,7 @@ pub fn repack(distribution: &Distribution, store: &Utf8Path) -> Result<Put, Stor
         .map_err(|_| not_whole("its path is not UTF-8"))?;
     let mut archive = zip::ZipWriter::new(fs::create(&staged)?);
     let failed = |error: &dyn std::fmt::Display| not_whole(&error.to_string());
-    let options = SimpleFileOptions::default()
-        .compression_method(zip::CompressionMethod::Deflated)
-        .large_file(true);
+    let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
     let mut record = String::new();
     for row in rows.iter().filter(|row| !is_of_installer(&row.path)) {
         let path = Utf8Path::new(&row.path);
@@ -61,8 +59,12 @@ pub fn repack(distribution: &Distribution, store: &Utf8Path) -> Result<Put, Stor
         }
         let place = site.join(path);
         let mode = if fs::is_program(&place) { 0o755 } else { 0o644 };
+        let large = fs::stamp(&place)?.0 >= u64::from(u32::MAX);
         archive
-            .start_file(row.path.as_str(), options.unix_permissions(mode))
+            .start_file(
+                row.path.as_str(),
+                options.unix_permissions(mode).large_file(large),
+            )
             .map_err(|error| failed(&error))?;
         let size = fs::copy_into(&place, &mut archive)?;
         // With the digest of what was installed: a file that was changed since comes back as

@@ -7,7 +7,7 @@ use crate::lock::Lock;
 use crate::lock::selection::parse_target;
 use crate::ops::context::{Context, Site};
 use crate::ops::error::OpError;
-use crate::ops::packages::WHEELHOUSE;
+use crate::ops::installer::WHEELHOUSE;
 use crate::ops::sync::check_target;
 use crate::package::{Marker, Target};
 use crate::wheelhouse::{HouseError, MANIFEST, PARTS};

@@ -224,6 +224,11 @@ impl Scene {
         let paths = now.keys().chain(self.before.keys());
         let mut lost: Vec<String> = paths
             .filter(|path| now.get(*path) != self.before.get(*path))
+            // What was put into the store and is needed by no snapshot goes with the next prune.
+            .filter(|path| {
+                let added = !self.before.contains_key(*path);
+                !(added && path.starts_with(".portenv/store/"))
+            })
             .map(|path| format!("changed: {path}"))
             .collect();
         lost.sort();

@@ -117,8 +117,8 @@ fn a_wheel_that_the_store_has_lost_is_told_before_anything_is_changed() {
         Row {
             name: "it is gone",
             commands: &["rollback"],
-            exit: 1,
-            code: "refused",
+            exit: 3,
+            code: "integrity",
             says: "mine",
             fault: |scene| {
                 let file = stored(scene);
@@ -134,8 +134,8 @@ fn a_wheel_that_the_store_has_lost_is_told_before_anything_is_changed() {
         Row {
             name: "it is damaged",
             commands: &["rollback"],
-            exit: 1,
-            code: "refused",
+            exit: 3,
+            code: "integrity",
             says: "mine",
             fault: |scene| {
                 let file = stored(scene);
@@ -151,8 +151,8 @@ fn a_wheel_that_the_store_has_lost_is_told_before_anything_is_changed() {
         Row {
             name: "all of the store is gone",
             commands: &["rollback"],
-            exit: 1,
-            code: "refused",
+            exit: 3,
+            code: "integrity",
             says: "mine",
             fault: |scene| {
                 fs::rename(scene.own("store"), scene.place.dir().join("kept")).unwrap();
