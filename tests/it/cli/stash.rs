@@ -37,7 +37,7 @@ fn bring_back(place: &Place, told: &str) {
 fn update_puts_changes_aside_and_tells_how_to_get_them_back() {
     let place = edited();
     place.write(FILE, "edited = 1\n");
-    let refused = place.portenv(&["update", "--yes"]);
+    let refused = place.portenv(&["update", "--yes", "pack"]);
     assert_eq!(refused.code(), 1, "{refused}");
     assert!(refused.stderr().contains("--stash"), "{refused}");
     let done = place.json(0, &["update", "--yes", "--stash"]);
