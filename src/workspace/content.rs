@@ -101,7 +101,9 @@ pub fn differing_code(path: &Utf8Path, record: &BTreeMap<String, String>) -> Vec
 /// Returns a digest over the changed files of a checkout, or `None` if none is changed or git
 /// cannot tell.
 pub fn edits_digest(dir: &Utf8Path) -> Option<String> {
-    let changed = git::keep::changed_files(dir).ok()?;
+    // Without a git program the repository's own files tell, but for names that git would quote.
+    let plain = |_| git::read_checkout(dir).map(|found| found.changed);
+    let changed = git::keep::changed_files(dir).or_else(plain).ok()?;
     let lines = changed.iter().map(|path| {
         let content = digest::sha256_of_file(&dir.join(path));
         // One that was deleted has none.

@@ -308,8 +308,18 @@ fn a_node_whose_repository_is_gone_stops_it_before_anything_changes() {
     first.place.write(LOCK, lock);
     std::fs::remove_dir_all(first.place.root().join(".portenv/trash")).unwrap();
     std::fs::remove_dir_all(first.place.remote_dir("some-node")).unwrap();
+    let store = first.place.root().join(".portenv/store");
+    let kept = first.place.root().join(".portenv/elsewhere");
+    std::fs::rename(&store, &kept).unwrap();
     let told = first.refused(3, &["--yes"], "git");
     assert!(told.contains("some-node"), "{told}");
+
+    // What the store has of it serves, for a snapshot kept it.
+    std::fs::remove_dir_all(&store).ok();
+    std::fs::rename(&kept, &store).unwrap();
+    let _ = first.place.portenv(&["sync", "--all", "--yes"]).success();
+    let main = first.place.root().join("custom_nodes/some-node/__init__.py");
+    assert!(main.is_file());
 }
 
 #[cfg(unix)]
