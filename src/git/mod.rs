@@ -8,6 +8,8 @@ pub mod read;
 pub mod remote;
 pub mod upstream;
 pub mod versions;
+pub mod work;
 
 pub use change::{CloneSpec, checkout, clone, fetch_commit};
 pub use read::{Checkout, GitError, holds_more, read_checkout};
+pub use work::Work;

@@ -8,6 +8,7 @@ pub mod digest;
 pub mod foreground;
 pub mod fs;
 pub mod lockfile;
+pub mod others;
 pub mod process;
 pub mod volume;
 pub mod watched;

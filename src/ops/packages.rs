@@ -40,6 +40,8 @@ pub struct PackageGoal {
     pub removal: Removal,
     /// What is installed anew although it is there.
     pub anew: Anew,
+    /// What stays as it is although it is not whole.
+    pub stays: BTreeSet<Name>,
 }
 
 /// What is installed anew although it is there, because its files are known to be broken.
@@ -147,6 +149,7 @@ impl PackageGoal {
             wanted,
             removal,
             anew: Anew::default(),
+            stays: BTreeSet::new(),
         }
     }
 
@@ -186,6 +189,7 @@ impl PackageGoal {
             wanted,
             removal: Removal::Everything,
             anew: Anew::default(),
+            stays: BTreeSet::new(),
         }
     }
 
@@ -201,6 +205,8 @@ impl PackageGoal {
     pub fn plan(&self, installed: &Installed) -> Plan {
         let mut plan = between(installed, &self.goals(), &self.removal);
         plan.replace_too(installed, &self.anew.names);
+        plan.steps
+            .retain(|step| !self.stays.contains(&step.change.name));
         plan
     }
 
@@ -289,7 +295,11 @@ pub fn check_managed(
     Ok(())
 }
 
-/// Makes the environment what is wanted and reads it back.
+/// Moves a path from here to there, noted first.
+pub type Mover<'a> = dyn FnMut(&Utf8Path, &Utf8Path) -> Result<(), OpError> + 'a;
+
+/// Makes the environment what is wanted and reads it back. What is in uv's way goes to
+/// `aside` meanwhile, a directory that outlives a failure.
 ///
 /// # Errors
 ///
@@ -301,6 +311,8 @@ pub fn apply(
     uv: &Uv,
     held: &DirLock,
     goal: &PackageGoal,
+    aside: &Utf8Path,
+    mover: &mut Mover<'_>,
 ) -> Result<(), OpError> {
     let installed = site.installed()?;
     let plan = goal.plan(&installed);
@@ -319,8 +331,8 @@ pub fn apply(
     let (_guard, dir) = scratch_dir(site)?;
     let path = dir.join("pylock.toml");
     fs::write_atomic(&path, lock.to_toml().as_bytes())?;
-    let aside = set_hollow_aside(&installed, &plan, &dir)?;
-    let doubles = set_doubles_aside(&installed, &plan, &dir)?;
+    let hollow = set_hollow_aside(&installed, &plan, aside, mover)?;
+    let doubles = set_doubles_aside(&installed, &plan, aside, mover)?;
     context
         .progress
         .begin(&format!("installing {} packages", changed.len()), None);
@@ -358,7 +370,7 @@ pub fn apply(
     };
     put_back(&doubles)?;
     if synced.is_err() {
-        put_back(&aside)?;
+        put_back(&hollow)?;
     }
     synced?;
     if goal.anew.past_cache {
@@ -391,16 +403,17 @@ fn set_hollow_aside(
     installed: &Installed,
     plan: &Plan,
     scratch: &Utf8Path,
+    mover: &mut Mover<'_>,
 ) -> Result<Vec<(Utf8PathBuf, Utf8PathBuf)>, OpError> {
     let listed = installed.iter().map(|found| (&found.name, &found.dir));
     let doubled = installed.doubled.iter().map(|(name, dir)| (name, dir));
     let mut aside = Vec::new();
     for (name, dir) in listed.chain(doubled) {
         let changes = plan.steps.iter().any(|step| step.change.name == *name);
-        let hollow = dir.extension() == Some("dist-info") && !fs::is_file(&dir.join("RECORD"));
+        let hollow = dir.extension() == Some("dist-info") && !has_record(dir);
         if changes && hollow && fs::exists(dir) {
-            let to = scratch.join(format!("hollow-{}", aside.len()));
-            fs::rename(dir, &to)?;
+            let to = free_place(scratch, "hollow");
+            mover(dir, &to)?;
             aside.push((dir.clone(), to));
         }
     }
@@ -414,17 +427,34 @@ fn set_doubles_aside(
     installed: &Installed,
     plan: &Plan,
     scratch: &Utf8Path,
+    mover: &mut Mover<'_>,
 ) -> Result<Vec<(Utf8PathBuf, Utf8PathBuf)>, OpError> {
     let mut aside = Vec::new();
     for (name, dir) in &installed.doubled {
         let stays = !plan.steps.iter().any(|step| step.change.name == *name);
         if stays && fs::exists(dir) {
-            let to = scratch.join(format!("double-{}", aside.len()));
-            fs::rename(dir, &to)?;
+            let to = free_place(scratch, "double");
+            mover(dir, &to)?;
             aside.push((dir.clone(), to));
         }
     }
     Ok(aside)
+}
+
+/// Reports whether a metadata directory has a RECORD that uv can go by: it writes it last, and
+/// one that it was killed over is empty or ends within a row.
+fn has_record(dir: &Utf8Path) -> bool {
+    let text = fs::find_text(&dir.join("RECORD")).ok().flatten();
+    text.is_some_and(|text| {
+        let mut rows = text.lines().filter(|row| !row.trim().is_empty()).peekable();
+        rows.peek().is_some() && rows.all(|row| row.matches(',').count() >= 2)
+    })
+}
+
+fn free_place(dir: &Utf8Path, name: &str) -> Utf8PathBuf {
+    let mut places = (0..).map(|n| dir.join(format!("{name}-{n}")));
+    let free = places.find(|place| !fs::exists(place));
+    free.unwrap_or_else(|| dir.join(name))
 }
 
 /// uv removes what its file does not name, so everything that stays is named.

@@ -13,15 +13,21 @@ use super::capture::{Knowledge, capture};
 use super::changes::Difference;
 use super::context::{Context, Site};
 use super::error::OpError;
+use super::heal::{Cut, undo};
 use super::inputs::ResolveFlags;
 use super::packages::{PackageGoal, apply};
-use crate::git::{self, upstream};
-use crate::host::{DirLock, FsError, LockAttempt, fs};
+use super::remains;
+use crate::git::work::LEFT;
+use crate::git::{self, Work, upstream};
+use crate::host::{DirLock, LockAttempt, fs};
 use crate::index::RemoteIndex;
 use crate::lock::Lock;
-use crate::nodes::trash;
-use crate::snapshot::{AS_FOUND, Db, Operation, Outcome, State, Step};
+use crate::requirements::origin::show_path;
+use crate::snapshot::record::Found;
+use crate::snapshot::{AS_FOUND, Db, Outcome, State, Step, Touched};
 use crate::uv::{Search, Uv, find_uv};
+
+pub use super::heal::{heal, heal_operation};
 
 /// What a lock is called that no command has applied.
 pub const LOCK_WRITTEN: &str = "a lock that was not applied yet";
@@ -219,7 +225,7 @@ impl<'a> Transaction<'a> {
         let before = self.detach(dir, to)?;
         let recorded = self.branch_at(dir, to)?;
         for branch in before.iter().chain(&recorded) {
-            git::change::attach(&path, branch);
+            Work::new(&path, &self.held).attach(branch);
         }
         Ok(())
     }
@@ -242,8 +248,10 @@ impl<'a> Transaction<'a> {
                 to: to.to_owned(),
             },
         )?;
+        let work = Work::new(&path, &self.held);
+        work.clear_locks(LEFT);
         git::fetch_commit(&path, to)?;
-        git::checkout(&path, to)?;
+        work.checkout(to)?;
         Ok(now.branch)
     }
 
@@ -268,11 +276,13 @@ impl<'a> Transaction<'a> {
                 to: to.to_owned(),
             },
         )?;
-        git::checkout(&path, to)?;
+        let work = Work::new(&path, &self.held);
+        work.clear_locks(LEFT);
+        work.checkout(to)?;
         if tip != to {
-            upstream::move_branch(&path, branch, &tip, to)?;
+            work.move_branch(branch, &tip, to)?;
         }
-        git::change::attach(&path, branch);
+        work.attach(branch);
         Ok(())
     }
 
@@ -307,9 +317,29 @@ impl<'a> Transaction<'a> {
     ///
     /// Fails if uv fails or the environment read back is not what was wanted.
     pub fn packages(&mut self, goal: &PackageGoal) -> Result<(), OpError> {
-        self.db.note_step(self.operation, &Step::Packages)?;
+        let installed = self.site.installed()?;
+        let steps = goal.plan(&installed).steps.into_iter();
+        let names: Vec<_> = steps.map(|step| step.change.name).collect();
+        let touched = if names.is_empty() {
+            Touched::default()
+        } else {
+            remains::before(self.site, &installed, &names)
+        };
+        self.db
+            .note_step(self.operation, &Step::Packages(touched))?;
         let uv = uv_for(self.context, self.site)?;
-        apply(self.context, self.site, &uv, &self.held, goal)?;
+        let aside = aside_dir(self.site, self.operation);
+        let (db, site, operation) = (&mut self.db, self.site, self.operation);
+        let mut mover = |from: &Utf8Path, to: &Utf8Path| move_noted(site, db, operation, from, to);
+        apply(
+            self.context,
+            site,
+            &uv,
+            &self.held,
+            goal,
+            &aside,
+            &mut mover,
+        )?;
         self.context.check_cancel()
     }
 
@@ -350,6 +380,7 @@ impl<'a> Transaction<'a> {
         )?;
         let now = self.context.clock.now().to_string();
         let id = self.db.finish(self.operation, &after, &now, restores)?;
+        fs::remove_all(&aside_dir(self.site, self.operation))?;
         let difference = Difference::between(&self.before, &after);
         Ok(Finished {
             operation: self.operation,
@@ -385,7 +416,9 @@ impl<'a> Transaction<'a> {
                         &mut self.db,
                         &self.held,
                         &operation,
+                        Cut::Failed,
                     )?;
+                    fs::remove_all(&aside_dir(self.site, self.operation))?;
                 }
                 Err(error)
             }
@@ -393,186 +426,40 @@ impl<'a> Transaction<'a> {
     }
 }
 
-fn put_lock(site: &Site, text: Option<&str>) -> Result<(), OpError> {
+/// Where lies what is in uv's way while an operation lasts.
+pub(super) fn aside_dir(site: &Site, operation: i64) -> Utf8PathBuf {
+    let tmp = site.installation.own_dir().join("tmp");
+    tmp.join(format!("aside-{operation}"))
+}
+
+/// Moves a path, noted first as a step of an operation.
+pub(super) fn move_noted(
+    site: &Site,
+    db: &mut Db,
+    operation: i64,
+    from: &Utf8Path,
+    to: &Utf8Path,
+) -> Result<(), OpError> {
+    let root = &site.installation.root;
+    let step = Step::Move {
+        from: show_path(root, from),
+        to: show_path(root, to),
+    };
+    db.note_step(operation, &step)?;
+    Ok(fs::rename(from, to)?)
+}
+
+pub(super) fn put_lock(site: &Site, text: Option<&str>) -> Result<(), OpError> {
     let path = site.installation.lock_path();
     match text {
-        Some(text) => fs::write_atomic(&path, text.as_bytes())?,
+        Some(text) => {
+            // Staged where the next run clears away what a killed one leaves.
+            let tmp = site.installation.own_dir().join("tmp");
+            fs::write_atomic_from(&tmp, &path, text.as_bytes())?;
+        }
         None => fs::remove_all(&path)?,
     }
     Ok(())
-}
-
-/// Undoes an operation that a killed run left open; `true` if there was one.
-///
-/// # Errors
-///
-/// Fails if it cannot be undone whole.
-pub fn heal(context: &Context, site: &Site, db: &mut Db, held: &DirLock) -> Result<bool, OpError> {
-    match db.open_operation()? {
-        Some(operation) => heal_operation(context, site, db, held, &operation).map(|()| true),
-        None => Ok(false),
-    }
-}
-
-/// Undoes one operation that was cut short, or could not be undone before.
-///
-/// # Errors
-///
-/// Fails if it cannot be undone whole.
-pub fn heal_operation(
-    context: &Context,
-    site: &Site,
-    db: &mut Db,
-    held: &DirLock,
-    operation: &Operation,
-) -> Result<(), OpError> {
-    context
-        .progress
-        .begin(&format!("undoing an interrupted {}", operation.kind), None);
-    let undone = undo(context, site, db, held, operation);
-    context.progress.end();
-    undone?;
-    // What the killed run had staged is of no use to anyone.
-    Ok(fs::remove_all(&site.installation.own_dir().join("tmp"))?)
-}
-
-/// Undoes the steps of an operation in reverse and proves that the state before is
-/// back.
-///
-/// # Errors
-///
-/// Fails with what is not as it was; the operation then counts as broken, and later
-/// changes build on what is there.
-fn undo(
-    context: &Context,
-    site: &Site,
-    db: &mut Db,
-    held: &DirLock,
-    operation: &Operation,
-) -> Result<(), OpError> {
-    let before = match &operation.before {
-        Some(digest) => db.state(digest)?,
-        None => State::default(),
-    };
-    let root = &site.installation.root;
-    let mut left = Vec::new();
-    for step in db.steps(operation.number)?.iter().rev() {
-        let undone = match step {
-            Step::Move { from, to } => {
-                let (from, to) = (root.join(from), root.join(to));
-                let part = Utf8PathBuf::from(format!("{to}{}", fs::PART));
-                let back = || {
-                    fs::remove_all(&part)?;
-                    // What is at `to` is whole. What is at `from` beside it was left there by
-                    // a copy that was cut short, or put there by somebody since.
-                    if fs::exists(&to) {
-                        if fs::exists(&from) {
-                            put_aside(context, site, &from)?;
-                        }
-                        fs::rename(&to, &from)?;
-                    }
-                    Ok(())
-                };
-                back()
-            }
-            Step::Checkout {
-                dir, from, branch, ..
-            } => {
-                let path = root.join(dir);
-                git::checkout(&path, from)
-                    .map(|()| {
-                        if let Some(branch) = branch {
-                            git::change::attach(&path, branch);
-                        }
-                    })
-                    .map_err(OpError::from)
-            }
-            Step::Advance {
-                dir,
-                from,
-                was,
-                branch,
-                tip,
-                to,
-            } => {
-                let path = root.join(dir);
-                let back = || {
-                    git::checkout(&path, from)?;
-                    if tip != to && upstream::tip(&path, branch).as_deref() == Some(to) {
-                        upstream::move_branch(&path, branch, to, tip)?;
-                    }
-                    if let Some(was) = was {
-                        git::change::attach(&path, was);
-                    }
-                    Ok(())
-                };
-                back().map_err(|error: git::GitError| error.into())
-            }
-            Step::Packages => restore_packages(context, site, held, &before),
-            Step::Lock => put_lock(site, before.lock.as_deref()),
-        };
-        if let Err(error) = undone {
-            left.push(error.to_string());
-        }
-    }
-    let installed = site.installed()?;
-    let now = capture(
-        context,
-        site,
-        &installed,
-        &Knowledge {
-            states: vec![&before],
-            lock: None,
-            index: None,
-        },
-    )?;
-    let difference = Difference::between(&before, &now);
-    let ended = context.clock.now().to_string();
-    if now.lock != before.lock {
-        left.push("pylock.toml is not what it was".to_owned());
-    } else if difference.is_of_base() {
-        db.close(operation.number, Outcome::Undone, &ended)?;
-        return Ok(());
-    }
-    db.close(operation.number, Outcome::Broken, &ended)?;
-    left.extend(difference.changes.iter().map(|change| {
-        format!(
-            "{}: {} was there, {} is",
-            change.name,
-            change.from.as_deref().unwrap_or("nothing"),
-            change.to.as_deref().unwrap_or("nothing")
-        )
-    }));
-    left.extend(
-        difference
-            .nodes
-            .iter()
-            .map(|node| format!("{} differs", node.dir)),
-    );
-    Err(OpError::Broken(left))
-}
-
-/// Moves to the trash what is in the way of an undoing, under a name by which no rollback
-/// takes it for the node of that name.
-fn put_aside(context: &Context, site: &Site, path: &Utf8Path) -> Result<(), FsError> {
-    let trash = site.installation.own_dir().join("trash");
-    let name = format!("in-the-way-{}", path.file_name().unwrap_or_default());
-    let place = trash::free_place(&trash, &name, &context.clock.now().to_string());
-    fs::rename(path, &trash.join(place))
-}
-
-fn restore_packages(
-    context: &Context,
-    site: &Site,
-    held: &DirLock,
-    before: &State,
-) -> Result<(), OpError> {
-    let goal = PackageGoal::of_state(before, &site.installation.own_dir());
-    if goal.is_met(&site.installed()?) {
-        return Ok(());
-    }
-    let uv = uv_for(context, site)?;
-    apply(context, site, &uv, held, &goal)
 }
 
 /// Records the present as a snapshot if the history does not have it yet: the
@@ -635,13 +522,13 @@ pub fn record_present(
     } else {
         ("init", "as found")
     };
-    let digest = db.put_state(&present)?;
-    let started = context.clock.now().to_string();
-    let operation = db.begin(kind, command, &digest, &started)?;
-    let id = db.finish(operation, &present, &context.clock.now().to_string(), None)?;
-    if head.is_none() {
-        db.label(&id, AS_FOUND)?;
-    }
+    let id = db.record(&Found {
+        kind,
+        command,
+        state: &present,
+        time: &context.clock.now().to_string(),
+        label: head.is_none().then_some(AS_FOUND),
+    })?;
     Ok((present, id))
 }
 
@@ -657,10 +544,13 @@ pub fn record_lock(context: &Context, db: &mut Db, present: &State) -> Result<St
     {
         return Ok(head.id);
     }
-    let digest = db.put_state(present)?;
-    let started = context.clock.now().to_string();
-    let operation = db.begin("drift", LOCK_WRITTEN, &digest, &started)?;
-    Ok(db.finish(operation, present, &context.clock.now().to_string(), None)?)
+    Ok(db.record(&Found {
+        kind: "drift",
+        command: LOCK_WRITTEN,
+        state: present,
+        time: &context.clock.now().to_string(),
+        label: None,
+    })?)
 }
 
 /// Returns a directory under portenv's own for the files of one run.

@@ -18,6 +18,7 @@ pub mod error;
 pub mod history;
 pub mod model;
 pub mod prune;
+pub mod record;
 pub mod retention;
 pub mod salvage;
 pub mod schema;
@@ -27,4 +28,5 @@ pub use error::SnapshotError;
 pub use history::{BISECT, BISECTED, REDO, Resolved, UNDO, Walk, bisect_origin, find_snapshot};
 pub use model::{
     AS_FOUND, BaseState, Operation, Outcome, PackageState, Snapshot, SourceRecord, State, Step,
+    Touched,
 };

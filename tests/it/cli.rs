@@ -19,6 +19,8 @@ mod faults;
 mod gate;
 mod help;
 mod install_script;
+#[cfg(unix)]
+mod killed;
 mod last_conflict;
 mod lock;
 mod place;

@@ -6,7 +6,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use portenv::package::{Hashes, Name};
 use portenv::snapshot::schema::CURRENT;
 use portenv::snapshot::{
-    BaseState, Db, Outcome, PackageState, SnapshotError, SourceRecord, State, Step, salvage,
+    BaseState, Db, Outcome, PackageState, SnapshotError, SourceRecord, State, Step, Touched,
+    salvage,
 };
 use portenv::workspace::node::{Node, NodeKind};
 
@@ -119,7 +120,8 @@ fn fill(db: &mut Db, states: &[State]) {
     }
     let digest = db.put_state(&states[0]).unwrap();
     let open = db.begin("add", "add some-node", &digest, &time(9)).unwrap();
-    db.note_step(open, &Step::Packages).unwrap();
+    db.note_step(open, &Step::Packages(Touched::default()))
+        .unwrap();
 }
 
 #[track_caller]
@@ -133,7 +135,10 @@ fn assert_holds(db: &Db, states: &[State]) {
     assert_eq!(found, states);
     assert_eq!(snapshots.last().unwrap().labels, ["as found"]);
     let open = db.open_operation().unwrap().unwrap();
-    assert_eq!(db.steps(open.number).unwrap(), [Step::Packages]);
+    assert_eq!(
+        db.steps(open.number).unwrap(),
+        [Step::Packages(Touched::default())]
+    );
     assert_eq!(db.steps(1).unwrap().len(), 1);
     db.check().unwrap();
 }
