@@ -119,16 +119,25 @@ impl Place {
         self.make(&["update", "--yes", "node-a"]);
         self.make(&["add", "--yes", &c]);
         self.advance("node-b", "networkx\n");
-        // What a later command asks for is fetched now.
-        self.make(&["preview", &d]);
         places.insert("nodes", self.keep("nodes"));
         write(&root.join("requirements.txt"), CHANGED);
         commit(&root, "Other requirements");
         self.make(&["lock"]);
+        self.make(&["snapshot", "create"]);
         places.insert("locked", self.keep("locked"));
         self.take(&places["nodes"]);
         fs::remove_dir_all(root.join(".portenv")).unwrap();
         places.insert("unknown", self.keep("unknown"));
+        // What a later command asks for is fetched now.
+        for (name, words) in [
+            ("nodes", ["add", "--yes", &d].as_slice()),
+            ("nodes", &["update", "--yes", "node-b"]),
+            ("nodes", &["rollback", "--yes", "@~2"]),
+            ("locked", &["sync", "--yes"]),
+        ] {
+            self.take(&places[name]);
+            self.make(words);
+        }
         places
     }
 

@@ -72,7 +72,7 @@ fn walk(
         } else if file_name == "__pycache__" || own && file_name != "tmp" {
             // Compiled files come and go; the history is asked by other means.
         } else if is_dir {
-            if !own {
+            if !own && path != root.join(".portenv") {
                 found.insert(format!("{name}/"), String::new());
             }
             walk(root, &path, found, repositories);

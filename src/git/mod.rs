@@ -1,7 +1,7 @@
 //! The system's git: no prompt, no hook, no configuration of the repository's
 //! making that could run a program.
 //!
-//! Never: decides which commit is wanted, or overwrites changed files.
+//! Never: decides which commit is wanted, or overwrites changed files that were not kept.
 
 pub mod change;
 pub mod read;

@@ -14,6 +14,9 @@ use crate::host::{DirLock, FsError, fs};
 use crate::nodes::trash;
 use crate::snapshot::{Db, Operation, Outcome, State, Step, Touched};
 
+/// Where disabled nodes lie: made by the first that is disabled.
+const DISABLED: &str = ".disabled";
+
 /// Undoes an operation that a killed run left open; `true` if there was one.
 ///
 /// # Errors
@@ -92,6 +95,10 @@ pub(super) fn undo(
                             put_aside(context, site, &from)?;
                         }
                         fs::rename(&to, &from)?;
+                    }
+                    // It was made for what was moved there.
+                    if let Some(dir) = to.parent().filter(|dir| dir.file_name() == Some(DISABLED)) {
+                        fs::remove_empty_dir(dir);
                     }
                     Ok(())
                 };

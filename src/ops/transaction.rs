@@ -157,6 +157,18 @@ pub fn start(context: &Context, site: &Site, purpose: &str) -> Result<DirLock, O
     Ok(held)
 }
 
+/// Reports whether a killed run left an operation open: what is there now is half of one, and
+/// nothing may be concluded from it before [`start`] has undone that.
+///
+/// # Errors
+///
+/// Fails if the history cannot be read.
+pub fn is_cut_short(site: &Site) -> Result<bool, OpError> {
+    let db = Db::find(&site.installation.own_dir())?;
+    let open = db.map(|db| db.open_operation()).transpose()?;
+    Ok(open.flatten().is_some())
+}
+
 impl<'a> Transaction<'a> {
     /// Makes the installation ready for a change: drift, first snapshot. No
     /// operation is open yet.

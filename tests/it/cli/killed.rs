@@ -26,7 +26,12 @@ impl Scene {
 
     /// Puts a stand-in in the way of git, which does it at the first move of a checkout.
     fn of_git(place: Place, damage: &str) -> Self {
-        let mut scene = Self::new(place, "git", "*'custom_nodes/some-node checkout -q --detach'*", damage);
+        let mut scene = Self::new(
+            place,
+            "git",
+            "*'custom_nodes/some-node checkout -q --detach'*",
+            damage,
+        );
         let dir = scene.orders.parent().unwrap().to_owned();
         let path = format!("{dir}:{}", std::env::var("PATH").unwrap());
         scene.place.sandbox.set_env("PATH", &path);
@@ -224,6 +229,7 @@ fn behind() -> Place {
     let _ = place.portenv(&["add", "--yes", &url]).success();
     fs::remove_file(remote.join("old.py")).unwrap();
     fs::write(remote.join("both.py"), "SECOND = 2\n".repeat(50)).unwrap();
+    fs::write(remote.join("requirements.txt"), "gamma\ndelta<2\n").unwrap();
     fs::create_dir(remote.join("deep")).unwrap();
     fs::write(remote.join("deep/new.py"), "NEW = 3\n".repeat(50)).unwrap();
     place.commit_all(&remote, "Second version");
@@ -314,6 +320,43 @@ fn a_git_that_outlives_its_run_keeps_the_installation_until_it_is_done() {
     fs::write(&go, "").unwrap();
     lock.lock_shared().unwrap();
     drop(lock);
+    scene.assert_undone(&before);
+}
+
+#[test]
+fn a_command_that_was_killed_does_its_work_when_it_is_run_again() {
+    for command in ["disable", "update", "remove"] {
+        let scene = Scene::of_uv(behind(), "true");
+        let before = scene.everything();
+        let _ = scene.killed(&[command, "--yes", "some-node"]);
+        // What it finds is half done, and that is not what it was asked for.
+        let done = scene.place.json(0, &[command, "--yes", "some-node"]);
+        assert_eq!(done["status"], "done", "{command}");
+        assert!(
+            scene.place.json(0, &["status"])["interrupted"].is_null(),
+            "{command}"
+        );
+        let _ = scene.place.portenv(&["undo", "--yes"]).success();
+        let packages = scene.place.shown();
+        assert_eq!(
+            packages, "alpha 1.1, beta 1.0, delta 2.0, gamma 1.0",
+            "{command}"
+        );
+        let of_node =
+            |(path, _): &&(String, String)| path.contains("some-node") && !path.contains(".git/");
+        let now = scene.everything();
+        assert!(
+            now.iter().filter(of_node).eq(before.iter().filter(of_node)),
+            "{command}"
+        );
+    }
+}
+
+#[test]
+fn a_directory_that_was_made_for_what_is_moved_goes_with_the_undoing() {
+    let scene = Scene::of_uv(behind(), "true");
+    let before = scene.everything();
+    let _ = scene.killed(&["disable", "--yes", "some-node"]);
     scene.assert_undone(&before);
 }
 
