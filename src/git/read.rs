@@ -19,6 +19,13 @@ pub struct GitError {
     pub source: Option<ProcessError>,
 }
 
+impl GitError {
+    /// Reports whether there is no git program.
+    pub fn is_missing(&self) -> bool {
+        (self.source.as_ref()).is_some_and(ProcessError::is_not_found)
+    }
+}
+
 /// What a checkout is at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Checkout {
@@ -131,10 +138,19 @@ pub(super) fn run(call: Call, action: &str) -> Result<Finished, GitError> {
 /// and values are the repository's, so they are read as whole entries and handed back
 /// where nothing in them is parsed.
 ///
+/// Without a git program what the repository's files say is read.
+///
 /// # Errors
 ///
-/// Fails if git is not there or the directory is no repository.
+/// Fails if the directory is no repository.
 pub fn read_checkout(dir: &Utf8Path) -> Result<Checkout, GitError> {
+    match ask_git(dir) {
+        Err(error) if error.is_missing() => super::plain::read(dir).ok_or(error),
+        found => found,
+    }
+}
+
+fn ask_git(dir: &Utf8Path) -> Result<Checkout, GitError> {
     let pattern = r"^(remote\..*\.url|filter\..*\.(clean|smudge|process|required))$";
     // Nothing configured is an exit code of its own; a broken repository shows below.
     let config = run(

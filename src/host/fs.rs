@@ -38,10 +38,7 @@ impl FsError {
 
     /// Reports whether the operating system refused access.
     pub fn is_denied(&self) -> bool {
-        matches!(
-            self.source.kind(),
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
-        )
+        is_refusal(&self.source)
     }
 }
 
@@ -192,6 +189,8 @@ pub fn rename(from: &Utf8Path, to: &Utf8Path) -> Result<(), FsError> {
     }
     match fs::rename(from, to) {
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            // Or it would be copied, and then there twice.
+            from.parent().map_or(Ok(()), check_writable)?;
             // `to` appears whole or not at all, so that a cut-short move can be told.
             let part = Utf8PathBuf::from(format!("{to}{PART}"));
             remove_all(&part)?;
@@ -199,8 +198,21 @@ pub fn rename(from: &Utf8Path, to: &Utf8Path) -> Result<(), FsError> {
             with("move", &part, fs::rename(&part, to))?;
             remove_all(from)
         }
+        Err(error) if is_refusal(&error) => {
+            // Of a move either end may be to blame.
+            let ends = [to.parent(), from.parent()];
+            ends.into_iter().flatten().try_for_each(check_writable)?;
+            with("move", from, Err(error))
+        }
         result => with("move", from, result),
     }
+}
+
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+    )
 }
 
 /// Removes a file or a whole directory; nothing there is fine.
@@ -349,6 +361,15 @@ pub fn age(path: &Utf8Path) -> Option<std::time::Duration> {
     Some(changed.elapsed().unwrap_or_default())
 }
 
+/// Returns the size of an entry and its time of change in nanoseconds since 1970, a link's own
+/// if it is one; `None` if it is not there.
+pub fn entry_stamp(path: &Utf8Path) -> Option<(u64, i128)> {
+    let found = fs::symlink_metadata(path).ok()?;
+    let time = found.modified().ok()?;
+    let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some((found.len(), since.as_nanos().cast_signed()))
+}
+
 /// What a file is by its entry alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
@@ -479,6 +500,18 @@ pub fn scratch(parent: &Utf8Path) -> Result<tempfile::TempDir, FsError> {
     create_dir_all(parent)?;
     let made = tempfile::Builder::new().prefix("work-").tempdir_in(parent);
     with("create directory in", parent, made)
+}
+
+/// Reports whether the system's rights let a directory be written, without trying to.
+#[cfg(unix)]
+pub fn may_write(path: &Utf8Path) -> bool {
+    rustix::fs::access(path.as_std_path(), rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+/// Reports whether the system's rights let a directory be written, as far as they can be told.
+#[cfg(not(unix))]
+pub fn may_write(_: &Utf8Path) -> bool {
+    true
 }
 
 /// Proves that files can be made in a directory, before anything depends on it.

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::error::OpError;
 use super::install_script::run_all;
 use super::outcome::{Applied, Consent};
-use super::packages::check_managed;
+use super::packages::check_applicable;
 use super::preview::{Preview, PreviewRequest, PreviewStatus, goal_of, preview_in};
 use super::transaction::{Transaction, scratch_dir, start};
 use crate::host::fs;
@@ -51,7 +51,7 @@ pub fn run(
     }
     let old_lock = Lock::find(&site.installation.lock_path())?;
     let goal = goal_of(&site, lock, old_lock.as_ref())?;
-    check_managed(&site, &goal, &site.installed()?)?;
+    check_applicable(&site, &goal, &site.installed()?)?;
     let ask = |_: &[_], _: &[_]| {
         tell(&preview);
         (consent.ask)(&[], &[])

@@ -5,7 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::capture::{Knowledge, capture};
 use super::changes::Difference;
 use super::context::{Context, Site};
-use super::error::OpError;
+use super::error::{OpError, chain};
 use super::packages::{Mover, PackageGoal, apply};
 use super::remains;
 use super::transaction::{aside_dir, move_noted, put_lock, uv_for};
@@ -155,7 +155,7 @@ pub(super) fn undo(
             Step::Lock => put_lock(site, before.lock.as_deref()),
         };
         if let Err(error) = undone {
-            left.push(error.to_string());
+            left.push(chain(&error));
         }
     }
     let installed = site.installed()?;

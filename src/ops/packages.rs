@@ -7,11 +7,12 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::ResolveFlags;
+use super::obstacle::check_replaceable;
 use super::transaction::scratch_dir;
 use crate::environment::Installed;
-use crate::host::{DirLock, fs, volume};
+use crate::host::{DirLock, digest, fs, volume};
 use crate::lock::{ChangeKind, Lock};
-use crate::package::{Name, Source, Target, Version};
+use crate::package::{Hashes, Name, Source, Target};
 use crate::plan::{Goal, Plan, Removal, between, rests_on_base};
 use crate::snapshot::{SourceRecord, State};
 use crate::sync::run::RunSource;
@@ -215,21 +216,36 @@ impl PackageGoal {
         self.plan(installed).is_empty()
     }
 
-    /// Names what would have to be installed and can be had nowhere.
-    pub fn lacking(&self, installed: &Installed) -> Vec<(Name, Version)> {
-        self.plan(installed)
-            .steps
-            .iter()
-            .filter(|step| step.change.kind != ChangeKind::Remove)
-            .filter_map(|step| {
-                self.wanted
-                    .get(&step.change.name)
-                    .map(|wanted| (&step.change.name, wanted))
+    /// Names what would have to be installed and can be had nowhere, or only damaged.
+    pub fn lacking(&self, installed: &Installed) -> Vec<String> {
+        let plan = self.plan(installed);
+        let steps = plan.steps.iter().map(|step| &step.change);
+        let comes = steps.filter(|change| change.kind != ChangeKind::Remove);
+        comes
+            .filter_map(|change| {
+                let wanted = self.wanted.get(&change.name)?;
+                let version = &wanted.goal.version;
+                match &wanted.source {
+                    None => Some(format!("{} {version}", change.name)),
+                    Some(RunSource::Local { path, hashes }) => {
+                        let fault = fault_of(path.as_str().into(), hashes)?;
+                        Some(format!("{} {version} (`{path}` is {fault})", change.name))
+                    }
+                    Some(_) => None,
+                }
             })
-            .filter(|(_, wanted)| wanted.source.is_none())
-            .map(|(name, wanted)| (name.clone(), wanted.goal.version.clone()))
             .collect()
     }
+}
+
+/// Says what is wrong with a file that a package is to be installed from.
+fn fault_of(path: &Utf8Path, hashes: &Hashes) -> Option<&'static str> {
+    if !fs::is_file(path) {
+        return Some("gone");
+    }
+    let expected = hashes.get("sha256")?;
+    let is_whole = digest::sha256_of_file(path).is_ok_and(|found| found == *expected);
+    (!is_whole).then_some("damaged")
 }
 
 fn run_source(record: &SourceRecord, own_dir: &Utf8Path) -> RunSource {
@@ -273,7 +289,7 @@ fn run_source(record: &SourceRecord, own_dir: &Utf8Path) -> RunSource {
         SourceRecord::Path { path, editable } => RunSource::Directory { path, editable },
         SourceRecord::Store { file, sha256 } => RunSource::Local {
             path: own_dir.join("store").join(file).into_string(),
-            hashes: crate::package::Hashes::from([("sha256".to_owned(), sha256)]),
+            hashes: Hashes::from([("sha256".to_owned(), sha256)]),
         },
     }
 }
@@ -283,11 +299,7 @@ fn run_source(record: &SourceRecord, own_dir: &Utf8Path) -> RunSource {
 /// # Errors
 ///
 /// Fails if something is to change and the user has not allowed it.
-pub fn check_managed(
-    site: &Site,
-    goal: &PackageGoal,
-    installed: &Installed,
-) -> Result<(), OpError> {
+fn check_managed(site: &Site, goal: &PackageGoal, installed: &Installed) -> Result<(), OpError> {
     let allowed = site.installation.settings.installation.allow_system;
     if site.interpreter.managed && !allowed && !goal.is_met(installed) {
         return Err(OpError::ManagedPython(site.interpreter.path.clone()));
@@ -297,6 +309,21 @@ pub fn check_managed(
 
 /// Moves a path from here to there, noted first.
 pub type Mover<'a> = dyn FnMut(&Utf8Path, &Utf8Path) -> Result<(), OpError> + 'a;
+
+/// Demands, before anything is changed, that nothing stands in the way of a goal: who manages
+/// the Python, what may not be written, and what a program has loaded.
+///
+/// # Errors
+///
+/// Fails with the first thing in the way.
+pub fn check_applicable(
+    site: &Site,
+    goal: &PackageGoal,
+    installed: &Installed,
+) -> Result<(), OpError> {
+    check_managed(site, goal, installed)?;
+    check_replaceable(site, goal, installed)
+}
 
 /// Makes the environment what is wanted and reads it back. What is in uv's way goes to
 /// `aside` meanwhile, a directory that outlives a failure.

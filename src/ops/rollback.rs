@@ -7,7 +7,7 @@ use super::changes::{ChangeInfo, Difference, NodeChange, NodeChangeKind};
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::outcome::{Applied, AppliedStatus, Consent, plan_basis, plan_digest};
-use super::packages::{PackageGoal, check_managed};
+use super::packages::{PackageGoal, check_applicable};
 use super::rebuild;
 use super::transaction::{LOCK_WRITTEN, Transaction, scratch_dir, start};
 use crate::git::{CloneSpec, clone};
@@ -175,15 +175,10 @@ pub fn run(
     refuse_foreign_core(&difference)?;
     let goal = PackageGoal::of_state(&wanted, &site.installation.own_dir());
     let installed = site.installed()?;
-    check_managed(&site, &goal, &installed)?;
+    check_applicable(&site, &goal, &installed)?;
     let lacking = goal.lacking(&installed);
     if !lacking.is_empty() {
-        return Err(OpError::Unrestorable(
-            lacking
-                .iter()
-                .map(|(name, version)| format!("{name} {version}"))
-                .collect(),
-        ));
+        return Err(OpError::Unrestorable(lacking));
     }
     let mut changes = ChangeInfo::all(&goal.plan(&installed));
     mark_broken(&site, &wanted, &mut changes)?;

@@ -4,7 +4,8 @@ use super::changes::Difference;
 use super::context::Context;
 use super::error::OpError;
 use super::rollback::find;
-use super::transaction::{heal, record_present, take_lock};
+use super::transaction::{heal, record_present};
+use super::turn::take_lock;
 use crate::snapshot::{Db, Snapshot, State};
 
 /// A snapshot with its state.

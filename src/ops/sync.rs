@@ -6,7 +6,7 @@ use super::error::OpError;
 use super::inputs::ResolveFlags;
 use super::lock::inputs;
 use super::outcome::{Applied, AppliedStatus, Consent, plan_basis, plan_digest};
-use super::packages::{PackageGoal, check_managed};
+use super::packages::{PackageGoal, check_applicable};
 use super::preview::brought;
 use super::rebuild;
 use super::transaction::{Transaction, start};
@@ -102,7 +102,7 @@ pub fn run(
             });
         }
     };
-    check_managed(&site, &goal, &installed)?;
+    check_applicable(&site, &goal, &installed)?;
     consent.get(&plan, &changes, &[])?;
     let finished = Transaction::prepare(context, &site, held)?.run(|change| {
         change.open("sync", command)?;

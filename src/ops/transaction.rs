@@ -5,21 +5,22 @@
 //! with the snapshot after. Any failure in between undoes the steps in reverse.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::capture::{Knowledge, capture};
 use super::changes::Difference;
 use super::context::{Context, Site};
-use super::error::OpError;
+use super::error::{OpError, chain};
 use super::heal::{Cut, undo};
 use super::inputs::ResolveFlags;
+use super::obstacle::tell_running;
 use super::packages::{PackageGoal, apply};
 use super::remains;
+use super::turn::{Reserve, take_lock};
 use crate::git::work::LEFT;
 use crate::git::{self, Work, upstream};
-use crate::host::{DirLock, LockAttempt, fs};
+use crate::host::{DirLock, fs};
 use crate::index::RemoteIndex;
 use crate::lock::Lock;
 use crate::requirements::origin::show_path;
@@ -31,9 +32,6 @@ pub use super::heal::{heal, heal_operation};
 
 /// What a lock is called that no command has applied.
 pub const LOCK_WRITTEN: &str = "a lock that was not applied yet";
-
-/// How long a rival or an orphaned child is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A change under way.
 pub struct Transaction<'a> {
@@ -59,48 +57,6 @@ pub struct Finished {
     pub after: String,
     /// What really changed.
     pub difference: Difference,
-}
-
-/// Takes the directory lock, waiting a while for a rival or an orphan.
-///
-/// # Errors
-///
-/// Fails if it stays taken.
-pub fn take_lock(context: &Context, site: &Site, purpose: &str) -> Result<DirLock, OpError> {
-    let path = site.installation.own_dir().join("lock");
-    let began = Instant::now();
-    let mut told = false;
-    loop {
-        match DirLock::try_take(&path, purpose, &context.locks)? {
-            LockAttempt::Held(held) => {
-                if told {
-                    context.progress.end();
-                }
-                return Ok(held);
-            }
-            LockAttempt::Busy(busy)
-                if began.elapsed() > PATIENCE || busy.silent || context.cancel.is_requested() =>
-            {
-                if told {
-                    context.progress.end();
-                }
-                return Err(if busy.elsewhere {
-                    OpError::BusyElsewhere(busy.holder)
-                } else {
-                    OpError::Busy(busy.holder)
-                });
-            }
-            LockAttempt::Busy(busy) => {
-                if !told {
-                    context
-                        .progress
-                        .begin(&format!("waiting for {}", busy.holder), None);
-                    told = true;
-                }
-                std::thread::sleep(Duration::from_millis(50));
-            }
-        }
-    }
 }
 
 /// Finds uv for an installation.
@@ -178,6 +134,7 @@ impl<'a> Transaction<'a> {
     /// Fails if the state cannot be read or written.
     pub fn prepare(context: &'a Context, site: &'a Site, held: DirLock) -> Result<Self, OpError> {
         let mut db = Db::open(&site.installation.own_dir())?;
+        tell_running(context, site);
         let (before, before_id) = record_present(context, site, &mut db)?;
         Ok(Self {
             context,
@@ -411,29 +368,33 @@ impl<'a> Transaction<'a> {
         mut self,
         steps: impl FnOnce(&mut Self) -> Result<Finished, OpError>,
     ) -> Result<Finished, OpError> {
-        match steps(&mut self) {
-            Ok(finished) => Ok(finished),
-            Err(error) => {
-                let operation = self
-                    .db
-                    .operations()?
-                    .into_iter()
-                    .find(|operation| operation.number == self.operation);
-                if let Some(operation) =
-                    operation.filter(|operation| operation.outcome == Outcome::Open)
-                {
-                    undo(
-                        self.context,
-                        self.site,
-                        &mut self.db,
-                        &self.held,
-                        &operation,
-                        Cut::Failed,
-                    )?;
-                    fs::remove_all(&aside_dir(self.site, self.operation))?;
-                }
-                Err(error)
+        let reserve = Reserve::make(&self.site.installation.own_dir());
+        let failure = match steps(&mut self) {
+            Ok(finished) => return Ok(finished),
+            Err(failure) => failure,
+        };
+        drop(reserve);
+        match self.undo_open() {
+            Ok(()) => Err(failure),
+            Err(error @ OpError::Broken(_)) => Err(error),
+            // Whatever cut the undoing short, nothing proves that the state before is back.
+            Err(error) => Err(OpError::Broken(vec![
+                chain(&failure),
+                format!("and while that was undone: {}", chain(&error)),
+            ])),
+        }
+    }
+
+    fn undo_open(&mut self) -> Result<(), OpError> {
+        let operations = self.db.operations()?.into_iter();
+        let mut open = operations.filter(|operation| operation.outcome == Outcome::Open);
+        match open.find(|operation| operation.number == self.operation) {
+            Some(operation) => {
+                let (db, held) = (&mut self.db, &self.held);
+                undo(self.context, self.site, db, held, &operation, Cut::Failed)?;
+                Ok(fs::remove_all(&aside_dir(self.site, self.operation))?)
             }
+            None => Ok(()),
         }
     }
 }

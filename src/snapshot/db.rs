@@ -11,7 +11,7 @@ use super::model::{
 };
 use super::schema;
 use crate::host::volume::{journal_mode, locality};
-use crate::host::{digest, fs};
+use crate::host::{FsError, digest, fs};
 
 /// The name of the file in portenv's own directory.
 pub(super) const FILE: &str = "portenv.db";
@@ -143,10 +143,10 @@ impl Db {
     /// Fails if the file is damaged.
     pub fn find(own_dir: &Utf8Path) -> Result<Option<Self>, SnapshotError> {
         let path = own_dir.join(FILE);
+        refuse_emptied(own_dir, &path)?;
         if !fs::is_file(&path) {
             return Ok(None);
         }
-        refuse_emptied(own_dir, &path)?;
         let fail = |source| SnapshotError::Sqlite {
             path: path.clone(),
             source,
@@ -660,6 +660,13 @@ fn pack(ids: &[i64]) -> Vec<u8> {
 /// An empty file is a history that was just begun, unless something is stored for one: the
 /// next snapshot would not know of that, and `prune` would take it away.
 fn refuse_emptied(own_dir: &Utf8Path, path: &Utf8Path) -> Result<(), SnapshotError> {
+    if fs::is_dir(path) {
+        return Err(SnapshotError::File(FsError {
+            verb: "open",
+            path: path.to_owned(),
+            source: std::io::ErrorKind::IsADirectory.into(),
+        }));
+    }
     let store = own_dir.join("store");
     let is_emptied = fs::is_file(path) && fs::stamp(path)?.0 == 0;
     if is_emptied && fs::is_dir(&store) && !fs::list_dir(&store)?.is_empty() {

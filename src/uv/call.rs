@@ -5,7 +5,7 @@ use std::fs::File;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::host::FsError;
-use crate::host::process::{Call, Finished, ProcessError, is_set};
+use crate::host::process::{Call, Finished, ProcessError, is_set, variable};
 use crate::host::volume::is_apart;
 use crate::index::{IndexConfig, IndexError};
 use crate::package::artifact::printable;
@@ -121,6 +121,24 @@ pub fn with_indexes(mut call: Call, config: &IndexConfig, names: &IndexVariables
     call
 }
 
+/// Returns uv's cache directory by the rule that it documents, since asking uv for it costs
+/// as much as a small sync; `None` where the rule needs more than variables.
+fn cache_dir(windows: bool, variable: impl Fn(&str) -> Option<String>) -> Option<Utf8PathBuf> {
+    let absolute = |name: &str| {
+        let path = Utf8PathBuf::from(variable(name)?);
+        path.is_absolute().then_some(path)
+    };
+    if let Some(named) = variable("UV_CACHE_DIR") {
+        return Some(named.into());
+    }
+    if windows {
+        return absolute("LOCALAPPDATA").map(|dir| dir.join("uv").join("cache"));
+    }
+    let caches = absolute("XDG_CACHE_HOME");
+    let caches = caches.or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+    caches.map(|dir| dir.join("uv"))
+}
+
 impl Uv {
     /// Starts the description of a call.
     pub fn call(&self) -> Call {
@@ -133,11 +151,13 @@ impl Uv {
         if is_set("UV_LINK_MODE") {
             return false;
         }
-        let asked = self.call().args(["cache", "dir", "--no-config"]).run();
-        let Ok(Some(dir)) = asked.map(|asked| asked.ok().then(|| asked.text())) else {
-            return false;
+        let ask = || {
+            let asked = self.call().args(["cache", "dir", "--no-config"]).run();
+            let asked = asked.ok().filter(Finished::ok)?;
+            Some(Utf8PathBuf::from(asked.text().trim()))
         };
-        is_apart(Utf8Path::new(dir.trim()), python.parent().unwrap_or(python))
+        let dir = cache_dir(cfg!(windows), variable).or_else(ask);
+        dir.is_some_and(|dir| is_apart(&dir, python.parent().unwrap_or(python)))
     }
 
     /// Makes the environment equal the lock made for the run.
@@ -226,10 +246,11 @@ pub fn failure(finished: &Finished) -> UvError {
                 .join(" ")
         })
         .collect();
-    let text = if lines.is_empty() {
-        format!("it ended with code {:?}", finished.code)
-    } else {
-        lines.join("\n  ")
+    let text = match (finished.signal, finished.code) {
+        // What it said before is no reason.
+        (Some(signal), _) => format!("it was ended by signal {signal}"),
+        (None, Some(code)) if lines.is_empty() => format!("it ended with code {code}"),
+        _ => lines.join("\n  "),
     };
     let network = [
         "Failed to fetch",
@@ -252,4 +273,31 @@ pub fn failure(finished: &Finished) -> UvError {
 fn redact_word(word: &str) -> String {
     let inner = word.trim_matches(|c| matches!(c, '`' | '\'' | '"' | '(' | ')'));
     word.replace(inner, &redact(inner))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cache_directory_is_where_uv_documents_it() {
+        let of = |windows: bool, variables: &[(&str, &str)]| {
+            let find = |name: &str| {
+                let mut all = variables.iter();
+                all.find_map(|(key, value)| (*key == name).then(|| (*value).to_owned()))
+            };
+            cache_dir(windows, find).map(|dir| dir.as_str().replace('\\', "/"))
+        };
+        let home = ("HOME", "/home/me");
+        assert_eq!(of(false, &[home]).as_deref(), Some("/home/me/.cache/uv"));
+        let moved = [home, ("XDG_CACHE_HOME", "/big")];
+        assert_eq!(of(false, &moved).as_deref(), Some("/big/uv"));
+        let odd = [home, ("XDG_CACHE_HOME", "relative")];
+        assert_eq!(of(false, &odd).as_deref(), Some("/home/me/.cache/uv"));
+        let named = [home, ("UV_CACHE_DIR", "/mine")];
+        assert_eq!(of(false, &named).as_deref(), Some("/mine"));
+        let windows = [("LOCALAPPDATA", "/Local")];
+        assert_eq!(of(true, &windows).as_deref(), Some("/Local/uv/cache"));
+        assert_eq!(of(false, &[]), None);
+    }
 }

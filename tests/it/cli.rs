@@ -18,11 +18,15 @@ mod export;
 mod faults;
 mod gate;
 mod help;
+mod in_use;
 mod install_script;
 #[cfg(unix)]
 mod killed;
 mod last_conflict;
 mod lock;
+#[cfg(unix)]
+mod outcomes;
+mod peers;
 mod place;
 mod preview;
 #[cfg(unix)]
@@ -47,3 +51,5 @@ mod verify;
 mod waivers;
 mod ways_out;
 mod why;
+#[cfg(unix)]
+mod without_git;

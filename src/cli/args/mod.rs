@@ -162,6 +162,16 @@ pub struct GlobalArgs {
         value_parser = Boolish::new()
     )]
     pub break_lock: bool,
+    /// Fail at once if another portenv works on the installation, instead of waiting for it.
+    #[arg(
+        long,
+        global = true,
+        env = "PORTENV_NO_WAIT",
+        hide_env = true,
+        hide_short_help = true,
+        value_parser = Boolish::new()
+    )]
+    pub no_wait: bool,
     /// The form of progress on stderr.
     #[arg(
         long,

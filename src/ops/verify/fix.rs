@@ -13,7 +13,7 @@ use crate::nodes::trash;
 use crate::ops::context::{Context, Site};
 use crate::ops::error::OpError;
 use crate::ops::inputs::families;
-use crate::ops::packages::{Anew, PackageGoal, Wanted, check_managed};
+use crate::ops::packages::{Anew, PackageGoal, Wanted, check_applicable};
 use crate::ops::transaction::Transaction;
 use crate::package::{Hashes, Name, Source, Version};
 use crate::plan::{Goal, Removal};
@@ -74,7 +74,7 @@ pub(super) fn run(
     }
     let mut change = Transaction::prepare(context, site, held)?;
     let goal = goal_of(site, evidence, &change.before, &mut names, &mut left);
-    check_managed(site, &goal, &evidence.installed)?;
+    check_applicable(site, &goal, &evidence.installed)?;
     let mut fixed = Fixed {
         left: left.into_iter().collect(),
         ..Fixed::default()
