@@ -87,13 +87,20 @@ impl<'a> Work<'a> {
     }
 
     /// Goes back from a commit to the one before, also where a git was killed on its way
-    /// between the two. A changed file that is of neither goes to `aside` first.
+    /// between the two. A changed file that is of neither goes to `aside` first; dead locks
+    /// that are as old as `age` are taken away.
     ///
     /// # Errors
     ///
     /// Fails if it is not back then.
-    pub fn put_back(&self, from: &str, to: &str, aside: &Utf8Path) -> Result<(), GitError> {
-        self.clear_locks(Duration::ZERO);
+    pub fn put_back(
+        &self,
+        from: &str,
+        to: &str,
+        aside: &Utf8Path,
+        age: Duration,
+    ) -> Result<(), GitError> {
+        self.clear_locks(age);
         let here = read_checkout(self.dir)?;
         let was_there = here.commit.as_deref() == Some(to) && !here.dirty;
         // Git quotes odd names: whose such a file is cannot be told.

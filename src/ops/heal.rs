@@ -1,5 +1,7 @@
 //! Undoing an operation: one that failed just now, or one whose run was killed.
 
+use std::time::Duration;
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::capture::{Knowledge, capture};
@@ -9,6 +11,7 @@ use super::error::{OpError, chain};
 use super::packages::{Mover, PackageGoal, apply};
 use super::remains;
 use super::transaction::{aside_dir, move_noted, put_lock, uv_for};
+use crate::git::work::LEFT;
 use crate::git::{Work, upstream};
 use crate::host::{DirLock, FsError, fs};
 use crate::nodes::trash;
@@ -80,6 +83,11 @@ pub(super) fn undo(
         None => State::default(),
     };
     let root = &site.installation.root;
+    // No git of ours was killed where a step merely failed: a new lock is somebody's.
+    let age = match cut {
+        Cut::Failed => LEFT,
+        Cut::Killed => Duration::ZERO,
+    };
     let mut left = Vec::new();
     for step in db.steps(operation.number)?.iter().rev() {
         let undone = match step {
@@ -113,7 +121,7 @@ pub(super) fn undo(
                 let path = root.join(dir);
                 let work = Work::new(&path, held);
                 let aside = place_aside(context, site, &path);
-                work.put_back(from, to, &aside)
+                work.put_back(from, to, &aside, age)
                     .map(|()| {
                         if let Some(branch) = branch {
                             work.attach(branch);
@@ -133,7 +141,7 @@ pub(super) fn undo(
                 let work = Work::new(&path, held);
                 let aside = place_aside(context, site, &path);
                 let back = || {
-                    work.put_back(from, to, &aside)?;
+                    work.put_back(from, to, &aside, age)?;
                     if tip != to && upstream::tip(&path, branch).as_deref() == Some(to) {
                         work.move_branch(branch, to, tip)?;
                     }
