@@ -258,7 +258,7 @@ impl From<OpError> for Failure {
                 .hint("wait for it to end, then run the command again")
                 .hint("if that process is gone for good, --break-lock takes its lock away"),
             OpError::Dirty(_) => Self::new(ErrorCode::Dirty, message)
-                .hint("commit or stash the changes, then run the command again"),
+                .hint("commit or stash the changes, or let rollback, undo, redo and update do so with --stash"),
             OpError::InTheWay(_) => {
                 Self::new(ErrorCode::InUse, message).hint("move it away and run the command again")
             }
@@ -301,9 +301,19 @@ impl From<OpError> for Failure {
             }
             OpError::NoRoom { .. } => Self::new(ErrorCode::Disk, message)
                 .hint("make room on the disk and run the command again"),
+            OpError::Unrestorable(all) if all.iter().any(|one| one.starts_with("the node ")) => {
+                Self::new(ErrorCode::Refused, message).hint(
+                    "copy it back to its place from where it still is, then run the command again",
+                )
+            }
             OpError::Unrestorable(_) => Self::new(ErrorCode::Refused, message).hint(
                 "portenv diff shows what would change; add an index that has them to portenv.toml",
             ),
+            OpError::NotAtHand(_) => Self::new(ErrorCode::Offline, message)
+                .hint("nothing was changed; without --offline they are fetched")
+                .hint("store = \"all\" under [policy] in portenv.toml keeps what is installed from now on"),
+            OpError::StoreDamaged(_) => Self::new(ErrorCode::Integrity, message)
+                .hint("nothing was changed; portenv snapshot list shows other snapshots"),
             OpError::NotAsWanted(_) => Self::new(ErrorCode::Apply, message),
             OpError::Script { .. } => Self::new(ErrorCode::Apply, message)
                 .hint("without --run-install-script the node is added as it is")

@@ -11,6 +11,7 @@ pub mod installed;
 pub mod interpreter;
 pub mod record;
 pub mod strays;
+pub mod unrecorded;
 
 pub use installed::{Distribution, Installed, Origination};
 pub use interpreter::{Interpreter, InterpreterError, ask};

@@ -4,6 +4,7 @@
 //! Never: decides which commit is wanted, or overwrites changed files that were not kept.
 
 pub mod change;
+pub mod keep;
 mod plain;
 pub mod read;
 pub mod remote;

@@ -77,23 +77,29 @@ pub fn short(bytes: &[u8]) -> String {
 ///
 /// Fails if the file cannot be read.
 pub fn sha256_of_file(path: &Utf8Path) -> Result<String, FsError> {
-    let read = || -> std::io::Result<String> {
-        let mut file = File::open(path)?;
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            let count = file.read(&mut buffer)?;
-            if count == 0 {
-                return Ok(hex::encode(hasher.finalize()));
-            }
-            hasher.update(&buffer[..count]);
-        }
-    };
+    let read = || sha256_of(&mut File::open(path)?);
     read().map_err(|source| FsError {
         verb: "read",
         path: path.to_owned(),
         source,
     })
+}
+
+/// Returns the digest of all that a reader gives.
+///
+/// # Errors
+///
+/// Fails if it cannot be read.
+pub fn sha256_of(reader: &mut impl Read) -> std::io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let count = reader.read(&mut buffer)?;
+        if count == 0 {
+            return Ok(hex::encode(hasher.finalize()));
+        }
+        hasher.update(&buffer[..count]);
+    }
 }
 
 /// A digest that a file may be recorded with.

@@ -5,6 +5,7 @@ use super::changes::{NodeChange, NodeChangeKind};
 use super::context::Context;
 use super::error::OpError;
 use super::install_script::run_all;
+use super::members::write_lock;
 use super::outcome::{Applied, Consent};
 use super::packages::check_applicable;
 use super::preview::{Preview, PreviewRequest, PreviewStatus, goal_of, preview_in};
@@ -87,7 +88,7 @@ pub fn run(
             let nodes = preview.staged.iter().map(|staged| &staged.node);
             told = run_all(change, nodes, &goal, limit)?;
         }
-        change.write_lock(Some(&lock.to_toml()))?;
+        write_lock(change, lock)?;
         change.finish(Some(lock), None, None)
     })?;
     let mut applied = Applied::done(finished);

@@ -141,6 +141,12 @@ pub enum OpError {
     /// Packages that can be had nowhere.
     #[error("cannot be had again: {}", .0.join(", "))]
     Unrestorable(Vec<String>),
+    /// Packages that only the network has, which may not be asked.
+    #[error("not to be had offline: {}", .0.join(", "))]
+    NotAtHand(Vec<String>),
+    /// Packages of which the store holds something else than was kept.
+    #[error("damaged in the store: {}", .0.join(", "))]
+    StoreDamaged(Vec<String>),
     /// uv said it was done, but it was not.
     #[error("the environment is not what was wanted: {}", faults(.0))]
     NotAsWanted(Vec<Fault>),

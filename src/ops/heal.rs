@@ -7,6 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::capture::{Knowledge, capture};
 use super::changes::Difference;
 use super::context::{Context, Site};
+use super::edits::undo_edit;
 use super::error::{OpError, chain};
 use super::packages::{Mover, PackageGoal, apply};
 use super::remains;
@@ -160,6 +161,7 @@ pub(super) fn undo(
                 restore_packages(context, site, held, &before, touched, &aside, &mut mover)
                     .and_then(|()| remains::sweep(context, site, touched, cut == Cut::Killed))
             }
+            Step::Stash { .. } | Step::Patch { .. } => undo_edit(site, step),
             Step::Lock => put_lock(site, before.lock.as_deref()),
         };
         if let Err(error) = undone {

@@ -7,16 +7,22 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::ResolveFlags;
+use super::keep::within;
 use super::obstacle::check_replaceable;
+use super::restore;
 use super::transaction::scratch_dir;
 use crate::environment::Installed;
+use crate::environment::files::{Depth, normal};
+use crate::environment::unrecorded::find_unrecorded;
 use crate::host::{DirLock, digest, fs, volume};
 use crate::lock::{ChangeKind, Lock};
+use crate::nodes::trash;
 use crate::package::{Hashes, Name, Source, Target};
 use crate::plan::{Goal, Plan, Removal, between, rests_on_base};
-use crate::snapshot::{SourceRecord, State};
+use crate::snapshot::{Kept, SourceRecord, State};
+use crate::store::place_of;
 use crate::sync::run::RunSource;
-use crate::sync::{RunEntry, RunLock, verify};
+use crate::sync::{Fault, RunEntry, RunLock, check_distribution, verify};
 use crate::uv::{SyncCall, Uv, UvError};
 
 /// One package that is wanted.
@@ -30,6 +36,17 @@ pub struct Wanted {
     pub bytes: Option<u64>,
     /// The index it comes from.
     pub index: Option<String>,
+    /// What the store keeps of it.
+    pub kept: Option<Kept>,
+    /// Where uv takes it from if the store's wheel of it is damaged.
+    pub otherwise: Option<RunSource>,
+}
+
+impl Wanted {
+    /// Reports whether an imprint is all there is of it, which uv knows nothing of.
+    pub fn is_imprint(&self) -> bool {
+        self.kept.as_ref().is_some_and(|kept| kept.whole)
+    }
 }
 
 /// What the environment should be.
@@ -76,6 +93,10 @@ impl PackageGoal {
                             url: file.url.clone(),
                             hashes: file.hashes.clone(),
                             sdist: file.kind == crate::package::FileKind::Sdist,
+                            index: match &package.source {
+                                Source::Index(index) => Some(index.clone()),
+                                _ => None,
+                            },
                         },
                     })
                 }
@@ -128,6 +149,8 @@ impl PackageGoal {
                     source,
                     bytes,
                     index,
+                    kept: None,
+                    otherwise: None,
                 },
             );
         }
@@ -143,6 +166,8 @@ impl PackageGoal {
                     source: None,
                     bytes: None,
                     index: None,
+                    kept: None,
+                    otherwise: None,
                 },
             );
         }
@@ -170,6 +195,16 @@ impl PackageGoal {
                         (Some(run_source(record, own_dir)), bytes, index)
                     }
                 };
+                let kept = package.kept.clone();
+                let wheel = kept.as_ref().and_then(|kept| kept.wheel.as_ref());
+                let wheel = wheel.map(|keep| RunSource::Local {
+                    path: own_dir.join("store").join(&keep.file).into_string(),
+                    hashes: Hashes::from([("sha256".to_owned(), keep.sha256.clone())]),
+                });
+                let (source, otherwise) = match wheel {
+                    Some(wheel) => (Some(wheel), source),
+                    None => (source, None),
+                };
                 let goal = Goal {
                     version: package.version.clone(),
                     digest: package.digest.clone(),
@@ -182,6 +217,8 @@ impl PackageGoal {
                         source,
                         bytes,
                         index,
+                        kept,
+                        otherwise,
                     },
                 )
             })
@@ -226,6 +263,7 @@ impl PackageGoal {
                 let wanted = self.wanted.get(&change.name)?;
                 let version = &wanted.goal.version;
                 match &wanted.source {
+                    None if wanted.is_imprint() => None,
                     None => Some(format!("{} {version}", change.name)),
                     Some(RunSource::Local { path, hashes }) => {
                         let fault = fault_of(path.as_str().into(), hashes)?;
@@ -254,6 +292,7 @@ fn run_source(record: &SourceRecord, own_dir: &Utf8Path) -> RunSource {
             filename,
             url,
             hashes,
+            index,
             ..
         } => match crate::index::folder::path_of(&url) {
             Some(path) => RunSource::Local {
@@ -265,6 +304,7 @@ fn run_source(record: &SourceRecord, own_dir: &Utf8Path) -> RunSource {
                 filename,
                 url,
                 hashes,
+                index: Some(index),
             },
         },
         SourceRecord::Url {
@@ -344,7 +384,7 @@ pub fn apply(
     let installed = site.installed()?;
     let plan = goal.plan(&installed);
     if plan.is_empty() {
-        return Ok(());
+        return restore::run(site, goal, &[]);
     }
     check_managed(site, goal, &installed)?;
     check_room(site, goal, &plan)?;
@@ -358,7 +398,8 @@ pub fn apply(
     let (_guard, dir) = scratch_dir(site)?;
     let path = dir.join("pylock.toml");
     fs::write_atomic(&path, lock.to_toml().as_bytes())?;
-    let hollow = set_hollow_aside(&installed, &plan, aside, mover)?;
+    let stamp = context.clock.now().to_string();
+    let hollow = set_hollow_aside(site, &installed, &plan, &stamp, mover)?;
     let doubles = set_doubles_aside(&installed, &plan, aside, mover)?;
     context
         .progress
@@ -366,24 +407,25 @@ pub fn apply(
     let reinstall = plan.reinstalls();
     let indexes =
         ResolveFlags::default().index_config(context, &site.installation.settings, &[])?;
-    let sync = |offline: bool| -> Result<Result<_, UvError>, OpError> {
+    let sync = |again: &[Name], offline, past_cache| -> Result<Result<_, UvError>, OpError> {
         let call = SyncCall {
             python: &site.interpreter.path,
             lock: &path,
-            reinstall: &reinstall,
+            reinstall: again,
             offline,
-            past_cache: goal.anew.past_cache,
+            past_cache,
             build: lock.needs_build(&changed),
             break_system: site.interpreter.managed,
             indexes: &indexes,
         };
         Ok(uv.pip_sync(&call, Some(held.share()?)))
     };
-    let mut synced = sync(context.offline)?;
+    let past_cache = goal.anew.past_cache;
+    let mut synced = sync(&reinstall, context.offline, past_cache)?;
     // uv asks again for what it keeps. Where nobody answers, what it keeps will do, for the
     // hashes are known; and it fetches everything before it changes anything.
     if matches!(synced, Err(UvError::Failed { network: true, .. })) && !context.offline {
-        let kept = sync(true)?;
+        let kept = sync(&reinstall, true, past_cache)?;
         if kept.is_ok() {
             synced = kept;
         }
@@ -403,19 +445,29 @@ pub fn apply(
     if goal.anew.past_cache {
         uv.forget(&changed);
     }
+    let made: Vec<Name> = (changed.iter())
+        .filter(|name| !goal.wanted.get(*name).is_some_and(Wanted::is_imprint))
+        .cloned()
+        .collect();
+    let now = site.installed()?;
+    let mut faults = broken(&now, goal, &made, goal.anew.past_cache);
+    // What uv had in its cache may be as broken as what was there before.
+    if !faults.is_empty() && !context.offline && !goal.anew.past_cache {
+        uv.forget(&made);
+        sync(&made, false, true)??;
+        faults = broken(&site.installed()?, goal, &made, true);
+    }
+    if !faults.is_empty() {
+        return Err(OpError::NotAsWanted(faults));
+    }
+    restore::run(site, goal, &changed)?;
     let stays: Vec<_> = plan
         .extra
         .iter()
         .filter_map(|name| installed.get(name))
         .cloned()
         .collect();
-    let faults = verify(
-        &site.installed()?,
-        &goal.goals(),
-        &stays,
-        &plan.removed(),
-        &changed,
-    );
+    let faults = verify(&site.installed()?, &goal.goals(), &stays, &plan.removed());
     if faults.is_empty() {
         Ok(())
     } else {
@@ -423,25 +475,71 @@ pub fn apply(
     }
 }
 
-/// Moves aside metadata directories without a RECORD of packages that change: uv neither
-/// removes nor replaces these, and would leave two of one name. Returns where each was
-/// and is.
+/// Says which of the packages that were just installed are not whole.
+///
+/// A wheel of the store is proved by its own digest, and holds what was there when it was kept;
+/// and what comes past the cache is as its builder made it, whatever RECORD says.
+fn broken(installed: &Installed, goal: &PackageGoal, names: &[Name], again: bool) -> Vec<Fault> {
+    let found = names.iter().filter_map(|name| installed.get(name));
+    found
+        .filter_map(|found| {
+            let wanted = goal.wanted.get(&found.name);
+            let local = wanted.and_then(|wanted| wanted.source.as_ref());
+            let is_proved = again || matches!(local, Some(RunSource::Local { .. }));
+            let depth = if is_proved {
+                Depth::Sizes
+            } else {
+                Depth::Unpacked
+            };
+            Some(Fault {
+                package: found.name.clone(),
+                message: check_distribution(found, depth).err()?,
+            })
+        })
+        .collect()
+}
+
+/// Moves to the trash what has no RECORD of packages that change: uv neither removes nor
+/// replaces that, and would leave two of one name, or old modules beneath new ones. Returns
+/// where each file or directory was and is.
 fn set_hollow_aside(
+    site: &Site,
     installed: &Installed,
     plan: &Plan,
-    scratch: &Utf8Path,
+    stamp: &str,
     mover: &mut Mover<'_>,
 ) -> Result<Vec<(Utf8PathBuf, Utf8PathBuf)>, OpError> {
+    let trash = site.installation.own_dir().join("trash");
     let listed = installed.iter().map(|found| (&found.name, &found.dir));
     let doubled = installed.doubled.iter().map(|(name, dir)| (name, dir));
     let mut aside = Vec::new();
     for (name, dir) in listed.chain(doubled) {
         let changes = plan.steps.iter().any(|step| step.change.name == *name);
-        let hollow = dir.extension() == Some("dist-info") && !has_record(dir);
-        if changes && hollow && fs::exists(dir) {
-            let to = free_place(scratch, "hollow");
-            mover(dir, &to)?;
-            aside.push((dir.clone(), to));
+        if !changes || has_record(dir) || !fs::exists(dir) {
+            continue;
+        }
+        let files = match installed.get(name).filter(|found| found.dir == *dir) {
+            Some(found) => find_unrecorded(found, installed),
+            None => Vec::new(),
+        };
+        let place = trash::free_place(&trash, &format!("no-record-{name}"), stamp);
+        let entry = dir.file_name().unwrap_or_default().to_owned();
+        let parent = dir.parent().unwrap_or(dir);
+        let inside = |file: &String| file.starts_with(&format!("{entry}/")) || *file == entry;
+        let others = files.iter().filter(|file| !inside(file));
+        for file in others.chain([&entry]) {
+            // What lies outside of the environment is not touched.
+            let Some(from) = place_of(file, parent, within(site)) else {
+                continue;
+            };
+            let to = trash
+                .join(&place)
+                .join(normal(file, false).replace("../", "_/"));
+            if let Some(above) = to.parent() {
+                fs::create_dir_all(above)?;
+            }
+            mover(&from, &to)?;
+            aside.push((from, to));
         }
     }
     Ok(aside)
@@ -495,6 +593,10 @@ fn run_lock(
     for (name, wanted) in &goal.wanted {
         // uv looks at the environment alone, and would install what the base has.
         if rests_on_base(installed, name, &wanted.goal) {
+            continue;
+        }
+        // What was not made from a wheel is no business of uv's once it is there again.
+        if wanted.is_imprint() && changed.contains(name) {
             continue;
         }
         let source = if changed.contains(name) {

@@ -12,6 +12,7 @@ use super::graph::no_node;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::joint::{Joint, Tolerance, is_lived_in, known_waivers};
 use super::lock::{fixed_lines, make_lock, open_index, preferences, protected, protection_lines};
+use super::members::write_lock;
 use super::outcome::{Applied, Consent, plan_basis, plan_digest};
 use super::packages::check_applicable;
 use super::preview::goal_of;
@@ -161,7 +162,7 @@ pub fn run(
         }
         context.check_cancel()?;
         change.packages(&goal)?;
-        change.write_lock(Some(&lock.to_toml()))?;
+        write_lock(change, &lock)?;
         change.finish(Some(&lock), None, None)
     })?;
     let mut applied = Applied::done(finished);

@@ -113,6 +113,16 @@ pub fn list(context: &Context) -> Result<Vec<Shown>, OpError> {
     all(&db)
 }
 
+/// Returns how many bytes are stored for going back to snapshots.
+///
+/// # Errors
+///
+/// Fails if the store cannot be read.
+pub fn stored_bytes(context: &Context) -> Result<u64, OpError> {
+    let store = context.installation()?.own_dir().join("store");
+    Ok(crate::store::collect::sizes(&store)?.total())
+}
+
 /// Reads all snapshots, newest first, with what each changed.
 ///
 /// # Errors

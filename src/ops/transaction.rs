@@ -14,6 +14,8 @@ use super::context::{Context, Site};
 use super::error::{OpError, chain};
 use super::heal::{Cut, undo};
 use super::inputs::ResolveFlags;
+use super::keep::mend;
+use super::keep_nodes::is_known;
 use super::obstacle::tell_running;
 use super::packages::{PackageGoal, apply};
 use super::remains;
@@ -33,6 +35,9 @@ pub use super::heal::{heal, heal_operation};
 /// What a lock is called that no command has applied.
 pub const LOCK_WRITTEN: &str = "a lock that was not applied yet";
 
+/// What a snapshot is called that says how nodes come back of which an older one did not.
+const NODES_KEPT: &str = "what nodes need to come back";
+
 /// A change under way.
 pub struct Transaction<'a> {
     pub(super) context: &'a Context,
@@ -43,7 +48,7 @@ pub struct Transaction<'a> {
     pub before: State,
     /// The snapshot of that.
     pub before_id: String,
-    operation: i64,
+    pub(super) operation: i64,
 }
 
 /// A change that ended well.
@@ -300,6 +305,7 @@ impl<'a> Transaction<'a> {
         let aside = aside_dir(self.site, self.operation);
         let (db, site, operation) = (&mut self.db, self.site, self.operation);
         let mut mover = |from: &Utf8Path, to: &Utf8Path| move_noted(site, db, operation, from, to);
+        mend(site, &self.before, &installed, &names);
         apply(
             self.context,
             site,
@@ -462,7 +468,7 @@ pub fn record_present(
         )?;
         // A snapshot made while the index was away lacks sources: they are looked for again.
         let whole = context.offline || known.packages.iter().all(|found| found.source.is_some());
-        if whole && Difference::between(known, &quick).is_empty() {
+        if whole && is_known(known) && Difference::between(known, &quick).is_empty() {
             // Same content: sources known before count, and the lock of today.
             return Ok((
                 State {
@@ -487,13 +493,14 @@ pub fn record_present(
     )?;
     if let (Some(head), Some(known)) = (&head, &known)
         && Difference::between(known, &present).is_empty()
+        && is_known(known)
     {
         return Ok((present, head.id.clone()));
     }
-    let (kind, command) = if head.is_some() {
-        ("drift", "changes made by others")
-    } else {
-        ("init", "as found")
+    let (kind, command) = match &known {
+        None => ("init", "as found"),
+        Some(known) if Difference::between(known, &present).is_empty() => ("drift", NODES_KEPT),
+        Some(_) => ("drift", "changes made by others"),
     };
     let id = db.record(&Found {
         kind,

@@ -1,5 +1,7 @@
 //! The database file: begin, journal, finish, read.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -24,6 +26,8 @@ pub struct Db {
     writes: bool,
     /// The schema of the file as it is.
     schema: i64,
+    /// Distributions that were read, by the numbers of their rows.
+    pub(super) seen: RefCell<HashMap<i64, PackageState>>,
 }
 
 impl Drop for Db {
@@ -132,6 +136,7 @@ impl Db {
             path,
             writes: true,
             schema: schema::CURRENT,
+            seen: RefCell::default(),
         })
     }
 
@@ -157,6 +162,7 @@ impl Db {
             path,
             writes: false,
             schema: found,
+            seen: RefCell::default(),
         }))
     }
 
@@ -166,6 +172,7 @@ impl Db {
             path,
             writes: false,
             schema: schema::CURRENT,
+            seen: RefCell::default(),
         }
     }
 
@@ -216,6 +223,7 @@ impl Db {
     /// Fails if it cannot be written.
     pub fn put_state(&mut self, state: &State) -> Result<String, SnapshotError> {
         let digest = state.digest();
+        self.forget_rows();
         let path = self.path.clone();
         let write = || -> rusqlite::Result<()> {
             let transaction = self.connection.transaction()?;
@@ -300,7 +308,7 @@ impl Db {
             row.ok_or_else(|| self.damaged(format!("it lacks the state {digest}")))?;
         let lock = lock.map(|ids| self.lock_text(&ids)).transpose()?;
         Ok(State {
-            packages: self.bodies::<PackageState>("dist", &self.unpack(&dists)?)?,
+            packages: self.packages(&self.unpack(&dists)?)?,
             nodes: self.bodies("node", &self.unpack(&nodes)?)?,
             core: core
                 .map(|id| self.bodies("node", &[id]))
@@ -313,7 +321,7 @@ impl Db {
             base: match base {
                 Some((prefix, ids)) => Some(BaseState {
                     prefix,
-                    packages: self.bodies("dist", &self.unpack(&ids)?)?,
+                    packages: self.packages(&self.unpack(&ids)?)?,
                 }),
                 None => None,
             },

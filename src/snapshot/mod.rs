@@ -20,6 +20,7 @@ pub mod model;
 pub mod prune;
 pub mod record;
 pub mod retention;
+mod rows;
 pub mod salvage;
 pub mod schema;
 
@@ -27,6 +28,6 @@ pub use db::Db;
 pub use error::SnapshotError;
 pub use history::{BISECT, BISECTED, REDO, Resolved, UNDO, Walk, bisect_origin, find_snapshot};
 pub use model::{
-    AS_FOUND, BaseState, Operation, Outcome, PackageState, Snapshot, SourceRecord, State, Step,
-    Touched,
+    AS_FOUND, BaseState, Keep, Kept, Operation, Outcome, PackageState, Snapshot, SourceRecord,
+    State, Step, Touched,
 };

@@ -1,6 +1,8 @@
 //! The commands as a person or a script runs them: the real binary, uv, git and Python.
 
 mod add;
+#[cfg(unix)]
+mod adoption;
 mod anew;
 mod bisect;
 mod cache;
@@ -24,6 +26,7 @@ mod install_script;
 mod killed;
 mod last_conflict;
 mod lock;
+mod node_store;
 #[cfg(unix)]
 mod outcomes;
 mod peers;
@@ -38,15 +41,18 @@ mod remove;
 mod rollback;
 mod schemas;
 mod snapshot;
+mod stash;
 mod status;
 mod subset;
 mod sync;
+mod sync_all;
 #[cfg(unix)]
 mod together;
 mod torch;
 mod tree;
 mod undo;
 mod update;
+mod update_core;
 mod verify;
 mod waivers;
 mod ways_out;

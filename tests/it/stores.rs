@@ -38,6 +38,7 @@ fn package(n: usize, version: &str) -> PackageState {
             hashes,
             size: Some(123_456),
         }),
+        kept: None,
     }
 }
 
@@ -65,6 +66,8 @@ fn node(name: &str, commit: usize) -> Node {
         version: None,
         enabled: true,
         dirty: false,
+        content: None,
+        kept: None,
     }
 }
 

@@ -248,7 +248,7 @@ pub enum Command {
     /// A package stays as long as ComfyUI or another node needs it.
     #[command(after_long_help = guide::REMOVE)]
     Remove(RemoveArgs),
-    /// Fetch newer versions of nodes; asks first.
+    /// Fetch newer versions of nodes, or of ComfyUI; asks first.
     #[command(long_about = update::ABOUT, after_long_help = guide::UPDATE)]
     Update(UpdateArgs),
     /// Turn disabled nodes on again; asks first.
