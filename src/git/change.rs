@@ -3,6 +3,7 @@
 use camino::Utf8Path;
 
 use super::read::{GitError, git, run};
+use crate::host::process::Call;
 
 /// What to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,6 +190,16 @@ pub fn resolve_rev(dir: &Utf8Path, rev: &str) -> Option<String> {
 ///
 /// Fails if the revision is not there or changed files would be overwritten.
 pub fn checkout(dir: &Utf8Path, rev: &str) -> Result<(), GitError> {
+    checkout_by(git(Some(dir)), dir, rev, &[])
+}
+
+/// The same by a call that was begun already, with more options.
+pub(super) fn checkout_by(
+    call: Call,
+    dir: &Utf8Path,
+    rev: &str,
+    options: &[&str],
+) -> Result<(), GitError> {
     refuse_option(rev, "checkout")?;
     let commit = resolve_rev(dir, rev).ok_or_else(|| GitError {
         action: "checkout".to_owned(),
@@ -196,21 +207,24 @@ pub fn checkout(dir: &Utf8Path, rev: &str) -> Result<(), GitError> {
         remote: false,
         source: None,
     })?;
-    run(
-        git(Some(dir)).args(["checkout", "-q", "--detach", &commit]),
-        "checkout",
-    )
-    .map(|_| ())
+    let call = call.args(["checkout", "-q", "--detach"]);
+    let call = call.args(options.iter().copied()).arg(&commit);
+    run(call, "checkout").map(|_| ())
 }
 
 /// Attaches a branch again if its tip is the commit that is checked out.
 pub fn attach(dir: &Utf8Path, branch: &str) {
+    attach_by(git(Some(dir)), dir, branch);
+}
+
+/// The same by a call that was begun already.
+pub(super) fn attach_by(call: Call, dir: &Utf8Path, branch: &str) {
     if refuse_option(branch, "checkout").is_ok()
         && resolve_rev(dir, &format!("refs/heads/{branch}"))
             .is_some_and(|tip| Some(tip) == resolve_rev(dir, "HEAD"))
     {
         // Best effort: the commit is right either way.
-        let _ = run(git(Some(dir)).args(["checkout", "-q", branch]), "checkout");
+        let _ = run(call.args(["checkout", "-q", branch]), "checkout");
     }
 }
 

@@ -1,7 +1,7 @@
 //! The system's git: no prompt, no hook, no configuration of the repository's
 //! making that could run a program.
 //!
-//! Never: decides which commit is wanted, or overwrites changed files.
+//! Never: decides which commit is wanted, or overwrites changed files that were not kept.
 
 pub mod change;
 pub mod keep;
@@ -10,6 +10,8 @@ pub mod read;
 pub mod remote;
 pub mod upstream;
 pub mod versions;
+pub mod work;
 
 pub use change::{CloneSpec, checkout, clone, fetch_commit};
 pub use read::{Checkout, GitError, holds_more, read_checkout};
+pub use work::Work;

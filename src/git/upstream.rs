@@ -8,6 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::change::{about, checkout, fetch_commit, refuse_option, resolve_rev};
 use super::read::{GitError, git, run};
 use crate::host::fs;
+use crate::host::process::Call;
 
 /// Where a checkout gets newer commits from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -329,15 +330,21 @@ pub fn tip(dir: &Utf8Path, branch: &str) -> Option<String> {
     resolve_rev(dir, &format!("refs/heads/{branch}"))
 }
 
-/// Moves a branch that is not checked out from one commit to another, if it is there.
+/// Moves a branch that is not checked out from one commit to another, if it is there, by a
+/// call of git that was begun already.
 ///
 /// # Errors
 ///
 /// Fails if it is at a third commit or cannot be written.
-pub fn move_branch(dir: &Utf8Path, branch: &str, from: &str, to: &str) -> Result<(), GitError> {
+pub(super) fn move_branch_by(
+    call: Call,
+    branch: &str,
+    from: &str,
+    to: &str,
+) -> Result<(), GitError> {
     refuse_option(branch, "update-ref")?;
     let name = format!("refs/heads/{branch}");
-    let call = git(Some(dir)).args(["update-ref", "-m", "portenv", &name, to, from]);
+    let call = call.args(["update-ref", "-m", "portenv", &name, to, from]);
     run(call, "update-ref").map(|_| ())
 }
 

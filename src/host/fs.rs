@@ -111,17 +111,32 @@ pub fn write_atomic(path: &Utf8Path, content: &[u8]) -> Result<(), FsError> {
         _ => Utf8Path::new("."),
     };
     create_dir_all(parent)?;
-    let write = || -> io::Result<()> {
-        let mut staged = tempfile::Builder::new()
-            .prefix(".portenv-")
-            .tempfile_in(parent)?;
-        staged.write_all(content)?;
-        staged.as_file().sync_all()?;
-        widen_mode(staged.as_file(), path)?;
-        staged.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    with("write", path, write())
+    with("write", path, write_staged(parent, path, content))
+}
+
+/// The same, staged in another directory: what a run leaves there that is killed meanwhile
+/// lies beside no file of anybody. On another file system it is staged beside the file.
+pub fn write_atomic_from(
+    staging: &Utf8Path,
+    path: &Utf8Path,
+    content: &[u8],
+) -> Result<(), FsError> {
+    create_dir_all(staging)?;
+    match write_staged(staging, path, content) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => write_atomic(path, content),
+        result => with("write", path, result),
+    }
+}
+
+fn write_staged(staging: &Utf8Path, path: &Utf8Path, content: &[u8]) -> io::Result<()> {
+    let mut staged = tempfile::Builder::new()
+        .prefix(".portenv-")
+        .tempfile_in(staging)?;
+    staged.write_all(content)?;
+    staged.as_file().sync_all()?;
+    widen_mode(staged.as_file(), path)?;
+    staged.persist(path).map_err(|error| error.error)?;
+    Ok(())
 }
 
 /// Writes a file by way of another beside it, without waiting for the disk: for what is known
@@ -447,6 +462,13 @@ pub fn stamp(path: &Utf8Path) -> Result<(u64, i128), FsError> {
         .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
         .map_or(0, |since| since.as_nanos().cast_signed());
     Ok((data.len(), changed))
+}
+
+/// Returns how long ago a file was written; `None` if it is not there.
+pub fn age(path: &Utf8Path) -> Option<std::time::Duration> {
+    let changed = fs::metadata(path).and_then(|data| data.modified()).ok()?;
+    // A clock that was set back makes it new.
+    Some(changed.elapsed().unwrap_or_default())
 }
 
 /// Returns the size of an entry and its time of change in nanoseconds since 1970, a link's own

@@ -9,6 +9,7 @@ pub mod foreground;
 pub mod fs;
 pub mod hold;
 pub mod lockfile;
+pub mod others;
 pub mod partial;
 pub mod process;
 pub mod volume;

@@ -59,6 +59,8 @@ pub struct PackageGoal {
     pub removal: Removal,
     /// What is installed anew although it is there.
     pub anew: Anew,
+    /// What stays as it is although it is not whole.
+    pub stays: BTreeSet<Name>,
 }
 
 /// What is installed anew although it is there, because its files are known to be broken.
@@ -174,6 +176,7 @@ impl PackageGoal {
             wanted,
             removal,
             anew: Anew::default(),
+            stays: BTreeSet::new(),
         }
     }
 
@@ -225,6 +228,7 @@ impl PackageGoal {
             wanted,
             removal: Removal::Everything,
             anew: Anew::default(),
+            stays: BTreeSet::new(),
         }
     }
 
@@ -240,6 +244,8 @@ impl PackageGoal {
     pub fn plan(&self, installed: &Installed) -> Plan {
         let mut plan = between(installed, &self.goals(), &self.removal);
         plan.replace_too(installed, &self.anew.names);
+        plan.steps
+            .retain(|step| !self.stays.contains(&step.change.name));
         plan
     }
 
@@ -353,6 +359,9 @@ fn check_managed(site: &Site, goal: &PackageGoal, installed: &Installed) -> Resu
     Ok(())
 }
 
+/// Moves a path from here to there, noted first.
+pub type Mover<'a> = dyn FnMut(&Utf8Path, &Utf8Path) -> Result<(), OpError> + 'a;
+
 /// Demands, before anything is changed, that nothing stands in the way of a goal: who manages
 /// the Python, what may not be written, and what a program has loaded.
 ///
@@ -368,7 +377,8 @@ pub fn check_applicable(
     check_replaceable(site, goal, installed)
 }
 
-/// Makes the environment what is wanted and reads it back.
+/// Makes the environment what is wanted and reads it back. What is in uv's way goes to
+/// `aside` meanwhile, a directory that outlives a failure.
 ///
 /// # Errors
 ///
@@ -380,6 +390,8 @@ pub fn apply(
     installer: &Installer,
     held: &DirLock,
     goal: &PackageGoal,
+    aside: &Utf8Path,
+    mover: &mut Mover<'_>,
 ) -> Result<(), OpError> {
     let installed = site.installed()?;
     let plan = goal.plan(&installed);
@@ -394,8 +406,9 @@ pub fn apply(
     let (_guard, dir) = scratch_dir(site)?;
     let path = dir.join("pylock.toml");
     fs::write_atomic(&path, lock.to_toml().as_bytes())?;
-    let aside = set_hollow_aside(site, &installed, &plan, &context.clock.now().to_string())?;
-    let doubles = set_doubles_aside(&installed, &plan, &dir)?;
+    let stamp = context.clock.now().to_string();
+    let hollow = set_hollow_aside(site, &installed, &plan, &stamp, mover)?;
+    let doubles = set_doubles_aside(&installed, &plan, aside, mover)?;
     context
         .progress
         .begin(&format!("installing {} packages", changed.len()), None);
@@ -446,7 +459,7 @@ pub fn apply(
     };
     put_back(&doubles)?;
     if synced.is_err() {
-        put_back(&aside)?;
+        put_back(&hollow)?;
     }
     synced?;
     if goal.anew.past_cache
@@ -539,6 +552,7 @@ fn set_hollow_aside(
     installed: &Installed,
     plan: &Plan,
     stamp: &str,
+    mover: &mut Mover<'_>,
 ) -> Result<Vec<(Utf8PathBuf, Utf8PathBuf)>, OpError> {
     let trash = site.installation.own_dir().join("trash");
     let listed = installed.iter().map(|found| (&found.name, &found.dir));
@@ -546,7 +560,7 @@ fn set_hollow_aside(
     let mut aside = Vec::new();
     for (name, dir) in listed.chain(doubled) {
         let changes = plan.steps.iter().any(|step| step.change.name == *name);
-        if !changes || fs::is_file(&dir.join("RECORD")) || !fs::exists(dir) {
+        if !changes || has_record(dir) || !fs::exists(dir) {
             continue;
         }
         let files = match installed.get(name).filter(|found| found.dir == *dir) {
@@ -569,7 +583,7 @@ fn set_hollow_aside(
             if let Some(above) = to.parent() {
                 fs::create_dir_all(above)?;
             }
-            fs::rename(&from, &to)?;
+            mover(&from, &to)?;
             aside.push((from, to));
         }
     }
@@ -583,17 +597,34 @@ fn set_doubles_aside(
     installed: &Installed,
     plan: &Plan,
     scratch: &Utf8Path,
+    mover: &mut Mover<'_>,
 ) -> Result<Vec<(Utf8PathBuf, Utf8PathBuf)>, OpError> {
     let mut aside = Vec::new();
     for (name, dir) in &installed.doubled {
         let stays = !plan.steps.iter().any(|step| step.change.name == *name);
         if stays && fs::exists(dir) {
-            let to = scratch.join(format!("double-{}", aside.len()));
-            fs::rename(dir, &to)?;
+            let to = free_place(scratch, "double");
+            mover(dir, &to)?;
             aside.push((dir.clone(), to));
         }
     }
     Ok(aside)
+}
+
+/// Reports whether a metadata directory has a RECORD that uv can go by: it writes it last, and
+/// one that it was killed over is empty or ends within a row.
+fn has_record(dir: &Utf8Path) -> bool {
+    let text = fs::find_text(&dir.join("RECORD")).ok().flatten();
+    text.is_some_and(|text| {
+        let mut rows = text.lines().filter(|row| !row.trim().is_empty()).peekable();
+        rows.peek().is_some() && rows.all(|row| row.matches(',').count() >= 2)
+    })
+}
+
+fn free_place(dir: &Utf8Path, name: &str) -> Utf8PathBuf {
+    let mut places = (0..).map(|n| dir.join(format!("{name}-{n}")));
+    let free = places.find(|place| !fs::exists(place));
+    free.unwrap_or_else(|| dir.join(name))
 }
 
 /// uv removes what its file does not name, so everything that stays is named.

@@ -1,11 +1,12 @@
 //! `recover`: puts back what an interrupted operation or bisect left.
 
 use super::bisect;
-use super::context::Context;
+use super::context::{Context, Site};
 use super::error::OpError;
 use super::outcome::{Applied, AppliedStatus};
 use super::transaction::{heal_operation, record_present};
 use super::turn::take_lock;
+use crate::host::{DirLock, LockAttempt, fs};
 use crate::requirements::origin::show_path;
 use crate::snapshot::Db;
 use crate::snapshot::salvage::salvage;
@@ -72,6 +73,20 @@ fn rebuild(context: &Context) -> Result<Option<String>, OpError> {
     Ok(Some(words))
 }
 
+/// Takes away what a killed run had staged before it changed anything, or after it had.
+fn clear_staged(context: &Context, site: &Site) -> Result<(), OpError> {
+    let tmp = site.installation.own_dir().join("tmp");
+    if fs::find_dir(&tmp)?.is_empty() {
+        return Ok(());
+    }
+    let path = site.installation.own_dir().join("lock");
+    match DirLock::try_take(&path, "recover", &context.locks)? {
+        LockAttempt::Held(_held) => Ok(fs::remove_all(&tmp)?),
+        // It is staged right now.
+        LockAttempt::Busy(_) => Ok(()),
+    }
+}
+
 fn heal_one(context: &Context) -> Result<Applied, OpError> {
     let site = context.site()?;
     let own = site.installation.own_dir();
@@ -80,6 +95,7 @@ fn heal_one(context: &Context) -> Result<Applied, OpError> {
         .transpose()?
         .flatten();
     let Some(operation) = open else {
+        clear_staged(context, &site)?;
         return Ok(Applied::still(AppliedStatus::Nothing));
     };
     let held = take_lock(context, &site, "recover")?;

@@ -9,7 +9,7 @@ use super::inputs::ResolveFlags;
 use super::members::write_lock;
 use super::outcome::{Applied, AppliedStatus, Consent, plan_digest};
 use super::preview::{Preview, PreviewRequest, PreviewStatus, goal_of, preview_of};
-use super::transaction::{Transaction, start};
+use super::transaction::{Transaction, is_cut_short, start};
 use crate::host::fs;
 use crate::lock::Lock;
 use crate::nodes::Staged;
@@ -77,17 +77,25 @@ pub fn run(
     consent: &Consent<'_>,
 ) -> Result<SwitchOutcome, OpError> {
     let site = context.site()?;
+    let kind = request.switch.as_str();
     // Nothing is written for a name that means nothing.
-    let (moves, warnings) = moves(&site, request)?;
-    if moves.is_empty() {
-        return Ok(SwitchOutcome::Done(Box::new(Applied {
+    let nothing = |warnings| {
+        SwitchOutcome::Done(Box::new(Applied {
             warnings,
             ..Applied::still(AppliedStatus::Nothing)
-        })));
+        }))
+    };
+    if !is_cut_short(&site)? {
+        let (moves, warnings) = moves(&site, request)?;
+        if moves.is_empty() {
+            return Ok(nothing(warnings));
+        }
     }
-    let kind = request.switch.as_str();
     let held = start(context, &site, kind)?;
-    let (moves, warnings) = self::moves(&site, request)?;
+    let (moves, warnings) = moves(&site, request)?;
+    if moves.is_empty() {
+        return Ok(nothing(warnings));
+    }
     let preview = preview(context, &site, request, &moves)?;
     let (PreviewStatus::Ok, Some(lock)) = (preview.status, preview.lock.as_ref()) else {
         return Ok(SwitchOutcome::No(Box::new(preview)));

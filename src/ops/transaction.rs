@@ -11,22 +11,27 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::capture::{Knowledge, capture};
 use super::changes::Difference;
 use super::context::{Context, Site};
-use super::edits::undo_edit;
 use super::error::{OpError, chain};
+use super::heal::{Cut, undo};
 use super::inputs::ResolveFlags;
 use super::installer::Installer;
 use super::keep::mend;
 use super::keep_nodes::is_known;
 use super::obstacle::tell_running;
 use super::packages::{PackageGoal, apply};
+use super::remains;
 use super::turn::{Reserve, take_lock};
-use crate::git::{self, upstream};
-use crate::host::{DirLock, FsError, fs};
+use crate::git::work::LEFT;
+use crate::git::{self, Work, upstream};
+use crate::host::{DirLock, fs};
 use crate::index::RemoteIndex;
 use crate::lock::Lock;
-use crate::nodes::trash;
-use crate::snapshot::{AS_FOUND, Db, Operation, Outcome, State, Step};
+use crate::requirements::origin::show_path;
+use crate::snapshot::record::Found;
+use crate::snapshot::{AS_FOUND, Db, Outcome, State, Step, Touched};
 use crate::uv::{Search, Uv, find_uv};
+
+pub use super::heal::{heal, heal_operation};
 
 /// What a lock is called that no command has applied.
 pub const LOCK_WRITTEN: &str = "a lock that was not applied yet";
@@ -114,6 +119,18 @@ pub fn start(context: &Context, site: &Site, purpose: &str) -> Result<DirLock, O
     Ok(held)
 }
 
+/// Reports whether a killed run left an operation open: what is there now is half of one, and
+/// nothing may be concluded from it before [`start`] has undone that.
+///
+/// # Errors
+///
+/// Fails if the history cannot be read.
+pub fn is_cut_short(site: &Site) -> Result<bool, OpError> {
+    let db = Db::find(&site.installation.own_dir())?;
+    let open = db.map(|db| db.open_operation()).transpose()?;
+    Ok(open.flatten().is_some())
+}
+
 impl<'a> Transaction<'a> {
     /// Makes the installation ready for a change: drift, first snapshot. No
     /// operation is open yet.
@@ -183,7 +200,7 @@ impl<'a> Transaction<'a> {
         let before = self.detach(dir, to)?;
         let recorded = self.branch_at(dir, to)?;
         for branch in before.iter().chain(&recorded) {
-            git::change::attach(&path, branch);
+            Work::new(&path, &self.held).attach(branch);
         }
         Ok(())
     }
@@ -206,8 +223,10 @@ impl<'a> Transaction<'a> {
                 to: to.to_owned(),
             },
         )?;
+        let work = Work::new(&path, &self.held);
+        work.clear_locks(LEFT);
         git::fetch_commit(&path, to)?;
-        git::checkout(&path, to)?;
+        work.checkout(to)?;
         Ok(now.branch)
     }
 
@@ -232,11 +251,13 @@ impl<'a> Transaction<'a> {
                 to: to.to_owned(),
             },
         )?;
-        git::checkout(&path, to)?;
+        let work = Work::new(&path, &self.held);
+        work.clear_locks(LEFT);
+        work.checkout(to)?;
         if tip != to {
-            upstream::move_branch(&path, branch, &tip, to)?;
+            work.move_branch(branch, &tip, to)?;
         }
-        git::change::attach(&path, branch);
+        work.attach(branch);
         Ok(())
     }
 
@@ -271,9 +292,8 @@ impl<'a> Transaction<'a> {
     ///
     /// Fails if uv fails or the environment read back is not what was wanted.
     pub fn packages(&mut self, goal: &PackageGoal) -> Result<(), OpError> {
-        self.db.note_step(self.operation, &Step::Packages)?;
         let installer = Installer::find(self.context, self.site, goal)?;
-        self.install(&installer, goal)
+        self.packages_by(&installer, goal)
     }
 
     /// The same by an installer that was chosen.
@@ -282,16 +302,21 @@ impl<'a> Transaction<'a> {
     ///
     /// As [`Transaction::packages`].
     pub fn packages_by(&mut self, by: &Installer, goal: &PackageGoal) -> Result<(), OpError> {
-        self.db.note_step(self.operation, &Step::Packages)?;
-        self.install(by, goal)
-    }
-
-    fn install(&self, by: &Installer, goal: &PackageGoal) -> Result<(), OpError> {
         let installed = self.site.installed()?;
-        let steps = goal.plan(&installed).steps;
-        let names: Vec<_> = steps.into_iter().map(|step| step.change.name).collect();
-        mend(self.site, &self.before, &installed, &names);
-        apply(self.context, self.site, by, &self.held, goal)?;
+        let steps = goal.plan(&installed).steps.into_iter();
+        let names: Vec<_> = steps.map(|step| step.change.name).collect();
+        let touched = if names.is_empty() {
+            Touched::default()
+        } else {
+            remains::before(self.site, &installed, &names)
+        };
+        self.db
+            .note_step(self.operation, &Step::Packages(touched))?;
+        let aside = aside_dir(self.site, self.operation);
+        let (db, site, operation) = (&mut self.db, self.site, self.operation);
+        let mut mover = |from: &Utf8Path, to: &Utf8Path| move_noted(site, db, operation, from, to);
+        mend(site, &self.before, &installed, &names);
+        apply(self.context, site, by, &self.held, goal, &aside, &mut mover)?;
         self.context.check_cancel()
     }
 
@@ -332,6 +357,7 @@ impl<'a> Transaction<'a> {
         )?;
         let now = self.context.clock.now().to_string();
         let id = self.db.finish(self.operation, &after, &now, restores)?;
+        fs::remove_all(&aside_dir(self.site, self.operation))?;
         let difference = Difference::between(&self.before, &after);
         Ok(Finished {
             operation: self.operation,
@@ -373,194 +399,48 @@ impl<'a> Transaction<'a> {
         match open.find(|operation| operation.number == self.operation) {
             Some(operation) => {
                 let (db, held) = (&mut self.db, &self.held);
-                undo(self.context, self.site, db, held, &operation)
+                undo(self.context, self.site, db, held, &operation, Cut::Failed)?;
+                Ok(fs::remove_all(&aside_dir(self.site, self.operation))?)
             }
             None => Ok(()),
         }
     }
 }
 
-fn put_lock(site: &Site, text: Option<&str>) -> Result<(), OpError> {
+/// Where lies what is in uv's way while an operation lasts.
+pub(super) fn aside_dir(site: &Site, operation: i64) -> Utf8PathBuf {
+    let tmp = site.installation.own_dir().join("tmp");
+    tmp.join(format!("aside-{operation}"))
+}
+
+/// Moves a path, noted first as a step of an operation.
+pub(super) fn move_noted(
+    site: &Site,
+    db: &mut Db,
+    operation: i64,
+    from: &Utf8Path,
+    to: &Utf8Path,
+) -> Result<(), OpError> {
+    let root = &site.installation.root;
+    let step = Step::Move {
+        from: show_path(root, from),
+        to: show_path(root, to),
+    };
+    db.note_step(operation, &step)?;
+    Ok(fs::rename(from, to)?)
+}
+
+pub(super) fn put_lock(site: &Site, text: Option<&str>) -> Result<(), OpError> {
     let path = site.installation.lock_path();
     match text {
-        Some(text) => fs::write_atomic(&path, text.as_bytes())?,
+        Some(text) => {
+            // Staged where the next run clears away what a killed one leaves.
+            let tmp = site.installation.own_dir().join("tmp");
+            fs::write_atomic_from(&tmp, &path, text.as_bytes())?;
+        }
         None => fs::remove_all(&path)?,
     }
     Ok(())
-}
-
-/// Undoes an operation that a killed run left open; `true` if there was one.
-///
-/// # Errors
-///
-/// Fails if it cannot be undone whole.
-pub fn heal(context: &Context, site: &Site, db: &mut Db, held: &DirLock) -> Result<bool, OpError> {
-    match db.open_operation()? {
-        Some(operation) => heal_operation(context, site, db, held, &operation).map(|()| true),
-        None => Ok(false),
-    }
-}
-
-/// Undoes one operation that was cut short, or could not be undone before.
-///
-/// # Errors
-///
-/// Fails if it cannot be undone whole.
-pub fn heal_operation(
-    context: &Context,
-    site: &Site,
-    db: &mut Db,
-    held: &DirLock,
-    operation: &Operation,
-) -> Result<(), OpError> {
-    context
-        .progress
-        .begin(&format!("undoing an interrupted {}", operation.kind), None);
-    let undone = undo(context, site, db, held, operation);
-    context.progress.end();
-    undone?;
-    // What the killed run had staged is of no use to anyone.
-    Ok(fs::remove_all(&site.installation.own_dir().join("tmp"))?)
-}
-
-/// Undoes the steps of an operation in reverse and proves that the state before is
-/// back.
-///
-/// # Errors
-///
-/// Fails with what is not as it was; the operation then counts as broken, and later
-/// changes build on what is there.
-fn undo(
-    context: &Context,
-    site: &Site,
-    db: &mut Db,
-    held: &DirLock,
-    operation: &Operation,
-) -> Result<(), OpError> {
-    let before = match &operation.before {
-        Some(digest) => db.state(digest)?,
-        None => State::default(),
-    };
-    let root = &site.installation.root;
-    let mut left = Vec::new();
-    for step in db.steps(operation.number)?.iter().rev() {
-        let undone = match step {
-            Step::Move { from, to } => {
-                let (from, to) = (root.join(from), root.join(to));
-                let part = Utf8PathBuf::from(format!("{to}{}", fs::PART));
-                let back = || {
-                    fs::remove_all(&part)?;
-                    // What is at `to` is whole. What is at `from` beside it was left there by
-                    // a copy that was cut short, or put there by somebody since.
-                    if fs::exists(&to) {
-                        if fs::exists(&from) {
-                            put_aside(context, site, &from)?;
-                        }
-                        fs::rename(&to, &from)?;
-                    }
-                    Ok(())
-                };
-                back()
-            }
-            Step::Checkout {
-                dir, from, branch, ..
-            } => {
-                let path = root.join(dir);
-                git::checkout(&path, from)
-                    .map(|()| {
-                        if let Some(branch) = branch {
-                            git::change::attach(&path, branch);
-                        }
-                    })
-                    .map_err(OpError::from)
-            }
-            Step::Advance {
-                dir,
-                from,
-                was,
-                branch,
-                tip,
-                to,
-            } => {
-                let path = root.join(dir);
-                let back = || {
-                    git::checkout(&path, from)?;
-                    if tip != to && upstream::tip(&path, branch).as_deref() == Some(to) {
-                        upstream::move_branch(&path, branch, to, tip)?;
-                    }
-                    if let Some(was) = was {
-                        git::change::attach(&path, was);
-                    }
-                    Ok(())
-                };
-                back().map_err(|error: git::GitError| error.into())
-            }
-            Step::Stash { .. } | Step::Patch { .. } => undo_edit(site, step),
-            Step::Packages => restore_packages(context, site, held, &before),
-            Step::Lock => put_lock(site, before.lock.as_deref()),
-        };
-        if let Err(error) = undone {
-            left.push(chain(&error));
-        }
-    }
-    let installed = site.installed()?;
-    let now = capture(
-        context,
-        site,
-        &installed,
-        &Knowledge {
-            states: vec![&before],
-            lock: None,
-            index: None,
-        },
-    )?;
-    let difference = Difference::between(&before, &now);
-    let ended = context.clock.now().to_string();
-    if now.lock != before.lock {
-        left.push("pylock.toml is not what it was".to_owned());
-    } else if difference.is_of_base() {
-        db.close(operation.number, Outcome::Undone, &ended)?;
-        return Ok(());
-    }
-    db.close(operation.number, Outcome::Broken, &ended)?;
-    left.extend(difference.changes.iter().map(|change| {
-        format!(
-            "{}: {} was there, {} is",
-            change.name,
-            change.from.as_deref().unwrap_or("nothing"),
-            change.to.as_deref().unwrap_or("nothing")
-        )
-    }));
-    left.extend(
-        difference
-            .nodes
-            .iter()
-            .map(|node| format!("{} differs", node.dir)),
-    );
-    Err(OpError::Broken(left))
-}
-
-/// Moves to the trash what is in the way of an undoing, under a name by which no rollback
-/// takes it for the node of that name.
-fn put_aside(context: &Context, site: &Site, path: &Utf8Path) -> Result<(), FsError> {
-    let trash = site.installation.own_dir().join("trash");
-    let name = format!("in-the-way-{}", path.file_name().unwrap_or_default());
-    let place = trash::free_place(&trash, &name, &context.clock.now().to_string());
-    fs::rename(path, &trash.join(place))
-}
-
-fn restore_packages(
-    context: &Context,
-    site: &Site,
-    held: &DirLock,
-    before: &State,
-) -> Result<(), OpError> {
-    let goal = PackageGoal::of_state(before, &site.installation.own_dir());
-    if goal.is_met(&site.installed()?) {
-        return Ok(());
-    }
-    let installer = Installer::find(context, site, &goal)?;
-    apply(context, site, &installer, held, &goal)
 }
 
 /// Records the present as a snapshot if the history does not have it yet: the
@@ -624,13 +504,13 @@ pub fn record_present(
         Some(known) if Difference::between(known, &present).is_empty() => ("drift", NODES_KEPT),
         Some(_) => ("drift", "changes made by others"),
     };
-    let digest = db.put_state(&present)?;
-    let started = context.clock.now().to_string();
-    let operation = db.begin(kind, command, &digest, &started)?;
-    let id = db.finish(operation, &present, &context.clock.now().to_string(), None)?;
-    if head.is_none() {
-        db.label(&id, AS_FOUND)?;
-    }
+    let id = db.record(&Found {
+        kind,
+        command,
+        state: &present,
+        time: &context.clock.now().to_string(),
+        label: head.is_none().then_some(AS_FOUND),
+    })?;
     Ok((present, id))
 }
 
@@ -646,10 +526,13 @@ pub fn record_lock(context: &Context, db: &mut Db, present: &State) -> Result<St
     {
         return Ok(head.id);
     }
-    let digest = db.put_state(present)?;
-    let started = context.clock.now().to_string();
-    let operation = db.begin("drift", LOCK_WRITTEN, &digest, &started)?;
-    Ok(db.finish(operation, present, &context.clock.now().to_string(), None)?)
+    Ok(db.record(&Found {
+        kind: "drift",
+        command: LOCK_WRITTEN,
+        state: present,
+        time: &context.clock.now().to_string(),
+        label: None,
+    })?)
 }
 
 /// Returns a directory under portenv's own for the files of one run.

@@ -14,7 +14,7 @@ use super::inputs::ResolveFlags;
 use super::members::write_lock;
 use super::outcome::{Applied, AppliedStatus, Consent, plan_digest};
 use super::preview::{Preview, PreviewRequest, PreviewStatus, goal_of, preview_of};
-use super::transaction::{Transaction, scratch_dir, start};
+use super::transaction::{Transaction, is_cut_short, scratch_dir, start};
 use super::update_core::{CoreAsk, CoreUpdate, CoreWish, ask_core};
 use super::upstream::{NodeUpdate, bare, describe, reason};
 use crate::git::GitError;
@@ -77,8 +77,12 @@ pub fn run(
     tell: &dyn Fn(&UpdateOutcome),
 ) -> Result<UpdateOutcome, OpError> {
     let site = context.site()?;
-    let asks = asks(context, &site, request)?;
+    // Nothing is written for a name that means nothing.
+    if !request.dry_run && !is_cut_short(&site)? {
+        asks(context, &site, request)?;
+    }
     if request.dry_run {
+        let asks = asks(context, &site, request)?;
         let scratch = tempfile::tempdir().map_err(|source| crate::host::FsError {
             verb: "create directory in",
             path: "temporary directory".into(),
@@ -91,6 +95,8 @@ pub fn run(
         return found.outcome(context, &site, request);
     }
     let held = start(context, &site, "update")?;
+    // Only now is what is there whole, and nobody else changes it.
+    let asks = asks(context, &site, request)?;
     let (_guard, scratch) = scratch_dir(&site)?;
     let found = Found::look(context, &site, asks, &scratch)?;
     found.refuse(context.offline)?;

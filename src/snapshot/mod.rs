@@ -18,6 +18,7 @@ pub mod error;
 pub mod history;
 pub mod model;
 pub mod prune;
+pub mod record;
 pub mod retention;
 mod rows;
 pub mod salvage;
@@ -28,5 +29,5 @@ pub use error::SnapshotError;
 pub use history::{BISECT, BISECTED, REDO, Resolved, UNDO, Walk, bisect_origin, find_snapshot};
 pub use model::{
     AS_FOUND, BaseState, Keep, Kept, Operation, Outcome, PackageState, Snapshot, SourceRecord,
-    State, Step,
+    State, Step, Touched,
 };

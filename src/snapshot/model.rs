@@ -367,6 +367,21 @@ impl Outcome {
     }
 }
 
+/// What a change of packages touches, and what was odd about the environment before: uv can be
+/// killed at any moment, and what it leaves then is told from this. Journals of before have
+/// none of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Touched {
+    /// The packages that come, go or are replaced.
+    pub names: Vec<Name>,
+    /// Packages that were not whole, each with how many of its files were not as recorded.
+    pub odd: BTreeMap<Name, u64>,
+    /// Files that no package accounts for, and directories without any that one does; relative
+    /// to the root where they lie in it. `None` if nobody looked.
+    pub strays: Option<Vec<String>>,
+}
+
 /// One reversible step of an operation, written before it is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "lowercase")]
@@ -422,7 +437,7 @@ pub enum Step {
         patch: String,
     },
     /// Packages are changed by uv.
-    Packages,
+    Packages(Touched),
     /// The lock is replaced.
     Lock,
 }

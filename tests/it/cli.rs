@@ -22,6 +22,8 @@ mod gate;
 mod help;
 mod in_use;
 mod install_script;
+#[cfg(unix)]
+mod killed;
 mod last_conflict;
 mod lock;
 mod node_store;

@@ -4,9 +4,11 @@ use std::fs;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use portenv::package::{Hashes, Name};
+use portenv::snapshot::record::Found;
 use portenv::snapshot::schema::CURRENT;
 use portenv::snapshot::{
-    BaseState, Db, Outcome, PackageState, SnapshotError, SourceRecord, State, Step, salvage,
+    BaseState, Db, Outcome, PackageState, SnapshotError, SourceRecord, State, Step, Touched,
+    salvage,
 };
 use portenv::workspace::node::{Node, NodeKind};
 
@@ -122,7 +124,39 @@ fn fill(db: &mut Db, states: &[State]) {
     }
     let digest = db.put_state(&states[0]).unwrap();
     let open = db.begin("add", "add some-node", &digest, &time(9)).unwrap();
-    db.note_step(open, &Step::Packages).unwrap();
+    db.note_step(open, &Step::Packages(Touched::default()))
+        .unwrap();
+}
+
+#[test]
+fn what_was_found_is_recorded_with_its_label_or_not_at_all() {
+    let (_dir, own) = own_dir();
+    let mut db = Db::open(&own).unwrap();
+    let state = &states()[0];
+    let found = Found {
+        kind: "init",
+        command: "as found",
+        state,
+        time: &time(1),
+        label: Some("as found"),
+    };
+    let other = rusqlite::Connection::open(own.join("portenv.db")).unwrap();
+    // The last thing that is written cannot be.
+    let refuse =
+        "CREATE TRIGGER refuse BEFORE INSERT ON label BEGIN SELECT RAISE(ABORT, 'no'); END";
+    other.execute_batch(refuse).unwrap();
+    assert!(db.record(&found).is_err());
+    assert!(db.operations().unwrap().is_empty());
+    other.execute_batch("DROP TRIGGER refuse").unwrap();
+    let id = db.record(&found).unwrap();
+    let snapshots = db.snapshots().unwrap();
+    assert_eq!(snapshots.len(), 1);
+    assert_eq!(
+        (&snapshots[0].id, snapshots[0].labels.as_slice()),
+        (&id, ["as found".to_owned()].as_slice())
+    );
+    assert_eq!(snapshots[0].operation.outcome, Outcome::Done);
+    assert_eq!(db.state_of(&snapshots[0]).unwrap(), *state);
 }
 
 #[track_caller]
@@ -136,7 +170,10 @@ fn assert_holds(db: &Db, states: &[State]) {
     assert_eq!(found, states);
     assert_eq!(snapshots.last().unwrap().labels, ["as found"]);
     let open = db.open_operation().unwrap().unwrap();
-    assert_eq!(db.steps(open.number).unwrap(), [Step::Packages]);
+    assert_eq!(
+        db.steps(open.number).unwrap(),
+        [Step::Packages(Touched::default())]
+    );
     assert_eq!(db.steps(1).unwrap().len(), 1);
     db.check().unwrap();
 }

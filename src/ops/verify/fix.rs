@@ -220,6 +220,7 @@ fn goal_of(
         wanted,
         // Everything else stays.
         removal: Removal::Brought(BTreeSet::new()),
+        stays: BTreeSet::new(),
         anew: Anew {
             names: names.clone(),
             past_cache,

@@ -318,7 +318,10 @@ fn a_node_whose_repository_is_gone_stops_it_before_anything_changes() {
     std::fs::remove_dir_all(&store).ok();
     std::fs::rename(&kept, &store).unwrap();
     let _ = first.place.portenv(&["sync", "--all", "--yes"]).success();
-    let main = first.place.root().join("custom_nodes/some-node/__init__.py");
+    let main = first
+        .place
+        .root()
+        .join("custom_nodes/some-node/__init__.py");
     assert!(main.is_file());
 }
 

@@ -67,7 +67,14 @@ fn commits_addresses_and_changed_files_are_read_without_a_git_program() {
     // Not one that the history has already.
     fs::remove_dir_all(place.root().join(".portenv")).unwrap();
     let _ = place.portenv(&["init"]).success();
-    assert_eq!(nodes(&place), with);
+    // What only git could have kept is named as lacking.
+    let bare = |(core, mut nodes): (Value, Value)| {
+        for node in nodes.as_array_mut().unwrap() {
+            node.as_object_mut().unwrap().remove("kept");
+        }
+        (core, nodes)
+    };
+    assert_eq!(bare(nodes(&place)), bare(with.clone()));
     let dirty = with.1.as_array().unwrap().iter();
     let dirty: Vec<&str> = dirty
         .filter(|node| node["dirty"] == true)
