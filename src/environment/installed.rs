@@ -287,12 +287,17 @@ fn read_distribution(site: &Utf8Path, entry: &str) -> Option<Distribution> {
         let rows = read("RECORD")
             .map(|bytes| record::parse(&String::from_utf8_lossy(&bytes)))
             .unwrap_or_default();
+        let digest = (!rows.is_empty()).then(|| record::content_digest(&rows));
+        // One that was cleaned on purpose is still the one that was installed.
+        let cleaned = read(record::CLEANED)
+            .and_then(|bytes| serde_json::from_slice::<record::Cleaned>(&bytes).ok())
+            .filter(|cleaned| digest.as_ref() == Some(&cleaned.left));
         let lacks = ["METADATA", "WHEEL", "RECORD"].into_iter();
         return Some(Distribution {
             name,
             version,
             origination: origination(read("direct_url.json")),
-            digest: (!rows.is_empty()).then(|| record::content_digest(&rows)),
+            digest: cleaned.map_or(digest, |cleaned| Some(cleaned.digest)),
             lacks: lacks.filter(|file| !is_there(file)).collect(),
             tags: OnceLock::new(),
             installer: installer(read("INSTALLER")),

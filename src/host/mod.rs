@@ -9,6 +9,7 @@ pub mod foreground;
 pub mod fs;
 pub mod lockfile;
 pub mod process;
+pub mod tree;
 pub mod volume;
 pub mod watched;
 

@@ -574,6 +574,18 @@ impl Db {
             .collect())
     }
 
+    /// Writes the whole history to a new file as it is at this moment.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file is there or cannot be written.
+    pub fn copy_to(&self, path: &Utf8Path) -> Result<(), SnapshotError> {
+        self.connection
+            .execute("VACUUM INTO ?1", [path.as_str()])
+            .map(|_| ())
+            .map_err(|error| self.fail(error))
+    }
+
     /// Returns the newest snapshot.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use zip::write::SimpleFileOptions;
 
 use crate::environment::Distribution;
-use crate::environment::record::is_of_installer;
+use crate::environment::record::{is_of_installer, quoted};
 use crate::host::digest;
 use crate::host::fs::{self, FsError};
 
@@ -95,12 +95,4 @@ pub fn repack(
         fs::write_atomic(&path, &bytes)?;
     }
     Ok((file.as_str().replace('\\', "/"), sha256))
-}
-
-fn quoted(path: &str) -> String {
-    if path.contains([',', '"']) {
-        format!("\"{}\"", path.replace('"', "\"\""))
-    } else {
-        path.to_owned()
-    }
 }

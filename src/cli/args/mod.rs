@@ -12,6 +12,7 @@ pub mod cache;
 pub mod change;
 pub mod export;
 pub mod guide;
+pub mod pack;
 pub mod resolve;
 pub mod switch;
 pub mod update;
@@ -26,6 +27,7 @@ pub use change::{
     RollbackArgs, SnapshotCommand, StatusArgs, StepArgs, SyncArgs,
 };
 pub use export::{ExportArgs, KindArg};
+pub use pack::{PackArgs, UnpackArgs};
 pub use resolve::{LockArgs, ResolveArgs, ResolveOptions};
 pub use switch::SwitchArgs;
 pub use update::UpdateArgs;
@@ -320,6 +322,12 @@ pub enum Command {
     /// Write the lock in the words of pip and other installers.
     #[command(long_about = export::ABOUT, after_long_help = guide::EXPORT)]
     Export(ExportArgs),
+    /// Pack the installation as one archive that works elsewhere.
+    #[command(long_about = pack::ABOUT, after_long_help = guide::PACK)]
+    Pack(PackArgs),
+    /// Make an installation of a packed one, in a new directory.
+    #[command(after_long_help = guide::UNPACK)]
+    Unpack(UnpackArgs),
     /// Show and tidy the cache that all installations share.
     #[command(subcommand, long_about = cache::ABOUT, after_long_help = guide::CACHE)]
     Cache(CacheCommand),
@@ -366,6 +374,8 @@ impl Command {
             Self::Why(_) => "why",
             Self::Tree(_) => "tree",
             Self::Export(_) => "export",
+            Self::Pack(_) => "pack",
+            Self::Unpack(_) => "unpack",
             Self::Cache(_) => "cache",
             Self::SelfInfo => "self",
             Self::Completions { .. } => "completions",

@@ -9,10 +9,10 @@ use crate::ops::self_info::SelfInfo;
 
 use super::{
     AppliedDocument, CacheDocument, CheckDocument, DiffDocument, ExplainDocument, ExportDocument,
-    FailureDocument, InitDocument, LastConflictDocument, LockDocument, Next, PreviewDocument,
-    ResolveDocument, SnapshotDocument, StatusDocument, StoppedDocument, TextDocument, TreeDocument,
-    UpdateDocument, VerifyDocument, WhyDocument, bisect::BisectDocument, demo::DemoDocument,
-    progress::ProgressDocument, prune::PruneDocument,
+    FailureDocument, InitDocument, LastConflictDocument, LockDocument, Next, PackDocument,
+    PreviewDocument, ResolveDocument, SnapshotDocument, StatusDocument, StoppedDocument,
+    TextDocument, TreeDocument, UnpackDocument, UpdateDocument, VerifyDocument, WhyDocument,
+    bisect::BisectDocument, demo::DemoDocument, progress::ProgressDocument, prune::PruneDocument,
 };
 
 /// A document as it is written: its schema first, what to run next last.
@@ -61,7 +61,7 @@ fn part<D: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
 }
 
 /// Every command with its results. What is a text by nature has none but failures.
-const COMMANDS: [(&str, &[Part]); 30] = [
+const COMMANDS: [(&str, &[Part]); 32] = [
     ("add", &[part::<AppliedDocument>, part::<StoppedDocument>]),
     ("bisect", &[part::<BisectDocument>]),
     ("cache", &[part::<CacheDocument>]),
@@ -82,6 +82,7 @@ const COMMANDS: [(&str, &[Part]); 30] = [
     ("init", &[part::<InitDocument>]),
     ("lock", &[part::<LockDocument>]),
     ("man", &[part::<TextDocument>]),
+    ("pack", &[part::<PackDocument>]),
     // What is wrong before a command is known.
     ("portenv", &[]),
     ("preview", &[part::<PreviewDocument>]),
@@ -99,6 +100,7 @@ const COMMANDS: [(&str, &[Part]); 30] = [
     ("sync", &[part::<AppliedDocument>]),
     ("tree", &[part::<TreeDocument>]),
     ("undo", &[part::<AppliedDocument>]),
+    ("unpack", &[part::<UnpackDocument>]),
     ("update", &[part::<UpdateDocument>]),
     ("verify", &[part::<VerifyDocument>]),
     ("why", &[part::<WhyDocument>]),
