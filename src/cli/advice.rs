@@ -9,6 +9,9 @@ const RESOLVING: [&str; 10] = [
     "resolve", "lock", "preview", "check", "add", "remove", "update", "enable", "disable", "why",
 ];
 
+/// Commands that can put changed files aside.
+const STASHING: [&str; 4] = ["rollback", "undo", "redo", "update"];
+
 /// Returns what to run after a failure; never nothing.
 pub fn after_failure(failure: &Failure, line: &Line) -> Vec<Next> {
     let mut next: Vec<Next> = failure
@@ -75,10 +78,17 @@ fn usual(failure: &Failure, line: &Line) -> Vec<Next> {
             None => vec![status()],
         },
         ErrorCode::Refused => vec![status()],
-        ErrorCode::Dirty => vec![
-            status(),
-            again("the same once the changes are committed or stashed"),
-        ],
+        ErrorCode::Dirty => {
+            let mut next = vec![
+                status(),
+                again("the same once the changes are committed or stashed"),
+            ];
+            if STASHING.contains(&line.command()) && !line.gives("--stash") {
+                let stash = line.clone().with(["--stash"]);
+                next.insert(1, stash.next("puts the changes aside under a name first"));
+            }
+            next
+        }
         ErrorCode::PlanStale => vec![look_again(line)],
         ErrorCode::Network => {
             let mut next = vec![again("the same once the server answers")];

@@ -27,7 +27,7 @@ use crate::ops::explain::kept::{Ending, Kept};
 use crate::ops::export::{ExportKind, ExportRequest};
 use crate::ops::inputs::ResolveFlags;
 use crate::ops::lock::LockRequest;
-use crate::ops::outcome::Consent;
+use crate::ops::outcome::{Applied, Consent};
 use crate::ops::preview::{Preview, PreviewRequest};
 use crate::ops::resolve::ResolveRequest;
 use crate::ops::rollback::{Destination, Parts, RollbackRequest};
@@ -47,11 +47,15 @@ use crate::workspace::settings::BuildMode;
 /// Runs the program.
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.collect();
-    let cli = match Cli::try_parse_from(&args) {
+    let mut cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => return refuse(&args, &error),
     };
     let line = Line::read(&args);
+    if line.wants_core() {
+        // There the flag does not say where it lies.
+        cli.global.core = None;
+    }
     let shown = line.shown();
     let screen = Screen::new(cli.global.format, cli.global.color, cli.global.quiet).of(line);
     let cancel = Cancel::default();
@@ -343,7 +347,7 @@ impl Run<'_> {
                     build: BuildMode::Static,
                     strict: false,
                     advisories: args.advisories.clone(),
-                    scripts: None,
+                    ..PreviewRequest::default()
                 };
                 let found = self.kept(ops::preview::run(context, &request)?);
                 view::preview::show_preview(screen, "preview", &found, verbose)
@@ -382,6 +386,7 @@ impl Run<'_> {
                     strict: false,
                     advisories: args.advisories.clone(),
                     scripts: args.scripts(),
+                    core: None,
                 };
                 let tell = |preview: &Preview| {
                     screen.note(&view::preview::page(preview, &preview.plan, verbose));
@@ -415,7 +420,9 @@ impl Run<'_> {
             Command::Update(args) => {
                 let request = UpdateRequest {
                     nodes: args.nodes.clone(),
+                    core: args.core().filter(|_| screen.line().wants_core()),
                     dry_run: args.dry_run,
+                    stash: args.stash,
                     allow_change: args.allow_change.clone(),
                     flags: args.options.flags(),
                 };
@@ -431,11 +438,13 @@ impl Run<'_> {
             Command::Disable(args) => self.switch(Switch::Disable, args)?,
             Command::Sync(args) => {
                 let request = SyncRequest {
+                    all: args.all,
                     prune: args.prune,
                     dry_run: args.dry_run,
                 };
+                let tell = |planned: &Applied| screen.note(&view::applied::to_text(planned));
                 let applied = self.consenting(args.plan.as_deref(), |consent| {
-                    ops::sync::run(context, request, &self.line, consent)
+                    ops::sync::run(context, request, &self.line, consent, &tell)
                 })?;
                 view::applied::show_applied(screen, "sync", &applied)
             }
@@ -478,6 +487,7 @@ impl Run<'_> {
                     to: (args.snapshot.clone()).map_or(Destination::Before, Destination::Named),
                     parts,
                     dry_run: args.dry_run,
+                    stash: args.stash,
                 };
                 self.go(&request, args.plan.as_deref())?
             }
@@ -567,7 +577,8 @@ impl Run<'_> {
                 &ops::snapshot::create(context, label.as_deref())?,
             ),
             SnapshotCommand::List => {
-                view::snapshot::show_list(screen, &ops::snapshot::list(context)?)
+                let bytes = ops::snapshot::stored_bytes(context)?;
+                view::snapshot::show_list(screen, &ops::snapshot::list(context)?, bytes)
             }
             SnapshotCommand::Show { snapshot } => {
                 view::snapshot::show_one(screen, &ops::snapshot::show(context, snapshot)?)
@@ -587,6 +598,7 @@ impl Run<'_> {
             to,
             parts: Parts::All,
             dry_run: args.dry_run,
+            stash: args.stash,
         };
         self.go(&request, args.plan.as_deref())
     }

@@ -1,7 +1,5 @@
 //! The one place that knows exit codes, error codes, hints and flag names.
 
-use std::error::Error;
-
 pub use super::document::{ErrorCode, Next};
 use crate::environment::InterpreterError;
 use crate::host::FsError;
@@ -9,6 +7,7 @@ use crate::index::IndexError;
 use crate::lock::LockError;
 use crate::nodes::NodeError;
 use crate::ops::OpError;
+use crate::ops::error::chain;
 use crate::requirements::Origin;
 use crate::snapshot::SnapshotError;
 use crate::uv::UvError;
@@ -146,21 +145,6 @@ pub const LISTS_COMMANDS: &str = "portenv --help lists commands and flags";
 
 const GIT: &str = "git must be on PATH, and a git URL may end with @ and a branch, tag or commit";
 
-/// An error with its causes: `cannot read `x`: permission denied`.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(deeper) = cause {
-        let shown = deeper.to_string();
-        if !text.ends_with(&shown) {
-            text.push_str(": ");
-            text.push_str(&shown);
-        }
-        cause = deeper.source();
-    }
-    text
-}
-
 impl From<OpError> for Failure {
     fn from(error: OpError) -> Self {
         let message = chain(&error);
@@ -180,7 +164,7 @@ impl From<OpError> for Failure {
                 Self::new(ErrorCode::Git, message).hint("check the address, or try again later")
             }
             // With no remote in play it is one more step that could not be done.
-            OpError::Git(_) => Self::new(ErrorCode::Apply, message).hint(GIT),
+            OpError::Git(_) => of_system(message, GIT),
             OpError::Problems(problems) => {
                 let code = problems
                     .first()
@@ -251,7 +235,10 @@ impl From<OpError> for Failure {
             OpError::History(error) => of_history(&error, message),
             OpError::Uv(error) => of_uv(error, message),
             OpError::Node(NodeError::Git(error)) if error.remote => OpError::Git(error).into(),
-            OpError::Node(NodeError::Git(_)) => Self::new(ErrorCode::NotFound, message).hint(GIT),
+            OpError::Node(NodeError::Git(_)) => match of_system(message.clone(), GIT) {
+                found if found.code != ErrorCode::Apply => found,
+                _ => Self::new(ErrorCode::NotFound, message).hint(GIT),
+            },
             OpError::Node(NodeError::File(error)) => of_file(&error, message),
             OpError::Node(NodeError::NotANode(_)) => Self::new(ErrorCode::NotFound, message)
                 .hint("a node is a directory, an archive, a .py file or a git URL[@rev]"),
@@ -272,10 +259,12 @@ impl From<OpError> for Failure {
                 .hint("wait for it to end, then run the command again")
                 .hint("if that process is gone for good, --break-lock takes its lock away"),
             OpError::Dirty(_) => Self::new(ErrorCode::Dirty, message)
-                .hint("commit or stash the changes, then run the command again"),
+                .hint("commit or stash the changes, or let rollback, undo, redo and update do so with --stash"),
             OpError::InTheWay(_) => {
                 Self::new(ErrorCode::InUse, message).hint("move it away and run the command again")
             }
+            OpError::HeldOpen(_) => Self::new(ErrorCode::InUse, message)
+                .hint("end that program, ComfyUI perhaps, then run the command again"),
             OpError::Refused(_) if message.contains("run portenv lock") => {
                 Self::new(ErrorCode::Refused, message).next(Next::new(
                     "portenv lock",
@@ -313,9 +302,19 @@ impl From<OpError> for Failure {
             }
             OpError::NoRoom { .. } => Self::new(ErrorCode::Disk, message)
                 .hint("make room on the disk and run the command again"),
+            OpError::Unrestorable(all) if all.iter().any(|one| one.starts_with("the node ")) => {
+                Self::new(ErrorCode::Refused, message).hint(
+                    "copy it back to its place from where it still is, then run the command again",
+                )
+            }
             OpError::Unrestorable(_) => Self::new(ErrorCode::Refused, message).hint(
                 "portenv diff shows what would change; add an index that has them to portenv.toml",
             ),
+            OpError::NotAtHand(_) => Self::new(ErrorCode::Offline, message)
+                .hint("nothing was changed; without --offline they are fetched")
+                .hint("store = \"all\" under [policy] in portenv.toml keeps what is installed from now on"),
+            OpError::StoreDamaged(_) => Self::new(ErrorCode::Integrity, message)
+                .hint("nothing was changed; portenv snapshot list shows other snapshots"),
             OpError::NotAsWanted(_) => Self::new(ErrorCode::Apply, message),
             OpError::Script { .. } => Self::new(ErrorCode::Apply, message)
                 .hint("without --run-install-script the node is added as it is")
@@ -412,19 +411,20 @@ fn of_history(error: &SnapshotError, message: String) -> Failure {
     // A disk without room for the shared memory of a database is told as an I/O error.
     let full = matches!(error, SnapshotError::Sqlite { source, .. } if matches!(source.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::SystemIoFailure)));
     let denied = matches!(error, SnapshotError::Sqlite { source, .. } if matches!(source.sqlite_error_code(), Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::PermissionDenied | rusqlite::ErrorCode::CannotOpen)));
+    let busy = matches!(error, SnapshotError::Sqlite { source, .. } if matches!(source.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)));
     if full {
         return Failure::new(ErrorCode::Disk, message)
             .hint("make room on the disk and run the command again");
+    }
+    if busy {
+        return Failure::new(ErrorCode::Busy, message)
+            .hint("end the program that has the file open, then run the command again");
     }
     if denied {
         return Failure::new(ErrorCode::Permission, message)
             .hint("make the directory writable for this user");
     }
-    let failure = Failure::new(ErrorCode::InvalidFile, message);
-    if !error.is_damage() {
-        return failure.hint("wait for who else uses it, then run the command again");
-    }
-    failure
+    Failure::new(ErrorCode::InvalidFile, message)
         .hint("portenv recover moves it aside and rebuilds the history from what can be read")
         .next(Next::new(
             "portenv recover",
@@ -439,11 +439,47 @@ fn of_uv(error: UvError, message: String) -> Failure {
         UvError::File(error) => of_file(&error, message),
         UvError::Failed { network: true, .. } => Failure::new(ErrorCode::Network, message)
             .hint("nothing was changed; check the connection and run the command again"),
-        UvError::Failed { .. } => Failure::new(ErrorCode::Apply, message),
+        UvError::Failed { .. } => of_system(
+            message,
+            "these are uv's own words; portenv status shows what is there",
+        ),
         UvError::Missing(_) | UvError::Start(_) => {
             Failure::new(ErrorCode::Uv, message).hint("install uv, or name one with --uv PATH")
         }
     }
+}
+
+/// Tells from the system's own words, which another program passes on, what it failed for.
+fn of_system(message: String, else_hint: &str) -> Failure {
+    let says = |signs: &[&str]| signs.iter().any(|sign| message.contains(sign));
+    if says(&[
+        "No space left on device",
+        "(os error 28)",
+        "(os error 112)",
+        "(os error 122)",
+    ]) {
+        return Failure::new(ErrorCode::Disk, message)
+            .hint("make room on the disk and run the command again");
+    }
+    if says(&["(os error 32)", "(os error 26)"]) {
+        return Failure::new(ErrorCode::InUse, message)
+            .hint("end the program that uses the file, then run the command again");
+    }
+    let words = [
+        "Permission denied",
+        "Read-only file system",
+        "Operation not permitted",
+    ];
+    if says(&words) || says(&["(os error 13)", "(os error 30)", "(os error 5)"]) {
+        return Failure::new(ErrorCode::Permission, message)
+            .hint("make the directory writable for this user");
+    }
+    if says(&["ended by signal 9"]) {
+        return Failure::new(ErrorCode::Apply, message).hint(
+            "systems end programs so when memory runs out; with more of it, run the command again",
+        );
+    }
+    Failure::new(ErrorCode::Apply, message).hint(else_hint)
 }
 
 fn of_lock(error: LockError, message: String) -> Failure {

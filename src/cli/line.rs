@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use clap::CommandFactory;
 
 use super::args::Cli;
+use super::args::update::is_place;
 use super::document::Next;
 
 /// Global flags that hold for the next command too: where it works and what it prints.
@@ -173,12 +174,29 @@ impl Line {
             let kept = KEPT.iter().flat_map(|flag| {
                 let takes_value = !matches!(*flag, "--offline" | "--no-cache");
                 let spans = self.spans(flag, takes_value).into_iter();
+                let spans = spans.filter(|(at, _)| !self.is_wish(*at));
                 let words = spans.flat_map(|(at, length)| &self.words[at..at + length]);
                 words.cloned()
             });
             insert(&mut next.argv, kept);
         }
         next
+    }
+
+    /// Reports whether `update` was told which ComfyUI to go to: on the line itself, for the
+    /// variable of the flag says where ComfyUI lies.
+    pub fn wants_core(&self) -> bool {
+        (0..end_of_flags(&self.words)).any(|at| self.is_wish(at))
+    }
+
+    /// Reports whether a word says which ComfyUI `update` is to go to, and not where it lies.
+    fn is_wish(&self, at: usize) -> bool {
+        let behind = self.command.is_some_and(|command| command < at);
+        let value = match self.words[at].strip_prefix("--core") {
+            Some(rest) if behind && self.command() == "update" => rest.strip_prefix('='),
+            _ => return false,
+        };
+        value.is_none_or(|value| !is_place(value.into()))
     }
 
     /// Where a flag stands: its index and how many words it takes.

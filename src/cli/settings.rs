@@ -48,6 +48,7 @@ pub fn context(global: &GlobalArgs, cancel: Cancel) -> Result<Context, String> {
     // Two machines on one directory, for tests.
     let mut locks = LockPolicy {
         breaks: global.break_lock,
+        waits: !global.no_wait,
         ..LockPolicy::default()
     };
     if let Some(host) = variables.get("PORTENV_TEST_HOST") {

@@ -23,6 +23,10 @@ pub enum Depth {
     /// They are there, with the size recorded.
     #[default]
     Sizes,
+    /// Besides, what was written later than its package was installed has the digest recorded.
+    Newer,
+    /// Besides, what was written later than its package was unpacked has the digest recorded.
+    Unpacked,
     /// Their content has the digest recorded.
     Contents,
 }
@@ -144,6 +148,8 @@ struct Claim {
 struct Job {
     site: usize,
     outside: bool,
+    /// When the package was installed, where that matters.
+    since: Option<i128>,
     claims: Vec<Claim>,
 }
 
@@ -178,6 +184,15 @@ pub fn look(
                 sites.push(site);
                 sites.len() - 1
             });
+        // An installer writes RECORD last, and the wheel's own WHEEL as it is.
+        let anchor = match depth {
+            Depth::Newer => Some("RECORD"),
+            Depth::Unpacked => Some("WHEEL"),
+            Depth::Sizes | Depth::Contents => None,
+        };
+        let since = anchor
+            .and_then(|file| fs::find_stamp(&distribution.dir.join(file)).ok().flatten())
+            .map(|stamp| stamp.changed);
         for row in distribution.rows() {
             let key = normal(&row.path, ignores_case);
             if key.is_empty() || is_spare(&normal(&row.path, false)) {
@@ -187,6 +202,7 @@ pub fn look(
             let new = || Job {
                 site,
                 outside,
+                since,
                 claims: Vec::new(),
             };
             let job = places.entry((site, key)).or_insert_with(new);
@@ -289,7 +305,8 @@ fn inspect(
     };
     let mut fitting = sized;
     let undecided = !is_claimed_alike && fitting.len() > 1 && stamp.size <= SMALL;
-    if flaw.is_none() && (depth == Depth::Contents || undecided) {
+    let is_newer = job.since.is_some_and(|since| stamp.changed > since);
+    if flaw.is_none() && (depth == Depth::Contents || undecided || is_newer) {
         let mut kept = Vec::new();
         for claim in fitting {
             match has_digest(path, &claim.row.hash, go_on) {

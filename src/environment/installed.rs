@@ -23,6 +23,23 @@ struct DirectUrl {
     archive_info: Option<ArchiveInfo>,
 }
 
+impl DirectUrl {
+    fn parse(file: Option<Vec<u8>>) -> Option<Self> {
+        serde_json::from_slice(&file?).ok()
+    }
+
+    fn sha256(&self) -> Option<String> {
+        self.archive_info.clone()?.sha256()
+    }
+
+    /// Returns the directory that it is in, if it is installed in place.
+    fn editable(&self) -> Option<String> {
+        let info = self.dir_info.as_ref().filter(|info| info.editable);
+        let path = info.and_then(|_| path_of(&self.url));
+        path.map(Utf8PathBuf::into_string)
+    }
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 struct ArchiveInfo {
@@ -88,6 +105,10 @@ pub struct Distribution {
     pub lacks: Vec<&'static str>,
     /// The program that installed it, by its own word.
     pub installer: Option<String>,
+    /// The digest of the archive that it was installed from, where that was written down.
+    pub archive: Option<String>,
+    /// The directory that it is in, if it was installed in place.
+    pub editable: Option<String>,
     /// The wheel tags it was built for, read when they are asked for.
     tags: OnceLock<Vec<String>>,
 }
@@ -103,6 +124,8 @@ impl Distribution {
             digest: None,
             lacks: Vec::new(),
             installer: None,
+            archive: None,
+            editable: None,
             tags: OnceLock::from(tags),
         }
     }
@@ -293,10 +316,13 @@ fn read_distribution(site: &Utf8Path, entry: &str) -> Option<Distribution> {
             .and_then(|bytes| serde_json::from_slice::<record::Cleaned>(&bytes).ok())
             .filter(|cleaned| digest.as_ref() == Some(&cleaned.left));
         let lacks = ["METADATA", "WHEEL", "RECORD"].into_iter();
+        let direct = DirectUrl::parse(read("direct_url.json"));
         return Some(Distribution {
             name,
             version,
-            origination: origination(read("direct_url.json")),
+            archive: direct.as_ref().and_then(DirectUrl::sha256),
+            editable: direct.as_ref().and_then(DirectUrl::editable),
+            origination: direct.map_or(Origination::Index, origination),
             digest: cleaned.map_or(digest, |cleaned| Some(cleaned.digest)),
             lacks: lacks.filter(|file| !is_there(file)).collect(),
             tags: OnceLock::new(),
@@ -319,6 +345,8 @@ fn read_distribution(site: &Utf8Path, entry: &str) -> Option<Distribution> {
         origination: Origination::Index,
         digest: None,
         lacks: vec!["RECORD"],
+        archive: None,
+        editable: None,
         tags: OnceLock::from(Vec::new()),
     })
 }
@@ -342,18 +370,18 @@ fn wheel_tags(dir: &Utf8Path) -> Vec<String> {
         .collect()
 }
 
+fn path_of(url: &str) -> Option<Utf8PathBuf> {
+    let url = url::Url::parse(url).ok()?;
+    let path = (url.scheme() == "file").then(|| url.to_file_path().ok())??;
+    Utf8PathBuf::from_path_buf(path).ok()
+}
+
 fn gone(url: String, archive: Option<ArchiveInfo>) -> Origination {
     let sha256 = archive.and_then(ArchiveInfo::sha256);
     Origination::GoneFile { url, sha256 }
 }
 
-fn origination(direct_url: Option<Vec<u8>>) -> Origination {
-    let Some(bytes) = direct_url else {
-        return Origination::Index;
-    };
-    let Ok(direct) = serde_json::from_slice::<DirectUrl>(&bytes) else {
-        return Origination::Index;
-    };
+fn origination(direct: DirectUrl) -> Origination {
     let url = without_credentials(&direct.url);
     if let Some(vcs) = direct.vcs_info {
         return Origination::Direct(Source::Git(Vcs {
@@ -363,11 +391,7 @@ fn origination(direct_url: Option<Vec<u8>>) -> Origination {
             subdirectory: direct.subdirectory,
         }));
     }
-    let path = url::Url::parse(&url)
-        .ok()
-        .filter(|url| url.scheme() == "file")
-        .and_then(|url| url.to_file_path().ok());
-    match path.and_then(|path| Utf8PathBuf::from_path_buf(path).ok()) {
+    match path_of(&url) {
         Some(path) if fs::exists(&path) => Origination::Direct(Source::Path {
             path: path.into_string(),
             editable: direct.dir_info.is_some_and(|info| info.editable),

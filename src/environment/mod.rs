@@ -10,6 +10,7 @@ pub mod health;
 pub mod installed;
 pub mod interpreter;
 pub mod record;
+pub mod unrecorded;
 
 pub use installed::{Distribution, Installed, Origination};
 pub use interpreter::{Interpreter, InterpreterError, ask};

@@ -4,6 +4,8 @@
 //! Never: decides which commit is wanted, or overwrites changed files.
 
 pub mod change;
+pub mod keep;
+mod plain;
 pub mod read;
 pub mod remote;
 pub mod upstream;

@@ -19,6 +19,13 @@ pub struct GitError {
     pub source: Option<ProcessError>,
 }
 
+impl GitError {
+    /// Reports whether there is no git program.
+    pub fn is_missing(&self) -> bool {
+        (self.source.as_ref()).is_some_and(ProcessError::is_not_found)
+    }
+}
+
 /// What a checkout is at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Checkout {
@@ -124,6 +131,43 @@ pub(super) fn run(call: Call, action: &str) -> Result<Finished, GitError> {
     })
 }
 
+/// Reads the entries of a repository's configuration whose names match `wanted`, and those
+/// of its content filters, as `git config -z` prints them. Nothing configured is nothing; a
+/// broken repository shows in the call that follows.
+fn config_of(dir: &Utf8Path, wanted: &str) -> String {
+    let pattern = format!(r"^({wanted}|filter\..*\.(clean|smudge|process|required))$");
+    let call = git(Some(dir)).args(["config", "-z", "--get-regexp", &pattern]);
+    run(call, "config")
+        .map(|out| out.text())
+        .unwrap_or_default()
+}
+
+/// Switches off each content filter that the configuration names.
+fn without_filters(mut call: Call, config: &str) -> Call {
+    let mut filters = 0;
+    let entries = config
+        .split('\0')
+        .filter_map(|entry| entry.split_once('\n'));
+    for (key, _) in entries.filter(|(key, _)| key.starts_with("filter.")) {
+        let off = if key.ends_with(".required") {
+            "false"
+        } else {
+            ""
+        };
+        call = call
+            .env(&format!("GIT_CONFIG_KEY_{filters}"), key)
+            .env(&format!("GIT_CONFIG_VALUE_{filters}"), off);
+        filters += 1;
+    }
+    call.env("GIT_CONFIG_COUNT", filters.to_string())
+}
+
+/// Returns a way to call git in a checkout whose content filters are switched off.
+pub(super) fn plain_git(dir: &Utf8Path) -> impl Fn() -> Call {
+    let (config, dir) = (config_of(dir, "filter"), dir.to_owned());
+    move || without_filters(git(Some(&dir)), &config)
+}
+
 /// Reads what a checkout is at, with two calls of git and none of its filters.
 ///
 /// `git status` may pass changed files through content filters, which are programs
@@ -131,42 +175,29 @@ pub(super) fn run(call: Call, action: &str) -> Result<Finished, GitError> {
 /// and values are the repository's, so they are read as whole entries and handed back
 /// where nothing in them is parsed.
 ///
+/// Without a git program what the repository's files say is read.
+///
 /// # Errors
 ///
-/// Fails if git is not there or the directory is no repository.
+/// Fails if the directory is no repository.
 pub fn read_checkout(dir: &Utf8Path) -> Result<Checkout, GitError> {
-    let pattern = r"^(remote\..*\.url|filter\..*\.(clean|smudge|process|required))$";
-    // Nothing configured is an exit code of its own; a broken repository shows below.
-    let config = run(
-        git(Some(dir)).args(["config", "-z", "--get-regexp", pattern]),
-        "config",
-    )
-    .map(|out| out.text())
-    .unwrap_or_default();
+    match ask_git(dir) {
+        Err(error) if error.is_missing() => super::plain::read(dir).ok_or(error),
+        found => found,
+    }
+}
+
+fn ask_git(dir: &Utf8Path) -> Result<Checkout, GitError> {
+    let config = config_of(dir, r"remote\..*\.url");
     let mut urls = Vec::new();
-    let mut status = git(Some(dir));
-    let mut filters = 0;
-    for (key, value) in config
-        .split('\0')
-        .filter_map(|entry| entry.split_once('\n'))
-    {
+    let entries = config.split('\0');
+    for (key, value) in entries.filter_map(|entry| entry.split_once('\n')) {
         if key.starts_with("remote.") {
             urls.push((key, value));
-            continue;
         }
-        let off = if key.ends_with(".required") {
-            "false"
-        } else {
-            ""
-        };
-        status = status
-            .env(&format!("GIT_CONFIG_KEY_{filters}"), key)
-            .env(&format!("GIT_CONFIG_VALUE_{filters}"), off);
-        filters += 1;
     }
-    status = status.env("GIT_CONFIG_COUNT", filters.to_string());
     urls.sort_by_key(|(key, _)| *key != "remote.origin.url");
-    let status = status.args([
+    let status = without_filters(git(Some(dir)), &config).args([
         "status",
         "--porcelain=v2",
         "--branch",

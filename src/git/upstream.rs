@@ -42,12 +42,14 @@ pub enum Wish {
 pub fn read_upstream(dir: &Utf8Path, branch: Option<&str>) -> Result<Upstream, GitError> {
     let pattern = r"^(remote\..*\.(url|promisor)|branch\..*\.(remote|merge))$";
     // Nothing configured is an exit code of its own.
-    let config = run(
+    let asked = run(
         git(Some(dir)).args(["config", "-z", "--get-regexp", pattern]),
         "config",
-    )
-    .map(|out| out.text())
-    .unwrap_or_default();
+    );
+    let config = match asked {
+        Err(error) if error.is_missing() => return Err(error),
+        asked => asked.map(|out| out.text()).unwrap_or_default(),
+    };
     let entries: Vec<(&str, &str)> = config
         .split('\0')
         .filter_map(|entry| entry.split_once('\n'))

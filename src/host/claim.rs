@@ -91,9 +91,7 @@ impl Owner {
             pid,
             began: began(pid),
             purpose: purpose.to_owned(),
-            since: Timestamp::now()
-                .round(jiff::Unit::Second)
-                .map_or_else(|_| String::new(), |time| time.to_string()),
+            since: now_in_words(),
         }
     }
 
@@ -304,6 +302,12 @@ pub fn take_away(path: &Utf8Path, rival: &Rival) -> Result<(), FsError> {
     }
 }
 
+/// Returns the time in whole seconds, as an owner writes since when it is at work.
+pub(super) fn now_in_words() -> String {
+    let now = Timestamp::now().round(jiff::Unit::Second);
+    now.map_or_else(|_| String::new(), |time| time.to_string())
+}
+
 fn host_name() -> String {
     #[cfg(unix)]
     let name = rustix::system::uname()
@@ -335,7 +339,7 @@ fn began(pid: u32) -> Option<String> {
 }
 
 /// Tells whether a process of this machine runs.
-fn running(pid: u32) -> Running {
+pub(super) fn running(pid: u32) -> Running {
     if !std::path::Path::new("/proc/self/stat").exists() {
         return Running::Unknown;
     }

@@ -38,10 +38,7 @@ impl FsError {
 
     /// Reports whether the operating system refused access.
     pub fn is_denied(&self) -> bool {
-        matches!(
-            self.source.kind(),
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
-        )
+        is_refusal(&self.source)
     }
 }
 
@@ -127,6 +124,64 @@ pub fn write_atomic(path: &Utf8Path, content: &[u8]) -> Result<(), FsError> {
     with("write", path, write())
 }
 
+/// Writes a file by way of another beside it, without waiting for the disk: for what is known
+/// by its digest and read only with that.
+///
+/// # Errors
+///
+/// Fails if it cannot be written.
+pub fn write_quickly(path: &Utf8Path, content: &[u8]) -> Result<(), FsError> {
+    let parent = path.parent().unwrap_or(Utf8Path::new("."));
+    create_dir_all(parent)?;
+    let write = || -> io::Result<()> {
+        let mut staged = tempfile::Builder::new()
+            .prefix(".portenv-")
+            .tempfile_in(parent)?;
+        staged.write_all(content)?;
+        widen_mode(staged.as_file(), path)?;
+        staged.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    with("write", path, write())
+}
+
+/// Makes a file to be written in pieces.
+///
+/// # Errors
+///
+/// Fails if it cannot be made.
+pub fn create(path: &Utf8Path) -> Result<fs::File, FsError> {
+    if let Some(parent) = path.parent() {
+        create_dir_all(parent)?;
+    }
+    with("write", path, fs::File::create(path))
+}
+
+/// Copies what a file holds.
+///
+/// # Errors
+///
+/// Fails if it cannot be read, or not be written.
+pub fn copy_into(path: &Utf8Path, to: &mut dyn io::Write) -> Result<u64, FsError> {
+    let mut file = with("open", path, fs::File::open(path))?;
+    with("copy", path, io::copy(&mut file, to))
+}
+
+/// Reports whether a file may be run as a program. Always `false` where that is not a matter
+/// of its mode.
+pub fn is_program(path: &Utf8Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o111 != 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
+}
+
 /// Writes a small program that its owner may run.
 ///
 /// # Errors
@@ -177,6 +232,8 @@ pub fn rename(from: &Utf8Path, to: &Utf8Path) -> Result<(), FsError> {
     }
     match fs::rename(from, to) {
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            // Or it would be copied, and then there twice.
+            from.parent().map_or(Ok(()), check_writable)?;
             // `to` appears whole or not at all, so that a cut-short move can be told.
             let part = Utf8PathBuf::from(format!("{to}{PART}"));
             remove_all(&part)?;
@@ -184,8 +241,21 @@ pub fn rename(from: &Utf8Path, to: &Utf8Path) -> Result<(), FsError> {
             with("move", &part, fs::rename(&part, to))?;
             remove_all(from)
         }
+        Err(error) if is_refusal(&error) => {
+            // Of a move either end may be to blame.
+            let ends = [to.parent(), from.parent()];
+            ends.into_iter().flatten().try_for_each(check_writable)?;
+            with("move", from, Err(error))
+        }
         result => with("move", from, result),
     }
+}
+
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+    )
 }
 
 /// Removes a file or a whole directory; nothing there is fine.
@@ -226,6 +296,58 @@ pub fn copy_tree(from: &Utf8Path, to: &Utf8Path) -> Result<(), FsError> {
 fn copy_link(from: &Utf8Path, to: &Utf8Path) -> Result<(), FsError> {
     let target = with("read link", from, fs::read_link(from))?;
     with("create link", to, std::os::unix::fs::symlink(target, to))
+}
+
+/// Makes a link to `target`, which is taken as it is written.
+#[cfg(unix)]
+pub fn make_link(target: &str, to: &Utf8Path) -> Result<(), FsError> {
+    with("create link", to, std::os::unix::fs::symlink(target, to))
+}
+
+/// Making links needs a privilege on Windows: what the link leads to is copied, if it is a file.
+#[cfg(not(unix))]
+pub fn make_link(target: &str, to: &Utf8Path) -> Result<(), FsError> {
+    let from = to.parent().unwrap_or(to).join(target);
+    match is_file(&from) {
+        true => with("copy", &from, fs::copy(&from, to)).map(|_| ()),
+        false => Ok(()),
+    }
+}
+
+/// Opens a file for reading.
+pub fn open(path: &Utf8Path) -> Result<fs::File, FsError> {
+    with("read", path, fs::File::open(path))
+}
+
+/// Makes an error of what the operating system said while a file was written.
+pub fn write_error(path: &Utf8Path, source: io::Error) -> FsError {
+    FsError {
+        verb: "write",
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Makes an error of what the operating system said while a file was read.
+pub fn read_error(path: &Utf8Path, source: io::Error) -> FsError {
+    FsError {
+        verb: "read",
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Reports whether a file is marked as a program.
+#[cfg(unix)]
+pub fn is_executable(path: &Utf8Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).is_ok_and(|kind| kind.permissions().mode() & 0o100 != 0)
+}
+
+/// No file is marked so on Windows.
+#[cfg(not(unix))]
+pub fn is_executable(_: &Utf8Path) -> bool {
+    false
 }
 
 #[cfg(not(unix))]
@@ -327,6 +449,15 @@ pub fn stamp(path: &Utf8Path) -> Result<(u64, i128), FsError> {
     Ok((data.len(), changed))
 }
 
+/// Returns the size of an entry and its time of change in nanoseconds since 1970, a link's own
+/// if it is one; `None` if it is not there.
+pub fn entry_stamp(path: &Utf8Path) -> Option<(u64, i128)> {
+    let found = fs::symlink_metadata(path).ok()?;
+    let time = found.modified().ok()?;
+    let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some((found.len(), since.as_nanos().cast_signed()))
+}
+
 /// What a file is by its entry alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
@@ -363,6 +494,27 @@ pub fn find_stamp(path: &Utf8Path) -> Result<Option<Stamp>, FsError> {
             .map_or(0, |since| since.as_nanos().cast_signed()),
         is_linked: is_linked(&found),
     }))
+}
+
+/// Returns when a path itself was changed last in any way, in nanoseconds since 1970: what was
+/// copied, moved or put there with an old time of writing counts as new, where the system
+/// notes that.
+pub fn touched(path: &Utf8Path) -> i128 {
+    fs::symlink_metadata(path).map_or(i128::MAX, |found| touched_at(&found))
+}
+
+#[cfg(unix)]
+fn touched_at(found: &fs::Metadata) -> i128 {
+    use std::os::unix::fs::MetadataExt;
+    i128::from(found.ctime()) * 1_000_000_000 + i128::from(found.ctime_nsec())
+}
+
+#[cfg(not(unix))]
+fn touched_at(found: &fs::Metadata) -> i128 {
+    let since = |time: std::time::SystemTime| time.duration_since(std::time::UNIX_EPOCH).ok();
+    (found.modified().ok())
+        .and_then(since)
+        .map_or(i128::MAX, |since| since.as_nanos().cast_signed())
 }
 
 #[cfg(unix)]
@@ -457,6 +609,18 @@ pub fn scratch(parent: &Utf8Path) -> Result<tempfile::TempDir, FsError> {
     create_dir_all(parent)?;
     let made = tempfile::Builder::new().prefix("work-").tempdir_in(parent);
     with("create directory in", parent, made)
+}
+
+/// Reports whether the system's rights let a directory be written, without trying to.
+#[cfg(unix)]
+pub fn may_write(path: &Utf8Path) -> bool {
+    rustix::fs::access(path.as_std_path(), rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+/// Reports whether the system's rights let a directory be written, as far as they can be told.
+#[cfg(not(unix))]
+pub fn may_write(_: &Utf8Path) -> bool {
+    true
 }
 
 /// Proves that files can be made in a directory, before anything depends on it.

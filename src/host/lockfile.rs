@@ -9,7 +9,9 @@ use std::io::{Read, Seek, Write};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::claim::{Claim, Life, Machine, Rival, find_rival, take_away};
+use super::claim::{
+    Claim, Life, Machine, Rival, Running, find_rival, now_in_words, running, take_away,
+};
 use super::fs::{FsError, create_dir_all};
 use super::volume::{Locality, locality};
 
@@ -32,6 +34,8 @@ pub struct LockPolicy {
     pub locality: Option<Locality>,
     /// Take what another machine has.
     pub breaks: bool,
+    /// Wait for who is at work, however long that takes.
+    pub waits: bool,
     /// Ask for the system's lock too. Two machines in one test do without.
     pub system: bool,
 }
@@ -42,6 +46,7 @@ impl Default for LockPolicy {
             machine: Machine::here(),
             locality: None,
             breaks: false,
+            waits: true,
             system: true,
         }
     }
@@ -50,7 +55,7 @@ impl Default for LockPolicy {
 /// Who holds a lock that could not be had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Busy {
-    /// What the holder wrote about itself, as in "PID 4711, rollback".
+    /// What the holder wrote about itself, as in "PID 4711, rollback, since …".
     pub holder: String,
     /// It is of another machine, or cannot be told: it may be dead.
     pub elsewhere: bool,
@@ -65,7 +70,16 @@ impl Busy {
         let _ = file.read_to_string(&mut holder);
         let holder = match holder.trim() {
             "" => "another process".to_owned(),
-            text => text.chars().filter(|c| !c.is_control()).take(120).collect(),
+            text => {
+                let shown: String = text.chars().filter(|c| !c.is_control()).take(120).collect();
+                match pid_of(&shown).map(running) {
+                    // Perhaps it is of another container; so only what is known is said.
+                    Some(Running::No) => {
+                        format!("{shown}; it is gone, and what it started is still at work")
+                    }
+                    _ => shown,
+                }
+            }
         };
         Self {
             holder,
@@ -83,6 +97,12 @@ impl From<Rival> for Busy {
             silent: rival.silent,
         }
     }
+}
+
+/// Reads who it is from the words that a holder wrote.
+fn pid_of(holder: &str) -> Option<u32> {
+    let (pid, _) = holder.strip_prefix("PID ")?.split_once(',')?;
+    pid.parse().ok()
 }
 
 /// Returns where machines that share a directory leave their claims.
@@ -161,7 +181,8 @@ impl DirLock {
         let mut note = || -> std::io::Result<()> {
             file.set_len(0)?;
             file.rewind()?;
-            writeln!(file, "PID {}, {purpose}", std::process::id())
+            let since = now_in_words();
+            writeln!(file, "PID {}, {purpose}, since {since}", std::process::id())
         };
         note().map_err(|error| fail("write", error))?;
         Ok(LockAttempt::Held(Self {

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod digest;
 pub mod foreground;
 pub mod fs;
+pub mod hold;
 pub mod lockfile;
 pub mod process;
 pub mod tree;

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -54,6 +54,8 @@ pub struct Call {
 pub struct Finished {
     /// Its exit code; `None` when a signal ended it.
     pub code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
     /// What it printed.
     pub stdout: Vec<u8>,
     /// What it complained, as text.
@@ -177,6 +179,7 @@ impl Call {
             .map_err(|source| ProcessError { program, source })?;
         Ok(Finished {
             code: output.status.code(),
+            signal: signal(output.status),
             stdout: output.stdout,
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         })
@@ -228,10 +231,21 @@ impl Call {
         let stderr = stderr.join().unwrap_or_default();
         Ok(Some(Finished {
             code: status.code(),
+            signal: signal(status),
             stdout: stdout.join().unwrap_or_default(),
             stderr: String::from_utf8_lossy(&stderr).into_owned(),
         }))
     }
+}
+
+#[cfg(unix)]
+fn signal(status: ExitStatus) -> Option<i32> {
+    std::os::unix::process::ExitStatusExt::signal(&status)
+}
+
+#[cfg(not(unix))]
+fn signal(_: ExitStatus) -> Option<i32> {
+    None
 }
 
 /// A ctrl-C goes to the whole group of the terminal; a child in a group of its

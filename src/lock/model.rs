@@ -1,6 +1,7 @@
 //! The lock as values.
 
 use super::left_out::LeftOutNode;
+use super::members::Members;
 use crate::host::digest;
 use crate::package::target::markers;
 use crate::package::{DistFile, Extra, FileKind, Marker, Name, Source, Target, Version};
@@ -106,6 +107,9 @@ pub struct Lock {
     pub waivers: Vec<Waiver>,
     /// Nodes that it was made without.
     pub left_out: Vec<LeftOutNode>,
+    /// ComfyUI and the nodes as they were when it was written; `None` in one of an older
+    /// portenv, and in a foreign one.
+    pub members: Option<Members>,
 }
 
 impl Lock {

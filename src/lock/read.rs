@@ -5,6 +5,7 @@ use std::str::FromStr;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
+use super::members::{LockedCore, LockedNode, Members};
 use super::model::{Applied, Lock, LockedPackage, SCHEMA};
 use super::selection::Wrong;
 use crate::host::fs::{self, FsError};
@@ -81,6 +82,8 @@ struct RawTool {
     waivers: Vec<super::waivers::RawWaiver>,
     #[serde(default)]
     left_out: Vec<super::left_out::RawLeftOut>,
+    core: Option<LockedCore>,
+    nodes: Option<Vec<LockedNode>>,
 }
 
 #[derive(Deserialize)]
@@ -289,6 +292,10 @@ impl Lock {
                 lock.kept.push((kept.name, version));
             }
             lock.left_out = tool.left_out.into_iter().map(Into::into).collect();
+            lock.members = tool.nodes.map(|nodes| Members {
+                core: tool.core,
+                nodes,
+            });
             for raw in tool.waivers {
                 let waiver = raw
                     .try_into()

@@ -110,6 +110,9 @@ impl Lock {
         list(out, "waivers", &waivers);
         let left_out: Vec<String> = self.left_out.iter().map(super::left_out::emit).collect();
         list(out, "left-out", &left_out);
+        if let Some(members) = &self.members {
+            super::members::emit(out, members);
+        }
     }
 
     /// Writes the lock if it differs from what is there; `true` if it did.

@@ -118,6 +118,8 @@ mod tests {
             version: version.map(str::to_owned),
             enabled,
             dirty: false,
+            content: None,
+            kept: None,
         }
     }
 

@@ -3,6 +3,7 @@
 use camino::Utf8Path;
 
 use crate::host::fs;
+use crate::workspace::content::content_of;
 use crate::workspace::node::{Node, read_node};
 
 /// Returns a place in the trash for a node; the same name twice is fine.
@@ -17,8 +18,9 @@ pub fn free_place(trash: &Utf8Path, name: &str, stamp: &str) -> String {
     place
 }
 
-/// Finds what was thrown away of a node: the newest with the same commit, or, for
-/// nodes without history, the newest of the name.
+/// Finds what was thrown away of a node: the newest of the name with the same commit and
+/// the same changed files or, for nodes without history, code; where no content was recorded,
+/// the newest of the name.
 pub fn find(trash: &Utf8Path, wanted: &Node) -> Option<String> {
     let file_name = wanted.dir.rsplit('/').next().unwrap_or(&wanted.dir);
     let mut names = fs::find_dir(trash).unwrap_or_default();
@@ -36,7 +38,11 @@ pub fn find(trash: &Utf8Path, wanted: &Node) -> Option<String> {
         }
         let found = read_node(trash, &trash.join(name), wanted.enabled, false);
         found.is_some_and(|found| {
-            found.kind == wanted.kind && (wanted.commit.is_none() || found.commit == wanted.commit)
+            let is_at = wanted.commit.is_none() || found.commit == wanted.commit;
+            let path = trash.join(name);
+            let is_content =
+                || wanted.content.is_none() || content_of(&found, &path) == wanted.content;
+            found.kind == wanted.kind && is_at && found.dirty == wanted.dirty && is_content()
         })
     })
 }

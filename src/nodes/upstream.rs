@@ -25,6 +25,8 @@ pub struct Ask {
     pub rev: Option<String>,
     /// It was asked for by name.
     pub named: bool,
+    /// Changed files of its checkout are not in the way: they will be put aside.
+    pub stash: bool,
 }
 
 /// How a node stands to its upstream.
@@ -136,6 +138,7 @@ fn fill(offer: &mut Offer, scratch: &Utf8Path, offline: bool) -> Result<Standing
         path,
         rev,
         named,
+        stash,
     } = offer.ask.clone();
     if node.kind != NodeKind::Git {
         return Ok(Standing::NotGit);
@@ -194,7 +197,7 @@ fn fill(offer: &mut Offer, scratch: &Utf8Path, offline: bool) -> Result<Standing
     offer.branch = followed.filter(moves_along);
     offer.between = compare(&aside, &from, &to)?;
     offer.aside = Some(aside);
-    if here.dirty {
+    if here.dirty && !stash {
         return Ok(Standing::Dirty);
     }
     let new = offer.between.new_files.iter();

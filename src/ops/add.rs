@@ -5,8 +5,9 @@ use super::changes::{NodeChange, NodeChangeKind};
 use super::context::Context;
 use super::error::OpError;
 use super::install_script::run_all;
+use super::members::write_lock;
 use super::outcome::{Applied, Consent};
-use super::packages::check_managed;
+use super::packages::check_applicable;
 use super::preview::{Preview, PreviewRequest, PreviewStatus, goal_of, preview_in};
 use super::transaction::{Transaction, scratch_dir, start};
 use crate::host::fs;
@@ -51,7 +52,7 @@ pub fn run(
     }
     let old_lock = Lock::find(&site.installation.lock_path())?;
     let goal = goal_of(&site, lock, old_lock.as_ref())?;
-    check_managed(&site, &goal, &site.installed()?)?;
+    check_applicable(&site, &goal, &site.installed()?)?;
     let ask = |_: &[_], _: &[_]| {
         tell(&preview);
         (consent.ask)(&[], &[])
@@ -87,7 +88,7 @@ pub fn run(
             let nodes = preview.staged.iter().map(|staged| &staged.node);
             told = run_all(change, nodes, &goal, limit)?;
         }
-        change.write_lock(Some(&lock.to_toml()))?;
+        write_lock(change, lock)?;
         change.finish(Some(lock), None, None)
     })?;
     let mut applied = Applied::done(finished);

@@ -167,6 +167,7 @@ fn step(
         to,
         parts: Parts::All,
         dry_run: false,
+        stash: false,
     };
     let consent = Consent {
         yes: true,

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::context::{Context, Site};
 use super::error::OpError;
+use super::keep::Keeper;
+use super::keep_nodes::{find_nodes, keep_nodes};
 use crate::environment::{Distribution, Installed, Origination};
 use crate::host::{digest, fs};
 use crate::index::{Index, IndexError, Page, Scout, Want};
@@ -59,6 +61,7 @@ pub fn capture(
             index.begin(&unknown, Arc::new(NoGuess));
         }
     }
+    let keeper = Keeper::new(context, site, installed, knowledge)?;
     let mut packages = Vec::new();
     for (done, distribution) in (0u64..).zip(installed.iter()) {
         // Without an index it is quick, and the proof of an undoing.
@@ -66,19 +69,25 @@ pub fn capture(
             context.check_cancel()?;
             context.progress.at(done, distribution.name.as_str());
         }
+        let source = source_of(site, distribution, knowledge)?;
         packages.push(PackageState {
             name: distribution.name.clone(),
             version: distribution.version.clone(),
             digest: distribution.digest.clone(),
-            source: source_of(site, distribution, knowledge)?,
+            kept: keeper.keep(distribution, source.as_ref(), knowledge)?,
+            source,
         });
     }
     if asks {
         context.progress.end();
     }
+    let mut nodes = find_nodes(site, &knowledge.states)?;
+    if asks {
+        keep_nodes(context, site, &mut nodes)?;
+    }
     Ok(State {
         packages,
-        nodes: installation.nodes()?,
+        nodes,
         core: installation.core(),
         python: site.target.python.to_string(),
         python_path: crate::requirements::origin::show_path(
@@ -101,6 +110,7 @@ fn beneath(distribution: &Distribution) -> PackageState {
         version: distribution.version.clone(),
         digest: distribution.digest.clone(),
         source: None,
+        kept: None,
     }
 }
 
@@ -152,8 +162,11 @@ fn source_of(
                 editable: false,
                 path,
             } if fs::is_file(path.as_str().into()) => wheel = Some(path.as_str()),
-            _ => return Ok(SourceRecord::of_direct(source)),
+            _ => return Ok(direct(source, distribution)),
         }
+    } else if distribution.editable.is_some() {
+        // An index may have the name and version, and never these files.
+        return Ok(None);
     } else if let Some(record) = knowledge
         .lock
         .and_then(|lock| from_lock(lock, distribution, &site.target))
@@ -182,6 +195,15 @@ fn source_of(
     Ok(keep(site, distribution)?.or(built))
 }
 
+/// Makes the record of an address, with the digest that its installer wrote down.
+fn direct(source: &Source, distribution: &Distribution) -> Option<SourceRecord> {
+    let mut record = SourceRecord::of_direct(source)?;
+    if let (SourceRecord::Url { hashes, .. }, Some(sha256)) = (&mut record, &distribution.archive) {
+        hashes.insert("sha256".to_owned(), sha256.clone());
+    }
+    Some(record)
+}
+
 /// Keeps a distribution in the store as it is installed, if that may and can be.
 fn keep(site: &Site, distribution: &Distribution) -> Result<Option<SourceRecord>, OpError> {
     if site.installation.settings.policy.store == Some(StoreMode::None)
@@ -191,7 +213,10 @@ fn keep(site: &Site, distribution: &Distribution) -> Result<Option<SourceRecord>
     }
     let store = site.installation.own_dir().join("store");
     match repack(distribution, &store) {
-        Ok((file, sha256)) => Ok(Some(SourceRecord::Store { file, sha256 })),
+        Ok(put) => Ok(Some(SourceRecord::Store {
+            file: put.file,
+            sha256: put.sha256,
+        })),
         Err(crate::store::StoreError::File(error)) if error.is_full() => Err(error.into()),
         Err(_) => Ok(None),
     }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::backend;
+use super::supply::Supply;
 use crate::lock::{Change, ChangeKind};
 use crate::package::{Name, Version};
 use crate::plan::Plan;
@@ -49,6 +50,8 @@ pub struct ChangeInfo {
     pub installed_bytes: Option<u64>,
     /// How many bytes the files take that it takes the place of, by their RECORD.
     pub freed_bytes: Option<u64>,
+    /// Where the files come from; null where that was not looked for.
+    pub supply: Option<Supply>,
 }
 
 /// The line that leads to a change.
@@ -112,6 +115,7 @@ impl ChangeInfo {
             bytes: None,
             installed_bytes: None,
             freed_bytes: None,
+            supply: None,
         }
     }
 
@@ -178,12 +182,7 @@ pub fn compare_nodes(before: &[Node], after: &[Node]) -> Vec<NodeChange> {
             None => NodeChangeKind::Remove,
             Some(new) if new.enabled && !old.enabled => NodeChangeKind::Enable,
             Some(new) if !new.enabled && old.enabled => NodeChangeKind::Disable,
-            Some(new)
-                if (&new.commit, &new.version, new.kind, new.dirty)
-                    != (&old.commit, &old.version, old.kind, old.dirty) =>
-            {
-                NodeChangeKind::Update
-            }
+            Some(new) if new.differs_from(old) => NodeChangeKind::Update,
             Some(_) => continue,
         };
         changes.push(NodeChange {

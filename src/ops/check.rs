@@ -13,6 +13,7 @@ use super::error::OpError;
 use super::ground::{Ground, bare};
 use super::inputs::ResolveFlags;
 use super::lock::{Inputs, inputs};
+use super::members;
 use super::preview::{Preview, PreviewRequest, goal_of};
 use super::release::Release;
 use super::subset::Subset;
@@ -213,6 +214,11 @@ pub fn run(context: &Context, request: &CheckRequest) -> Result<CheckOutcome, Op
     let told = (preview.conflicts.clone(), preview.changes.clone());
     let mut found = outcome(request, findings, told, settings, places);
     found.warnings.clone_from(&preview.warnings);
+    if request.nodes.is_empty() {
+        found
+            .warnings
+            .extend(members::moved(&site, inputs.lock.as_ref())?);
+    }
     Ok(found)
 }
 

@@ -131,6 +131,7 @@ fn of_lock(path: &Utf8Path, target: &crate::package::Target) -> Result<Side, OpE
                 version: package.version.clone()?,
                 digest: None,
                 source: None,
+                kept: None,
             })
         })
         .collect();
@@ -139,6 +140,7 @@ fn of_lock(path: &Utf8Path, target: &crate::package::Target) -> Result<Side, OpE
         version: version.clone(),
         digest: None,
         source: None,
+        kept: None,
     }));
     Ok((
         State {

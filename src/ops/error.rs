@@ -3,6 +3,7 @@
 use crate::environment::InterpreterError;
 use crate::git::GitError;
 use crate::host::FsError;
+use crate::host::hold::Held;
 use crate::index::IndexError;
 use crate::lock::LockError;
 use crate::nodes::NodeError;
@@ -83,6 +84,9 @@ pub enum OpError {
     /// Something lies where a node is to go.
     #[error("`{0}` is in the way")]
     InTheWay(String),
+    /// Programs have files loaded that would be replaced.
+    #[error("{}", held(.0))]
+    HeldOpen(Vec<Held>),
     /// A policy refuses.
     #[error("{0}")]
     Refused(String),
@@ -137,6 +141,12 @@ pub enum OpError {
     /// Packages that can be had nowhere.
     #[error("cannot be had again: {}", .0.join(", "))]
     Unrestorable(Vec<String>),
+    /// Packages that only the network has, which may not be asked.
+    #[error("not to be had offline: {}", .0.join(", "))]
+    NotAtHand(Vec<String>),
+    /// Packages of which the store holds something else than was kept.
+    #[error("damaged in the store: {}", .0.join(", "))]
+    StoreDamaged(Vec<String>),
     /// uv said it was done, but it was not.
     #[error("the environment is not what was wanted: {}", faults(.0))]
     NotAsWanted(Vec<Fault>),
@@ -166,6 +176,21 @@ pub enum OpError {
     Interrupted,
 }
 
+/// Returns an error with its causes: `cannot read `x`: permission denied`.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(deeper) = cause {
+        let shown = deeper.to_string();
+        if !text.ends_with(&shown) {
+            text.push_str(": ");
+            text.push_str(&shown);
+        }
+        cause = deeper.source();
+    }
+    text
+}
+
 fn faults(list: &[Fault]) -> String {
     let lines: Vec<String> = list
         .iter()
@@ -173,6 +198,17 @@ fn faults(list: &[Fault]) -> String {
         .map(|fault| format!("{}: {}", fault.package, fault.message))
         .collect();
     lines.join("; ")
+}
+
+fn held(list: &[Held]) -> String {
+    let line = |held: &Held| match &held.by {
+        Some(process) => format!(
+            "`{}` would be replaced, and is in use ({process})",
+            held.file
+        ),
+        None => format!("`{}` would be replaced, and is in use", held.file),
+    };
+    list.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn left_behind(list: &[String]) -> String {

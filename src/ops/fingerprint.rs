@@ -20,11 +20,10 @@
 
 use super::context::Site;
 use crate::environment::{Distribution, Installed, Origination};
-use crate::git::read_checkout;
 use crate::host::digest;
 use crate::package::Source;
 use crate::snapshot::State;
-use crate::workspace::content::content_digest;
+use crate::workspace::content::{content_digest, edits_digest};
 use crate::workspace::{Node, NodeKind};
 
 /// Returns the digest (SHA-256, hex) of what is here now.
@@ -67,9 +66,10 @@ fn node_line(site: &Site, node: &Node) -> String {
         NodeKind::File => "file",
         NodeKind::Plain => "plain",
     };
-    let content = match &node.commit {
-        Some(commit) => commit.clone(),
-        None => content_digest(&place),
+    let content = match (&node.commit, &node.content) {
+        (Some(commit), _) => commit.clone(),
+        (None, Some(content)) => content.clone(),
+        (None, None) => content_digest(&place),
     };
     let state = if node.enabled { "enabled" } else { "disabled" };
     let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
@@ -83,19 +83,9 @@ fn edits(site: &Site, node: &Node) -> String {
     if !node.dirty {
         return "-".to_owned();
     }
-    let dir = site.installation.root.join(&node.dir);
-    let changed = read_checkout(&dir).map(|found| found.changed);
-    let mut lines: Vec<String> = changed
-        .unwrap_or_default()
-        .iter()
-        .map(|path| {
-            let content = digest::sha256_of_file(&dir.join(path));
-            // One that was deleted has none.
-            line(&[path, &content.unwrap_or_default()])
-        })
-        .collect();
-    lines.sort();
-    digest::sha256(lines.concat().as_bytes())
+    let known = node.content.clone();
+    let found = known.or_else(|| edits_digest(&site.installation.root.join(&node.dir)));
+    found.unwrap_or_else(|| "-".to_owned())
 }
 
 fn package_line(found: &Distribution) -> String {

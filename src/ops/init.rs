@@ -3,7 +3,8 @@
 use super::backend::{self, Backend};
 use super::context::{Context, Site};
 use super::error::OpError;
-use super::transaction::{heal, record_present, take_lock};
+use super::transaction::{heal, record_present};
+use super::turn::take_lock;
 use crate::host::fs;
 use crate::package::Name;
 use crate::requirements::origin::show_path;

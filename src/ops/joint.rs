@@ -40,6 +40,9 @@ pub enum Tolerance {
     Old,
 }
 
+/// Stands for ComfyUI among the nodes at hand: no node has such a name.
+pub const CORE: &str = "/ComfyUI";
+
 /// What the joint answers of one installation share.
 pub struct Joint<'a> {
     /// The machine.
@@ -584,10 +587,14 @@ fn taken_back(reserve: &mut Vec<Waiver>, lines: &[Line], found: &[Conflict]) -> 
     taken
 }
 
-/// Reports whether a line of the new nodes takes part in a conflict.
+/// Reports whether a line of the new nodes, or of a new ComfyUI, takes part in a conflict.
 pub fn is_of(conflict: &Conflict, nodes: &BTreeSet<&str>) -> bool {
     conflict.requirements.iter().any(|line| {
         let name = line.origin.name.as_deref();
-        line.origin.kind == OriginKind::Node && name.is_some_and(|name| nodes.contains(name))
+        match line.origin.kind {
+            OriginKind::Core => nodes.contains(CORE),
+            OriginKind::Node => name.is_some_and(|name| nodes.contains(name)),
+            _ => false,
+        }
     })
 }

@@ -10,6 +10,7 @@ use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::joint::{Joint, Tolerance, is_lived_in, is_locked, known_waivers};
+use super::members::{members_of, moved};
 use super::other_versions::Nodes;
 use super::rebuild::refuse_lock;
 use super::subset::{NodeLeftOut, Subset, best_effort};
@@ -234,7 +235,7 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
             written: false,
             stale,
             problems: inputs.set.problems,
-            warnings: Vec::new(),
+            warnings: moved(&site, inputs.lock.as_ref())?,
             old: Vec::new(),
             left_out: left_out_of(inputs.lock.as_ref()),
             subset: None,
@@ -322,6 +323,7 @@ pub fn run(context: &Context, request: &LockRequest) -> Result<LockOutcome, OpEr
             if is_for_here {
                 refuse_lock(&site, &installed, &lock, old_lock, &request.allow_change)?;
             }
+            lock = lock.with_members(members_of(&site)?);
             written = lock.write(&path)?;
             left_out = match &subset {
                 Some(subset) => subset.left_out.clone(),

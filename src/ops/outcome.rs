@@ -25,6 +25,16 @@ pub enum AppliedStatus {
     Undone,
 }
 
+/// Where a node is had that comes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct NodeOrigin {
+    /// The node's directory, relative to the root where it lies in it.
+    pub dir: String,
+    /// `moved` (it lies elsewhere in the installation), `trash`, `checkout` (the commit is in the
+    /// repository at its place), `store`, `remote`, or `nowhere`.
+    pub from: String,
+}
+
 /// What a changing command came to.
 #[derive(Debug, Clone)]
 pub struct Applied {
@@ -40,6 +50,10 @@ pub struct Applied {
     pub changes: Vec<ChangeInfo>,
     /// Nodes that changed.
     pub nodes: Vec<NodeChange>,
+    /// ComfyUI, if it changed.
+    pub core: Option<NodeChange>,
+    /// Where the nodes come from that have to be had again, by directory.
+    pub node_origins: Vec<NodeOrigin>,
     /// Conflicts that were there before.
     pub conflicts: Vec<Conflict>,
     /// Things worth knowing: code and message.
@@ -60,6 +74,8 @@ impl Applied {
             after: None,
             changes: Vec::new(),
             nodes: Vec::new(),
+            core: None,
+            node_origins: Vec::new(),
             conflicts: Vec::new(),
             warnings: Vec::new(),
             waivers: Vec::new(),
@@ -75,6 +91,7 @@ impl Applied {
             after: Some(finished.after),
             changes: finished.difference.changes,
             nodes: finished.difference.nodes,
+            core: finished.difference.core,
             ..Self::still(AppliedStatus::Done)
         }
     }

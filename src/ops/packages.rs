@@ -7,15 +7,22 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::ResolveFlags;
+use super::keep::within;
+use super::obstacle::check_replaceable;
+use super::restore;
 use super::transaction::scratch_dir;
 use crate::environment::Installed;
-use crate::host::{DirLock, fs, volume};
+use crate::environment::files::{Depth, normal};
+use crate::environment::unrecorded::find_unrecorded;
+use crate::host::{DirLock, digest, fs, volume};
 use crate::lock::{ChangeKind, Lock};
-use crate::package::{Name, Source, Target, Version};
+use crate::nodes::trash;
+use crate::package::{Hashes, Name, Source, Target};
 use crate::plan::{Goal, Plan, Removal, between, rests_on_base};
-use crate::snapshot::{SourceRecord, State};
+use crate::snapshot::{Kept, SourceRecord, State};
+use crate::store::place_of;
 use crate::sync::run::RunSource;
-use crate::sync::{RunEntry, RunLock, verify};
+use crate::sync::{Fault, RunEntry, RunLock, check_distribution, verify};
 use crate::uv::{SyncCall, Uv, UvError};
 
 /// One package that is wanted.
@@ -29,6 +36,17 @@ pub struct Wanted {
     pub bytes: Option<u64>,
     /// The index it comes from.
     pub index: Option<String>,
+    /// What the store keeps of it.
+    pub kept: Option<Kept>,
+    /// Where uv takes it from if the store's wheel of it is damaged.
+    pub otherwise: Option<RunSource>,
+}
+
+impl Wanted {
+    /// Reports whether an imprint is all there is of it, which uv knows nothing of.
+    pub fn is_imprint(&self) -> bool {
+        self.kept.as_ref().is_some_and(|kept| kept.whole)
+    }
 }
 
 /// What the environment should be.
@@ -73,6 +91,10 @@ impl PackageGoal {
                             url: file.url.clone(),
                             hashes: file.hashes.clone(),
                             sdist: file.kind == crate::package::FileKind::Sdist,
+                            index: match &package.source {
+                                Source::Index(index) => Some(index.clone()),
+                                _ => None,
+                            },
                         },
                     })
                 }
@@ -125,6 +147,8 @@ impl PackageGoal {
                     source,
                     bytes,
                     index,
+                    kept: None,
+                    otherwise: None,
                 },
             );
         }
@@ -140,6 +164,8 @@ impl PackageGoal {
                     source: None,
                     bytes: None,
                     index: None,
+                    kept: None,
+                    otherwise: None,
                 },
             );
         }
@@ -166,6 +192,16 @@ impl PackageGoal {
                         (Some(run_source(record, own_dir)), bytes, index)
                     }
                 };
+                let kept = package.kept.clone();
+                let wheel = kept.as_ref().and_then(|kept| kept.wheel.as_ref());
+                let wheel = wheel.map(|keep| RunSource::Local {
+                    path: own_dir.join("store").join(&keep.file).into_string(),
+                    hashes: Hashes::from([("sha256".to_owned(), keep.sha256.clone())]),
+                });
+                let (source, otherwise) = match wheel {
+                    Some(wheel) => (Some(wheel), source),
+                    None => (source, None),
+                };
                 let goal = Goal {
                     version: package.version.clone(),
                     digest: package.digest.clone(),
@@ -178,6 +214,8 @@ impl PackageGoal {
                         source,
                         bytes,
                         index,
+                        kept,
+                        otherwise,
                     },
                 )
             })
@@ -209,21 +247,37 @@ impl PackageGoal {
         self.plan(installed).is_empty()
     }
 
-    /// Names what would have to be installed and can be had nowhere.
-    pub fn lacking(&self, installed: &Installed) -> Vec<(Name, Version)> {
-        self.plan(installed)
-            .steps
-            .iter()
-            .filter(|step| step.change.kind != ChangeKind::Remove)
-            .filter_map(|step| {
-                self.wanted
-                    .get(&step.change.name)
-                    .map(|wanted| (&step.change.name, wanted))
+    /// Names what would have to be installed and can be had nowhere, or only damaged.
+    pub fn lacking(&self, installed: &Installed) -> Vec<String> {
+        let plan = self.plan(installed);
+        let steps = plan.steps.iter().map(|step| &step.change);
+        let comes = steps.filter(|change| change.kind != ChangeKind::Remove);
+        comes
+            .filter_map(|change| {
+                let wanted = self.wanted.get(&change.name)?;
+                let version = &wanted.goal.version;
+                match &wanted.source {
+                    None if wanted.is_imprint() => None,
+                    None => Some(format!("{} {version}", change.name)),
+                    Some(RunSource::Local { path, hashes }) => {
+                        let fault = fault_of(path.as_str().into(), hashes)?;
+                        Some(format!("{} {version} (`{path}` is {fault})", change.name))
+                    }
+                    Some(_) => None,
+                }
             })
-            .filter(|(_, wanted)| wanted.source.is_none())
-            .map(|(name, wanted)| (name.clone(), wanted.goal.version.clone()))
             .collect()
     }
+}
+
+/// Says what is wrong with a file that a package is to be installed from.
+fn fault_of(path: &Utf8Path, hashes: &Hashes) -> Option<&'static str> {
+    if !fs::is_file(path) {
+        return Some("gone");
+    }
+    let expected = hashes.get("sha256")?;
+    let is_whole = digest::sha256_of_file(path).is_ok_and(|found| found == *expected);
+    (!is_whole).then_some("damaged")
 }
 
 fn run_source(record: &SourceRecord, own_dir: &Utf8Path) -> RunSource {
@@ -232,6 +286,7 @@ fn run_source(record: &SourceRecord, own_dir: &Utf8Path) -> RunSource {
             filename,
             url,
             hashes,
+            index,
             ..
         } => match crate::index::folder::path_of(&url) {
             Some(path) => RunSource::Local {
@@ -243,6 +298,7 @@ fn run_source(record: &SourceRecord, own_dir: &Utf8Path) -> RunSource {
                 filename,
                 url,
                 hashes,
+                index: Some(index),
             },
         },
         SourceRecord::Url {
@@ -267,7 +323,7 @@ fn run_source(record: &SourceRecord, own_dir: &Utf8Path) -> RunSource {
         SourceRecord::Path { path, editable } => RunSource::Directory { path, editable },
         SourceRecord::Store { file, sha256 } => RunSource::Local {
             path: own_dir.join("store").join(file).into_string(),
-            hashes: crate::package::Hashes::from([("sha256".to_owned(), sha256)]),
+            hashes: Hashes::from([("sha256".to_owned(), sha256)]),
         },
     }
 }
@@ -277,16 +333,27 @@ fn run_source(record: &SourceRecord, own_dir: &Utf8Path) -> RunSource {
 /// # Errors
 ///
 /// Fails if something is to change and the user has not allowed it.
-pub fn check_managed(
-    site: &Site,
-    goal: &PackageGoal,
-    installed: &Installed,
-) -> Result<(), OpError> {
+fn check_managed(site: &Site, goal: &PackageGoal, installed: &Installed) -> Result<(), OpError> {
     let allowed = site.installation.settings.installation.allow_system;
     if site.interpreter.managed && !allowed && !goal.is_met(installed) {
         return Err(OpError::ManagedPython(site.interpreter.path.clone()));
     }
     Ok(())
+}
+
+/// Demands, before anything is changed, that nothing stands in the way of a goal: who manages
+/// the Python, what may not be written, and what a program has loaded.
+///
+/// # Errors
+///
+/// Fails with the first thing in the way.
+pub fn check_applicable(
+    site: &Site,
+    goal: &PackageGoal,
+    installed: &Installed,
+) -> Result<(), OpError> {
+    check_managed(site, goal, installed)?;
+    check_replaceable(site, goal, installed)
 }
 
 /// Makes the environment what is wanted and reads it back.
@@ -305,7 +372,7 @@ pub fn apply(
     let installed = site.installed()?;
     let plan = goal.plan(&installed);
     if plan.is_empty() {
-        return Ok(());
+        return restore::run(site, goal, &[]);
     }
     check_managed(site, goal, &installed)?;
     check_room(site, goal, &plan)?;
@@ -319,7 +386,7 @@ pub fn apply(
     let (_guard, dir) = scratch_dir(site)?;
     let path = dir.join("pylock.toml");
     fs::write_atomic(&path, lock.to_toml().as_bytes())?;
-    let aside = set_hollow_aside(&installed, &plan, &dir)?;
+    let aside = set_hollow_aside(site, &installed, &plan, &context.clock.now().to_string())?;
     let doubles = set_doubles_aside(&installed, &plan, &dir)?;
     context
         .progress
@@ -327,24 +394,25 @@ pub fn apply(
     let reinstall = plan.reinstalls();
     let indexes =
         ResolveFlags::default().index_config(context, &site.installation.settings, &[])?;
-    let sync = |offline: bool| -> Result<Result<_, UvError>, OpError> {
+    let sync = |again: &[Name], offline, past_cache| -> Result<Result<_, UvError>, OpError> {
         let call = SyncCall {
             python: &site.interpreter.path,
             lock: &path,
-            reinstall: &reinstall,
+            reinstall: again,
             offline,
-            past_cache: goal.anew.past_cache,
+            past_cache,
             build: lock.needs_build(&changed),
             break_system: site.interpreter.managed,
             indexes: &indexes,
         };
         Ok(uv.pip_sync(&call, Some(held.share()?)))
     };
-    let mut synced = sync(context.offline)?;
+    let past_cache = goal.anew.past_cache;
+    let mut synced = sync(&reinstall, context.offline, past_cache)?;
     // uv asks again for what it keeps. Where nobody answers, what it keeps will do, for the
     // hashes are known; and it fetches everything before it changes anything.
     if matches!(synced, Err(UvError::Failed { network: true, .. })) && !context.offline {
-        let kept = sync(true)?;
+        let kept = sync(&reinstall, true, past_cache)?;
         if kept.is_ok() {
             synced = kept;
         }
@@ -364,19 +432,29 @@ pub fn apply(
     if goal.anew.past_cache {
         uv.forget(&changed);
     }
+    let made: Vec<Name> = (changed.iter())
+        .filter(|name| !goal.wanted.get(*name).is_some_and(Wanted::is_imprint))
+        .cloned()
+        .collect();
+    let now = site.installed()?;
+    let mut faults = broken(&now, goal, &made, goal.anew.past_cache);
+    // What uv had in its cache may be as broken as what was there before.
+    if !faults.is_empty() && !context.offline && !goal.anew.past_cache {
+        uv.forget(&made);
+        sync(&made, false, true)??;
+        faults = broken(&site.installed()?, goal, &made, true);
+    }
+    if !faults.is_empty() {
+        return Err(OpError::NotAsWanted(faults));
+    }
+    restore::run(site, goal, &changed)?;
     let stays: Vec<_> = plan
         .extra
         .iter()
         .filter_map(|name| installed.get(name))
         .cloned()
         .collect();
-    let faults = verify(
-        &site.installed()?,
-        &goal.goals(),
-        &stays,
-        &plan.removed(),
-        &changed,
-    );
+    let faults = verify(&site.installed()?, &goal.goals(), &stays, &plan.removed());
     if faults.is_empty() {
         Ok(())
     } else {
@@ -384,24 +462,70 @@ pub fn apply(
     }
 }
 
-/// Moves aside metadata directories without a RECORD of packages that change: uv neither
-/// removes nor replaces these, and would leave two of one name. Returns where each was
-/// and is.
+/// Says which of the packages that were just installed are not whole.
+///
+/// A wheel of the store is proved by its own digest, and holds what was there when it was kept;
+/// and what comes past the cache is as its builder made it, whatever RECORD says.
+fn broken(installed: &Installed, goal: &PackageGoal, names: &[Name], again: bool) -> Vec<Fault> {
+    let found = names.iter().filter_map(|name| installed.get(name));
+    found
+        .filter_map(|found| {
+            let wanted = goal.wanted.get(&found.name);
+            let local = wanted.and_then(|wanted| wanted.source.as_ref());
+            let is_proved = again || matches!(local, Some(RunSource::Local { .. }));
+            let depth = if is_proved {
+                Depth::Sizes
+            } else {
+                Depth::Unpacked
+            };
+            Some(Fault {
+                package: found.name.clone(),
+                message: check_distribution(found, depth).err()?,
+            })
+        })
+        .collect()
+}
+
+/// Moves to the trash what has no RECORD of packages that change: uv neither removes nor
+/// replaces that, and would leave two of one name, or old modules beneath new ones. Returns
+/// where each file or directory was and is.
 fn set_hollow_aside(
+    site: &Site,
     installed: &Installed,
     plan: &Plan,
-    scratch: &Utf8Path,
+    stamp: &str,
 ) -> Result<Vec<(Utf8PathBuf, Utf8PathBuf)>, OpError> {
+    let trash = site.installation.own_dir().join("trash");
     let listed = installed.iter().map(|found| (&found.name, &found.dir));
     let doubled = installed.doubled.iter().map(|(name, dir)| (name, dir));
     let mut aside = Vec::new();
     for (name, dir) in listed.chain(doubled) {
         let changes = plan.steps.iter().any(|step| step.change.name == *name);
-        let hollow = dir.extension() == Some("dist-info") && !fs::is_file(&dir.join("RECORD"));
-        if changes && hollow && fs::exists(dir) {
-            let to = scratch.join(format!("hollow-{}", aside.len()));
-            fs::rename(dir, &to)?;
-            aside.push((dir.clone(), to));
+        if !changes || fs::is_file(&dir.join("RECORD")) || !fs::exists(dir) {
+            continue;
+        }
+        let files = match installed.get(name).filter(|found| found.dir == *dir) {
+            Some(found) => find_unrecorded(found, installed),
+            None => Vec::new(),
+        };
+        let place = trash::free_place(&trash, &format!("no-record-{name}"), stamp);
+        let entry = dir.file_name().unwrap_or_default().to_owned();
+        let parent = dir.parent().unwrap_or(dir);
+        let inside = |file: &String| file.starts_with(&format!("{entry}/")) || *file == entry;
+        let others = files.iter().filter(|file| !inside(file));
+        for file in others.chain([&entry]) {
+            // What lies outside of the environment is not touched.
+            let Some(from) = place_of(file, parent, within(site)) else {
+                continue;
+            };
+            let to = trash
+                .join(&place)
+                .join(normal(file, false).replace("../", "_/"));
+            if let Some(above) = to.parent() {
+                fs::create_dir_all(above)?;
+            }
+            fs::rename(&from, &to)?;
+            aside.push((from, to));
         }
     }
     Ok(aside)
@@ -438,6 +562,10 @@ fn run_lock(
     for (name, wanted) in &goal.wanted {
         // uv looks at the environment alone, and would install what the base has.
         if rests_on_base(installed, name, &wanted.goal) {
+            continue;
+        }
+        // What was not made from a wheel is no business of uv's once it is there again.
+        if wanted.is_imprint() && changed.contains(name) {
             continue;
         }
         let source = if changed.contains(name) {

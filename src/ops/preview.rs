@@ -13,7 +13,7 @@ use super::context::{Context, Site};
 use super::error::OpError;
 use super::facts::{self, BreakInfo, SharedInfo, Weight};
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
-use super::joint::{Joint, Tolerance, is_lived_in, is_of, known_waivers};
+use super::joint::{CORE, Joint, Tolerance, is_lived_in, is_of, known_waivers};
 use super::lock::{fixed_lines, make_lock, open_index, preferences, protected, protection_lines};
 use super::other_versions::{Nodes, Placed};
 use super::outcome::plan_basis;
@@ -27,7 +27,7 @@ use crate::lock::{ChangeKind, Lock};
 use crate::nodes::{Staged, parse_node, stage};
 use crate::package::{Name, Target};
 use crate::plan::Removal;
-use crate::requirements::set::gather_with;
+use crate::requirements::set::{gather_beside, gather_with};
 use crate::requirements::{Line, RequirementSet, Waiver};
 use crate::resolve::{Conflict, Outcome, Resolution, Warning};
 use crate::snapshot::Db;
@@ -52,6 +52,8 @@ pub struct PreviewRequest {
     pub advisories: Vec<Utf8PathBuf>,
     /// How long the `install.py` of a node may run where it is to be run at all.
     pub scripts: Option<std::time::Duration>,
+    /// Where the ComfyUI lies that takes the place of the one here, if one does.
+    pub core: Option<Utf8PathBuf>,
 }
 
 /// What a preview came to.
@@ -219,7 +221,9 @@ impl<'a> World<'a> {
                 .map(|new| (new.node.clone(), new.path.clone())),
         );
         let mut base = gather_with(installation, &here, &context.variables);
-        let mut set = gather_with(installation, &with, &context.variables);
+        let core = request.core.as_ref().or(installation.comfyui.as_ref());
+        let core = core.map(Utf8PathBuf::as_path);
+        let mut set = gather_beside(installation, core, &with, &context.variables);
         // What is wrong without the nodes is not theirs to answer for here.
         finish_inputs(context, &mut set, &request.flags)?;
         let _ = finish_inputs(
@@ -279,7 +283,8 @@ impl<'a> World<'a> {
 
     fn preview(&self, staged: Vec<Staged>, index: &RemoteIndex) -> Result<Preview, OpError> {
         let owned: Vec<String> = staged.iter().map(|new| new.node.name.clone()).collect();
-        let names: BTreeSet<&str> = owned.iter().map(String::as_str).collect();
+        let mut names: BTreeSet<&str> = owned.iter().map(String::as_str).collect();
+        names.extend(self.request.core.iter().map(|_| CORE));
         let protected = protected(
             &self.site.installation.settings,
             &self.installed,

@@ -18,6 +18,7 @@ use super::transaction::start;
 use crate::git::holds_more;
 use crate::host::fs;
 use crate::snapshot::retention::{Policy, needed, to_prune};
+use crate::snapshot::salvage::find_damaged;
 use crate::snapshot::{Db, Snapshot, bisect_origin};
 use crate::store::collect::{Stored, find_unneeded, remove};
 use crate::workspace::node::read_node;
@@ -48,6 +49,9 @@ pub struct PruneOutcome {
     pub trash: Vec<Stored>,
     /// Those of them that nothing else can bring back: no commit of a repository.
     pub only_copies: Vec<String>,
+    /// Damaged histories that were put aside, whose snapshots may need what the store has: while
+    /// one lies there nothing of the store goes.
+    pub held_by: Vec<String>,
     /// How many bytes the history shrank by.
     pub db_bytes: u64,
 }
@@ -90,6 +94,7 @@ fn plan(
         store: Vec::new(),
         trash: Vec::new(),
         only_copies: Vec::new(),
+        held_by: Vec::new(),
         db_bytes: 0,
     };
     if let Some(db) = db {
@@ -124,6 +129,12 @@ fn plan(
         }
         outcome.db_bytes = bytes.saturating_sub(db.bytes()?);
         outcome.store = find_unneeded(&own.join("store"), &db.store_files()?)?;
+        if !outcome.store.is_empty() {
+            outcome.held_by = find_damaged(own)?;
+        }
+        if !outcome.held_by.is_empty() {
+            outcome.store.clear();
+        }
     }
     if request.trash {
         let trash = own.join("trash");

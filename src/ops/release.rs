@@ -258,7 +258,7 @@ fn is_commit(word: &str) -> bool {
 }
 
 /// Returns the version of a tag such as `refs/tags/v0.33.0`, unless it is a pre-release.
-fn released(full: &str) -> Option<Version> {
+pub(super) fn released(full: &str) -> Option<Version> {
     let tag = full.strip_prefix("refs/tags/")?;
     let version: Version = tag.strip_prefix('v').unwrap_or(tag).parse().ok()?;
     (!version.any_prerelease()).then_some(version)

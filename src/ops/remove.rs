@@ -12,8 +12,9 @@ use super::graph::no_node;
 use super::inputs::{ResolveFlags, finish_inputs, name_lines};
 use super::joint::{Joint, Tolerance, is_lived_in, known_waivers};
 use super::lock::{fixed_lines, make_lock, open_index, preferences, protected, protection_lines};
+use super::members::write_lock;
 use super::outcome::{Applied, Consent, plan_basis, plan_digest};
-use super::packages::check_managed;
+use super::packages::check_applicable;
 use super::preview::goal_of;
 use super::rebuild::mark_for_lock;
 use super::transaction::{Transaction, start};
@@ -140,7 +141,7 @@ pub fn run(
             to: None,
         })
         .collect();
-    check_managed(&site, &goal, &installed)?;
+    check_applicable(&site, &goal, &installed)?;
     let dirs: Vec<&str> = going.iter().map(|node| node.dir.as_str()).collect();
     consent.get(
         &plan_digest(&[
@@ -161,7 +162,7 @@ pub fn run(
         }
         context.check_cancel()?;
         change.packages(&goal)?;
-        change.write_lock(Some(&lock.to_toml()))?;
+        write_lock(change, &lock)?;
         change.finish(Some(&lock), None, None)
     })?;
     let mut applied = Applied::done(finished);

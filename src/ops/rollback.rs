@@ -3,21 +3,25 @@
 
 use std::collections::BTreeMap;
 
-use super::changes::{ChangeInfo, Difference, NodeChange, NodeChangeKind};
+use super::changes::{ChangeInfo, Difference, NodeChange};
 use super::context::{Context, Site};
+use super::damage::find_damage;
 use super::error::OpError;
 use super::outcome::{Applied, AppliedStatus, Consent, plan_basis, plan_digest};
-use super::packages::{PackageGoal, check_managed};
+use super::packages::{PackageGoal, check_applicable};
 use super::rebuild;
-use super::transaction::{LOCK_WRITTEN, Transaction, scratch_dir, start};
-use crate::git::{CloneSpec, clone};
-use crate::host::fs;
-use crate::lock::Lock;
-use crate::nodes::trash;
-use crate::snapshot::{
-    BISECT, BISECTED, Db, Outcome, REDO, Resolved, Snapshot, State, Step, UNDO, Walk, find_snapshot,
+use super::restore_nodes::{
+    Places, difference, fetch_nodes, lost_edits, needs_no_network, origins, places_of, prove_nodes,
+    refuse_dirty, refuse_lost, restore_node,
 };
-use crate::workspace::node::Node;
+use super::supply::{Supply, check_supplies, find_supplies};
+use super::transaction::{LOCK_WRITTEN, Transaction, scratch_dir, start};
+use crate::environment::Installed;
+use crate::lock::Lock;
+use crate::package::Name;
+use crate::snapshot::{
+    BISECT, BISECTED, Db, REDO, Resolved, Snapshot, State, UNDO, Walk, find_snapshot,
+};
 
 /// Which parts go back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -73,6 +77,8 @@ pub struct RollbackRequest {
     pub parts: Parts,
     /// Only show the plan.
     pub dry_run: bool,
+    /// Put changed files of checkouts that are in the way aside, under a name.
+    pub stash: bool,
 }
 
 /// Finds a snapshot by what a person typed.
@@ -114,8 +120,15 @@ pub fn run(
         if let Some(over) = &aim.over {
             tell(over);
         }
+        let installed = site.installed()?;
+        let mut goal = PackageGoal::of_state(&aim.wanted, &site.installation.own_dir());
+        let mut damage = find_damage(context, &site, &mut goal, &installed)?;
+        let mut supplies = find_supplies(context, &site, &mut goal, &installed)?;
+        damage.leave(&mut goal, &mut supplies);
+        aim.difference.changes = changes_of(&goal, &installed, &supplies);
         mark_broken(&site, &aim.wanted, &mut aim.difference.changes)?;
-        let status = if aim.difference.is_of_base() && aim.wanted.lock == aim.now.lock {
+        let still = aim.difference.is_of_base() && aim.wanted.lock == aim.now.lock;
+        let status = if still && damage.is_empty() {
             AppliedStatus::Nothing
         } else {
             AppliedStatus::DryRun
@@ -123,7 +136,12 @@ pub fn run(
         let plan = plan_of(&site, &aim.now, &aim.target, request.parts)?;
         return Ok(Applied {
             plan: (status == AppliedStatus::DryRun).then_some(plan),
-            warnings: warnings(&aim.difference),
+            warnings: damage
+                .warnings()
+                .into_iter()
+                .chain(warnings(&aim.difference))
+                .collect(),
+            node_origins: origins(&site, &aim.difference, &aim.places),
             changes: aim.difference.changes,
             nodes: aim.difference.nodes,
             ..Applied::still(status)
@@ -158,8 +176,15 @@ pub fn run(
         return Err(OpError::PlanStale);
     }
     let mut warnings = base_warnings(&difference);
+    warnings.extend(lost_edits(&difference));
+    let mut goal = PackageGoal::of_state(&wanted, &site.installation.own_dir());
+    let installed = site.installed()?;
+    let mut damage = find_damage(context, &site, &mut goal, &installed)?;
+    let mut supplies = find_supplies(context, &site, &mut goal, &installed)?;
+    damage.leave(&mut goal, &mut supplies);
+    warnings.extend(damage.warnings());
     let ends = matches!(request.to, Destination::Bisected(_));
-    if difference.is_of_base() && wanted.lock == now.lock && !ends {
+    if difference.is_of_base() && wanted.lock == now.lock && !ends && damage.is_empty() {
         return Ok(Applied {
             warnings,
             ..Applied::still(AppliedStatus::Nothing)
@@ -171,21 +196,14 @@ pub fn run(
             found: now.python,
         });
     }
-    refuse_dirty(&difference, &now)?;
-    refuse_foreign_core(&difference)?;
-    let goal = PackageGoal::of_state(&wanted, &site.installation.own_dir());
-    let installed = site.installed()?;
-    check_managed(&site, &goal, &installed)?;
-    let lacking = goal.lacking(&installed);
-    if !lacking.is_empty() {
-        return Err(OpError::Unrestorable(
-            lacking
-                .iter()
-                .map(|(name, version)| format!("{name} {version}"))
-                .collect(),
-        ));
+    if !request.stash {
+        refuse_dirty(&difference)?;
     }
-    let mut changes = ChangeInfo::all(&goal.plan(&installed));
+    refuse_foreign_core(&difference)?;
+    refuse_lost(&site, &difference, &places)?;
+    check_applicable(&site, &goal, &installed)?;
+    check_supplies(&goal, &supplies)?;
+    let mut changes = changes_of(&goal, &installed, &supplies);
     mark_broken(&site, &wanted, &mut changes)?;
     warnings.extend(rebuild::warnings(&changes));
     consent.get(&plan, &changes, &difference.nodes)?;
@@ -200,15 +218,21 @@ pub fn run(
         .and_then(|text| Lock::parse(text, camino::Utf8Path::new("pylock.toml")).ok());
     let (_guard, scratch) = scratch_dir(&site)?;
     transaction.open(kind, command)?;
+    let node_origins = origins(&site, &difference, &places);
+    let mut stashed = Vec::new();
     let finished = transaction.run(|change| {
         // Everything that may need the network comes before the first change.
-        let fetched = fetch_nodes(&site, &difference, &places, &scratch)?;
+        let fetched = fetch_nodes(context, &site, &difference, &places, &scratch)?;
         for (node, from) in difference.nodes.iter().zip(&fetched) {
-            restore_node(context, &site, change, node, from.as_deref())?;
+            stashed.extend(restore_node(change, node, from.as_deref())?);
         }
         if let Some(NodeChange { to: Some(core), .. }) = &difference.core
             && let Some(commit) = &core.commit
         {
+            if now.core.as_ref().is_some_and(|core| core.dirty) {
+                stashed.extend(change.stash(&core.dir)?);
+            }
+            needs_no_network(context, &site, core)?;
             change.checkout(&core.dir, commit)?;
         }
         context.check_cancel()?;
@@ -216,13 +240,28 @@ pub fn run(
         if wanted.lock != change.before.lock {
             change.write_lock(wanted.lock.as_deref())?;
         }
-        prove_nodes(&site, &wanted)?;
+        prove_nodes(&site, &wanted, &difference)?;
         change.finish(lock.as_ref(), Some(&wanted), Some(&target.id))
     })?;
+    warnings.extend(stashed.into_iter().map(|text| ("stashed", text)));
     Ok(Applied {
+        node_origins,
         warnings,
         ..Applied::done(finished)
     })
+}
+
+/// Makes the views of what a goal changes, each with where it comes from.
+fn changes_of(
+    goal: &PackageGoal,
+    installed: &Installed,
+    supplies: &BTreeMap<Name, Supply>,
+) -> Vec<ChangeInfo> {
+    let mut changes = ChangeInfo::all(&goal.plan(installed));
+    for change in &mut changes {
+        change.supply = supplies.get(&change.name).copied();
+    }
+    changes
 }
 
 /// Marks what would not work with the torch to come.
@@ -237,6 +276,7 @@ fn mark_broken(site: &Site, wanted: &State, changes: &mut Vec<ChangeInfo>) -> Re
 fn warnings(difference: &Difference) -> Vec<(&'static str, String)> {
     let mut all = rebuild::warnings(&difference.changes);
     all.extend(base_warnings(difference));
+    all.extend(lost_edits(difference));
     all
 }
 
@@ -373,56 +413,6 @@ fn narrowed(recorded: &State, now: &State, parts: Parts) -> State {
     state
 }
 
-/// Where nodes without history lie now that lay elsewhere, by directory.
-type Places = BTreeMap<String, String>;
-
-/// Follows nodes without history through the moves since a snapshot: nothing else
-/// tells what such a node was, for one and its successor look alike.
-fn places_of(site: &Site, db: &Db, target: &Snapshot, wanted: &State) -> Result<Places, OpError> {
-    let mut places: Places = (wanted.nodes.iter())
-        .filter(|node| node.commit.is_none())
-        .map(|node| (node.dir.clone(), node.dir.clone()))
-        .collect();
-    let mut since = db.operations()?;
-    since.retain(|operation| {
-        operation.number > target.operation.number && operation.outcome == Outcome::Done
-    });
-    for operation in since.iter().rev() {
-        for step in db.steps(operation.number)? {
-            let Step::Move { from, to } = step else {
-                continue;
-            };
-            if let Some(place) = places.values_mut().find(|place| **place == from) {
-                *place = to;
-            }
-        }
-    }
-    let root = &site.installation.root;
-    places.retain(|dir, place| dir != place && fs::exists(&root.join(place)));
-    Ok(places)
-}
-
-/// Compares two states; a node without history that lies elsewhere now was replaced.
-fn difference(now: &State, wanted: &State, places: &Places) -> Difference {
-    let mut difference = Difference::between(now, wanted);
-    for node in wanted
-        .nodes
-        .iter()
-        .filter(|node| places.contains_key(&node.dir))
-    {
-        if let Some(here) = now.nodes.iter().find(|here| *here == node) {
-            difference.nodes.push(NodeChange {
-                dir: node.dir.clone(),
-                kind: NodeChangeKind::Update,
-                from: Some(here.clone()),
-                to: Some(node.clone()),
-            });
-        }
-    }
-    difference.nodes.sort_by(|a, b| a.dir.cmp(&b.dir));
-    difference
-}
-
 /// A core that another program owns is recorded and never changed, and one without
 /// history cannot be taken back.
 fn refuse_foreign_core(difference: &Difference) -> Result<(), OpError> {
@@ -436,127 +426,4 @@ fn refuse_foreign_core(difference: &Difference) -> Result<(), OpError> {
         "ComfyUI itself at `{}` is not ours to take back; name the parts that are with --only",
         core.dir
     )))
-}
-
-fn refuse_dirty(difference: &Difference, before: &State) -> Result<(), OpError> {
-    for change in &difference.nodes {
-        if let Some(node) = change.from.as_ref().filter(|node| node.dirty) {
-            return Err(OpError::Dirty(node.dir.clone()));
-        }
-    }
-    match &before.core {
-        Some(core) if core.dirty && difference.core.is_some() => {
-            Err(OpError::Dirty(core.dir.clone()))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Has everything at hand that nodes need, before the first change: a place in the
-/// trash, a fresh clone, or a commit in the checkout that is there.
-fn fetch_nodes(
-    site: &Site,
-    difference: &Difference,
-    places: &Places,
-    scratch: &camino::Utf8Path,
-) -> Result<Vec<Option<String>>, OpError> {
-    let trash_dir = site.installation.own_dir().join("trash");
-    let root = &site.installation.root;
-    difference
-        .nodes
-        .iter()
-        .map(|change| {
-            let Some(wanted) = &change.to else {
-                return Ok(None);
-            };
-            if let (NodeChangeKind::Update, Some(commit)) = (change.kind, &wanted.commit) {
-                crate::git::fetch_commit(&root.join(&wanted.dir), commit)?;
-                return Ok(None);
-            }
-            if change.kind != NodeChangeKind::Add && change.kind != NodeChangeKind::Update {
-                return Ok(None);
-            }
-            if let Some(place) = places.get(&wanted.dir) {
-                return Ok(Some(place.clone()));
-            }
-            if let Some(place) = trash::find(&trash_dir, wanted) {
-                return Ok(Some(format!(".portenv/trash/{place}")));
-            }
-            let (Some(url), Some(commit)) = (&wanted.url, &wanted.commit) else {
-                return Err(OpError::Unrestorable(vec![format!(
-                    "the node {}",
-                    wanted.name
-                )]));
-            };
-            let path = scratch.join(wanted.dir.replace('/', "_"));
-            clone(
-                &CloneSpec {
-                    url,
-                    rev: Some(commit),
-                },
-                &path,
-            )?;
-            Ok(Some(
-                path.strip_prefix(root).unwrap_or(&path).as_str().to_owned(),
-            ))
-        })
-        .collect()
-}
-
-fn restore_node(
-    context: &Context,
-    site: &Site,
-    change: &mut Transaction<'_>,
-    node: &NodeChange,
-    from: Option<&str>,
-) -> Result<(), OpError> {
-    let throw_away = |change: &mut Transaction<'_>, old: &Node| {
-        let name = old.dir.rsplit('/').next().unwrap_or(&old.dir);
-        let place = trash::free_place(
-            &site.installation.own_dir().join("trash"),
-            name,
-            &context.clock.now().to_string(),
-        );
-        change.move_path(&old.dir, &format!(".portenv/trash/{place}"))
-    };
-    match (node.kind, &node.from, &node.to) {
-        (NodeChangeKind::Remove, Some(old), _) => throw_away(change, old),
-        (NodeChangeKind::Enable | NodeChangeKind::Disable, Some(old), Some(new)) => {
-            change.move_path(&old.dir, &new.dir)?;
-            match &new.commit {
-                Some(commit) if new.commit != old.commit => change.checkout(&new.dir, commit),
-                _ => Ok(()),
-            }
-        }
-        (NodeChangeKind::Update, Some(_), Some(new)) if from.is_none() => match &new.commit {
-            Some(commit) => change.checkout(&new.dir, commit),
-            None => Ok(()),
-        },
-        (_, old, Some(new)) => {
-            if let Some(old) = old {
-                throw_away(change, old)?;
-            }
-            let from =
-                from.ok_or_else(|| OpError::Unrestorable(vec![format!("the node {}", new.name)]))?;
-            change.move_path(from, &new.dir)
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Reads the nodes back: each at its commit, or the whole is undone.
-fn prove_nodes(site: &Site, wanted: &State) -> Result<(), OpError> {
-    let now = site.installation.nodes()?;
-    for node in &wanted.nodes {
-        let found = now.iter().find(|other| other.dir == node.dir);
-        if found.is_none_or(|found| found.commit != node.commit)
-            && fs::exists(&site.installation.root)
-        {
-            return Err(OpError::Refused(format!(
-                "the node `{}` is not at the commit that was recorded",
-                node.name
-            )));
-        }
-    }
-    Ok(())
 }

@@ -10,6 +10,7 @@ use super::error::OpError;
 use crate::host::fs;
 use crate::host::volume::{Locality, locality};
 use crate::requirements::origin::show_path;
+use crate::store::collect::sizes;
 use crate::uv::look_for_uv;
 use crate::workspace::{Installation, Layout, WorkspaceError};
 
@@ -88,8 +89,25 @@ pub struct InstallationInfo {
     pub lock: String,
     /// The history; the file may be absent.
     pub history: String,
+    /// What is stored for going back to snapshots; `null` if it cannot be read.
+    pub store: Option<StoreInfo>,
     /// `local` or `unknown`: whether the file system of the root is known to be local.
     pub file_system: String,
+}
+
+/// What is stored for going back to snapshots, in bytes.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct StoreInfo {
+    /// The directory; it may be absent.
+    pub dir: String,
+    /// All of it.
+    pub bytes: u64,
+    /// Wheels of packages.
+    pub packages: u64,
+    /// Commits of nodes.
+    pub commits: u64,
+    /// Files of nodes without history, and changes of files.
+    pub files: u64,
 }
 
 /// A Python, and which and why.
@@ -216,6 +234,13 @@ fn look(
         settings: "portenv.toml".to_owned(),
         lock: show(&found.lock_path()),
         history: show(&own_dir.join("portenv.db")),
+        store: sizes(&own_dir.join("store")).ok().map(|sizes| StoreInfo {
+            dir: show(&own_dir.join("store")),
+            bytes: sizes.total(),
+            packages: sizes.packages,
+            commits: sizes.commits,
+            files: sizes.files,
+        }),
         file_system: match locality(&found.root) {
             Locality::Local => "local",
             Locality::Unknown => "unknown",

@@ -4,7 +4,8 @@ use super::changes::Difference;
 use super::context::Context;
 use super::error::OpError;
 use super::rollback::find;
-use super::transaction::{heal, record_present, take_lock};
+use super::transaction::{heal, record_present};
+use super::turn::take_lock;
 use crate::snapshot::{Db, Snapshot, State};
 
 /// A snapshot with its state.
@@ -110,6 +111,16 @@ pub fn list(context: &Context) -> Result<Vec<Shown>, OpError> {
         return Ok(Vec::new());
     };
     all(&db)
+}
+
+/// Returns how many bytes are stored for going back to snapshots.
+///
+/// # Errors
+///
+/// Fails if the store cannot be read.
+pub fn stored_bytes(context: &Context) -> Result<u64, OpError> {
+    let store = context.installation()?.own_dir().join("store");
+    Ok(crate::store::collect::sizes(&store)?.total())
 }
 
 /// Reads all snapshots, newest first, with what each changed.

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::capture::{Knowledge, capture};
-use super::changes::{ChangeInfo, Difference};
+use super::changes::{ChangeInfo, Difference, NodeChange};
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::fingerprint::fingerprint;
@@ -20,8 +20,11 @@ use crate::lock::{LeftOutNode, StaleReason, check_freshness};
 use crate::requirements::origin::show_path;
 use crate::requirements::{Waiver, WaiverReason};
 use crate::snapshot::{BaseState, Db, Operation, State, bisect_origin};
+use crate::store::archive;
+use crate::workspace::Layout;
+use crate::workspace::NodeKind;
+use crate::workspace::content::differing_code;
 use crate::workspace::startup::parse_script;
-use crate::workspace::{Layout, Node};
 
 /// The state of an installation.
 #[derive(Debug, Clone)]
@@ -50,7 +53,7 @@ pub struct Status {
     pub snapshot_time: Option<String>,
     /// What differs from it.
     pub drift: Difference,
-    /// Files that were changed in checkouts of nodes.
+    /// Files that were changed in nodes.
     pub edited: Vec<Edited>,
     /// Who changed packages, as far as what they left tells.
     pub traces: Vec<Trace>,
@@ -76,12 +79,13 @@ pub struct Status {
     pub hints: Vec<String>,
 }
 
-/// A node whose checkout has changed files, and had none when the newest snapshot was taken.
+/// A node whose checkout has changed files, and had none or others when the newest snapshot was
+/// taken, or a node without history whose code is not what it was then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Edited {
     /// The node's directory, relative to the root where it lies in it.
     pub dir: String,
-    /// The changed files, relative to that directory, in git's order.
+    /// The changed files, relative to that directory.
     pub files: Vec<String>,
 }
 
@@ -272,16 +276,36 @@ pub fn run(context: &Context) -> Result<Status, OpError> {
     })
 }
 
-/// Asks git once more about the checkouts that have changed files since the newest snapshot.
+/// Asks git once more about the checkouts that have changed files since the newest snapshot,
+/// and the store about nodes without history.
 fn edited(site: &Site, drift: &Difference) -> Vec<Edited> {
-    let nodes = drift.nodes.iter().filter_map(|change| change.to.as_ref());
-    let dirty = nodes.filter(|node| node.dirty);
-    let read = |node: &Node| {
-        let found = read_checkout(&site.installation.root.join(&node.dir)).ok()?;
+    let read = |change: &NodeChange| {
+        let node = change.to.as_ref()?;
+        let path = site.installation.root.join(&node.dir);
+        let files = if node.dirty {
+            read_checkout(&path).ok()?.changed
+        } else {
+            let from = change.from.as_ref().filter(|_| node.commit.is_none())?;
+            let kept = from.kept.as_ref().filter(|_| from.commit.is_none())?;
+            let store = site.installation.own_dir().join("store");
+            let file = archive::find(&store, kept.base.as_ref()?)?;
+            let record = archive::digests(&file, from.kind == NodeKind::File).ok()?;
+            let differing = differing_code(&path, &record).into_iter();
+            let itself = node.dir.rsplit('/').next().unwrap_or(&node.dir);
+            differing
+                .map(|file| {
+                    if file.is_empty() {
+                        itself.to_owned()
+                    } else {
+                        file
+                    }
+                })
+                .collect()
+        };
         Some(Edited {
             dir: node.dir.clone(),
-            files: found.changed,
+            files,
         })
     };
-    dirty.filter_map(read).collect()
+    drift.nodes.iter().filter_map(read).collect()
 }

@@ -6,6 +6,7 @@ use super::context::{Context, Site};
 use super::error::OpError;
 use super::graph::no_node;
 use super::inputs::ResolveFlags;
+use super::members::write_lock;
 use super::outcome::{Applied, AppliedStatus, Consent, plan_digest};
 use super::preview::{Preview, PreviewRequest, PreviewStatus, goal_of, preview_of};
 use super::transaction::{Transaction, start};
@@ -102,7 +103,7 @@ pub fn run(
         &changes,
     )?;
     let transaction = Transaction::prepare(context, &site, held)?;
-    if !(moves.iter()).all(|one| transaction.before.nodes.contains(&one.node)) {
+    if !(moves.iter()).all(|one| transaction.before.has_node(&one.node)) {
         return Err(OpError::PlanStale);
     }
     let old_lock = Lock::find(&site.installation.lock_path())?;
@@ -114,7 +115,7 @@ pub fn run(
         }
         context.check_cancel()?;
         change.packages(&goal)?;
-        change.write_lock(Some(&lock.to_toml()))?;
+        write_lock(change, lock)?;
         change.finish(Some(lock), None, None)
     })?;
     Ok(SwitchOutcome::Done(Box::new(Applied {

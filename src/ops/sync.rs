@@ -1,28 +1,34 @@
-//! `sync`: make the environment equal the lock.
+//! `sync`: make the environment equal the lock; with `all` nodes and ComfyUI too.
 
-use super::changes::ChangeInfo;
+use super::assemble::{Assembly, assemble};
+use super::bring::check_still;
+use super::changes::{ChangeInfo, Difference};
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::inputs::ResolveFlags;
 use super::lock::inputs;
 use super::outcome::{Applied, AppliedStatus, Consent, plan_basis, plan_digest};
-use super::packages::{PackageGoal, check_managed};
+use super::packages::{PackageGoal, check_applicable};
 use super::preview::brought;
 use super::rebuild;
-use super::transaction::{Transaction, start};
+use super::restore_nodes::refuse_dirty;
+use super::transaction::{Transaction, scratch_dir, start};
 use crate::lock::{Lock, check_freshness};
 use crate::plan::Removal;
 
 /// How to sync.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SyncRequest {
+    /// Nodes and ComfyUI too become what the lock names.
+    pub all: bool,
     /// Remove what the lock does not name, seeds excepted.
     pub prune: bool,
     /// Only show the plan.
     pub dry_run: bool,
 }
 
-/// Makes the environment equal the lock.
+/// Makes the environment equal the lock. `tell` hears what that would change before
+/// anybody is asked.
 ///
 /// # Errors
 ///
@@ -32,6 +38,7 @@ pub fn run(
     request: SyncRequest,
     command: &str,
     consent: &Consent<'_>,
+    tell: &dyn Fn(&Applied),
 ) -> Result<Applied, OpError> {
     let site = context.site()?;
     let held = (!request.dry_run)
@@ -59,7 +66,16 @@ pub fn run(
         .map(|distribution| format!("{} {}", distribution.name, distribution.version))
         .collect();
     let mut warnings = rebuild::warnings(&changes);
-    if is_stale(context, &site, &lock) {
+    let assembly = if request.all {
+        Some(assemble(&site, &lock, request.prune)?)
+    } else {
+        None
+    };
+    let assembly = assembly.as_ref();
+    warnings.extend(assembly.into_iter().flat_map(|it| it.warnings.clone()));
+    let moves = assembly.filter(|assembly| !assembly.is_empty());
+    // What nodes ask for that are still to come is in none of their files yet.
+    if moves.is_none() && is_stale(context, &site, &lock) {
         warnings.push((
             "stale",
             "the lock is stale, and this goes by it as it is; portenv lock brings it up to date"
@@ -80,33 +96,62 @@ pub fn run(
         &plan_basis(&site, &installed)?,
         &shown.join("\n"),
         &lock.to_toml(),
+        &moves.map_or_else(String::new, Assembly::shown),
     ]);
     // A plan that was named is done as it was, or not at all.
     let named = consent.plan.filter(|_| !request.dry_run);
     if named.is_some_and(|named| named != plan) {
         return Err(OpError::PlanStale);
     }
+    let difference = moves.map_or_else(Difference::default, |it| it.difference.clone());
+    let planned = Applied {
+        nodes: difference.nodes.clone(),
+        core: difference.core.clone(),
+        changes,
+        ..Applied::still(AppliedStatus::DryRun)
+    };
     let held = match held {
-        Some(held) if !changes.is_empty() => held,
+        Some(held) if !planned.changes.is_empty() || moves.is_some() => held,
         held => {
-            let status = if held.is_none() && !changes.is_empty() {
+            let is_due = !planned.changes.is_empty() || moves.is_some();
+            let status = if held.is_none() && is_due {
                 AppliedStatus::DryRun
             } else {
                 AppliedStatus::Nothing
             };
             return Ok(Applied {
                 plan: (status == AppliedStatus::DryRun).then_some(plan),
-                changes,
+                status,
                 warnings,
-                ..Applied::still(status)
+                ..planned
             });
         }
     };
-    check_managed(&site, &goal, &installed)?;
-    consent.get(&plan, &changes, &[])?;
-    let finished = Transaction::prepare(context, &site, held)?.run(|change| {
+    refuse_dirty(&difference)?;
+    check_applicable(&site, &goal, &installed)?;
+    let ask = |_: &[_], _: &[_]| {
+        tell(&planned);
+        (consent.ask)(&[], &[])
+    };
+    Consent {
+        ask: &ask,
+        ..*consent
+    }
+    .get(&plan, &planned.changes, &planned.nodes)?;
+    let transaction = Transaction::prepare(context, &site, held)?;
+    let all = difference.nodes.iter().chain(&difference.core);
+    check_still(&transaction.before, all)?;
+    let (_guard, scratch) = scratch_dir(&site)?;
+    let finished = transaction.run(|change| {
         change.open("sync", command)?;
+        if let Some(assembly) = moves {
+            assembly.put(change, &scratch)?;
+        }
+        context.check_cancel()?;
         change.packages(&goal)?;
+        if let Some(assembly) = moves {
+            assembly.prove(&site)?;
+        }
         change.finish(Some(&lock), None, None)
     })?;
     Ok(Applied {

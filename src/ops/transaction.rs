@@ -5,18 +5,22 @@
 //! with the snapshot after. Any failure in between undoes the steps in reverse.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::capture::{Knowledge, capture};
 use super::changes::Difference;
 use super::context::{Context, Site};
-use super::error::OpError;
+use super::edits::undo_edit;
+use super::error::{OpError, chain};
 use super::inputs::ResolveFlags;
+use super::keep::mend;
+use super::keep_nodes::is_known;
+use super::obstacle::tell_running;
 use super::packages::{PackageGoal, apply};
+use super::turn::{Reserve, take_lock};
 use crate::git::{self, upstream};
-use crate::host::{DirLock, FsError, LockAttempt, fs};
+use crate::host::{DirLock, FsError, fs};
 use crate::index::RemoteIndex;
 use crate::lock::Lock;
 use crate::nodes::trash;
@@ -26,8 +30,8 @@ use crate::uv::{Search, Uv, find_uv};
 /// What a lock is called that no command has applied.
 pub const LOCK_WRITTEN: &str = "a lock that was not applied yet";
 
-/// How long a rival or an orphaned child is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// What a snapshot is called that says how nodes come back of which an older one did not.
+const NODES_KEPT: &str = "what nodes need to come back";
 
 /// A change under way.
 pub struct Transaction<'a> {
@@ -39,7 +43,7 @@ pub struct Transaction<'a> {
     pub before: State,
     /// The snapshot of that.
     pub before_id: String,
-    operation: i64,
+    pub(super) operation: i64,
 }
 
 /// A change that ended well.
@@ -53,48 +57,6 @@ pub struct Finished {
     pub after: String,
     /// What really changed.
     pub difference: Difference,
-}
-
-/// Takes the directory lock, waiting a while for a rival or an orphan.
-///
-/// # Errors
-///
-/// Fails if it stays taken.
-pub fn take_lock(context: &Context, site: &Site, purpose: &str) -> Result<DirLock, OpError> {
-    let path = site.installation.own_dir().join("lock");
-    let began = Instant::now();
-    let mut told = false;
-    loop {
-        match DirLock::try_take(&path, purpose, &context.locks)? {
-            LockAttempt::Held(held) => {
-                if told {
-                    context.progress.end();
-                }
-                return Ok(held);
-            }
-            LockAttempt::Busy(busy)
-                if began.elapsed() > PATIENCE || busy.silent || context.cancel.is_requested() =>
-            {
-                if told {
-                    context.progress.end();
-                }
-                return Err(if busy.elsewhere {
-                    OpError::BusyElsewhere(busy.holder)
-                } else {
-                    OpError::Busy(busy.holder)
-                });
-            }
-            LockAttempt::Busy(busy) => {
-                if !told {
-                    context
-                        .progress
-                        .begin(&format!("waiting for {}", busy.holder), None);
-                    told = true;
-                }
-                std::thread::sleep(Duration::from_millis(50));
-            }
-        }
-    }
 }
 
 /// Finds uv for an installation.
@@ -160,6 +122,7 @@ impl<'a> Transaction<'a> {
     /// Fails if the state cannot be read or written.
     pub fn prepare(context: &'a Context, site: &'a Site, held: DirLock) -> Result<Self, OpError> {
         let mut db = Db::open(&site.installation.own_dir())?;
+        tell_running(context, site);
         let (before, before_id) = record_present(context, site, &mut db)?;
         Ok(Self {
             context,
@@ -309,6 +272,10 @@ impl<'a> Transaction<'a> {
     pub fn packages(&mut self, goal: &PackageGoal) -> Result<(), OpError> {
         self.db.note_step(self.operation, &Step::Packages)?;
         let uv = uv_for(self.context, self.site)?;
+        let installed = self.site.installed()?;
+        let steps = goal.plan(&installed).steps;
+        let names: Vec<_> = steps.into_iter().map(|step| step.change.name).collect();
+        mend(self.site, &self.before, &installed, &names);
         apply(self.context, self.site, &uv, &self.held, goal)?;
         self.context.check_cancel()
     }
@@ -368,27 +335,32 @@ impl<'a> Transaction<'a> {
         mut self,
         steps: impl FnOnce(&mut Self) -> Result<Finished, OpError>,
     ) -> Result<Finished, OpError> {
-        match steps(&mut self) {
-            Ok(finished) => Ok(finished),
-            Err(error) => {
-                let operation = self
-                    .db
-                    .operations()?
-                    .into_iter()
-                    .find(|operation| operation.number == self.operation);
-                if let Some(operation) =
-                    operation.filter(|operation| operation.outcome == Outcome::Open)
-                {
-                    undo(
-                        self.context,
-                        self.site,
-                        &mut self.db,
-                        &self.held,
-                        &operation,
-                    )?;
-                }
-                Err(error)
+        let reserve = Reserve::make(&self.site.installation.own_dir());
+        let failure = match steps(&mut self) {
+            Ok(finished) => return Ok(finished),
+            Err(failure) => failure,
+        };
+        drop(reserve);
+        match self.undo_open() {
+            Ok(()) => Err(failure),
+            Err(error @ OpError::Broken(_)) => Err(error),
+            // Whatever cut the undoing short, nothing proves that the state before is back.
+            Err(error) => Err(OpError::Broken(vec![
+                chain(&failure),
+                format!("and while that was undone: {}", chain(&error)),
+            ])),
+        }
+    }
+
+    fn undo_open(&mut self) -> Result<(), OpError> {
+        let operations = self.db.operations()?.into_iter();
+        let mut open = operations.filter(|operation| operation.outcome == Outcome::Open);
+        match open.find(|operation| operation.number == self.operation) {
+            Some(operation) => {
+                let (db, held) = (&mut self.db, &self.held);
+                undo(self.context, self.site, db, held, &operation)
             }
+            None => Ok(()),
         }
     }
 }
@@ -508,11 +480,12 @@ fn undo(
                 };
                 back().map_err(|error: git::GitError| error.into())
             }
+            Step::Stash { .. } | Step::Patch { .. } => undo_edit(site, step),
             Step::Packages => restore_packages(context, site, held, &before),
             Step::Lock => put_lock(site, before.lock.as_deref()),
         };
         if let Err(error) = undone {
-            left.push(error.to_string());
+            left.push(chain(&error));
         }
     }
     let installed = site.installed()?;
@@ -602,7 +575,7 @@ pub fn record_present(
         )?;
         // A snapshot made while the index was away lacks sources: they are looked for again.
         let whole = context.offline || known.packages.iter().all(|found| found.source.is_some());
-        if whole && Difference::between(known, &quick).is_empty() {
+        if whole && is_known(known) && Difference::between(known, &quick).is_empty() {
             // Same content: sources known before count, and the lock of today.
             return Ok((
                 State {
@@ -627,13 +600,14 @@ pub fn record_present(
     )?;
     if let (Some(head), Some(known)) = (&head, &known)
         && Difference::between(known, &present).is_empty()
+        && is_known(known)
     {
         return Ok((present, head.id.clone()));
     }
-    let (kind, command) = if head.is_some() {
-        ("drift", "changes made by others")
-    } else {
-        ("init", "as found")
+    let (kind, command) = match &known {
+        None => ("init", "as found"),
+        Some(known) if Difference::between(known, &present).is_empty() => ("drift", NODES_KEPT),
+        Some(_) => ("drift", "changes made by others"),
     };
     let digest = db.put_state(&present)?;
     let started = context.clock.now().to_string();

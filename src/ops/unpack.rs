@@ -18,6 +18,9 @@ use crate::pack::relocate::Place;
 use crate::pack::write::Form;
 use crate::package::artifact::printable;
 
+/// More than any archive says of itself, in bytes.
+const OF_ITSELF: u64 = 16 << 20;
+
 /// What to unpack, and where to.
 #[derive(Debug, Clone, Default)]
 pub struct UnpackRequest {
@@ -53,10 +56,11 @@ pub fn run(context: &Context, request: &UnpackRequest) -> Result<Unpacked, OpErr
     let name = archive.file_name().unwrap_or_default();
     let form = Form::of_name(name)
         .ok_or_else(|| OpError::Archive(format!("`{archive}` is neither a .zip nor a .tar.zst")))?;
-    let paths = Volumes::paths(&archive)?;
-    if !fs::is_file(&paths[0]) {
+    let first = Utf8PathBuf::from(format!("{archive}.001"));
+    if !fs::is_file(&archive) && !fs::is_file(&first) {
         return Err(OpError::NotFound(format!("there is no file `{archive}`")));
     }
+    let paths = Volumes::paths(&archive)?;
     context.progress.begin("checking the archive", None);
     let checked = check_sums(&paths)?;
     let (title, manifest) = peek(form, Volumes::open(&paths)?)?;
@@ -122,7 +126,9 @@ fn take_out(
         context.progress.at(done, path);
         !context.cancel.is_requested()
     };
-    let unpacked = unpack(form, from, into, &tell);
+    // What it says of itself is not counted in what it says.
+    let most = total.saturating_add(OF_ITSELF);
+    let unpacked = unpack(form, from, into, most, &tell);
     context.progress.end();
     Ok(unpacked?.1)
 }
@@ -220,11 +226,6 @@ fn settle(
         (None, Some(base)) => base.to_owned(),
         (None, None) => root.to_owned(),
     };
-    for (path, inside) in &manifest.links {
-        check_inside(path)?;
-        check_inside(inside)?;
-        link(beneath.join(inside).as_str(), &dir.join(path))?;
-    }
     let places = [
         Place::new("root", root.as_str()),
         Place::new("base", beneath.as_str()),
@@ -256,6 +257,12 @@ fn settle(
                 update_record(&dir.join(packages).join(name).join("RECORD"), &changed)?;
             }
         }
+    }
+    // Last, so that nothing is written through one.
+    for (path, inside) in &manifest.links {
+        check_inside(path)?;
+        check_inside(inside)?;
+        link(beneath.join(inside).as_str(), &dir.join(path))?;
     }
     Ok(())
 }

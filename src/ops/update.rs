@@ -1,18 +1,21 @@
-//! `update`: nodes to their upstreams' commits: what changed there, preview, consent,
-//! then one operation.
+//! `update`: nodes and, where that is said, ComfyUI to their upstreams' commits: what
+//! changed there, preview, consent, then one operation.
 
 use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
 
+use super::bring::check_still;
 use super::changes::{NodeChange, NodeChangeKind};
 use super::context::{Context, Site};
 use super::error::OpError;
 use super::graph::no_node;
 use super::inputs::ResolveFlags;
+use super::members::write_lock;
 use super::outcome::{Applied, AppliedStatus, Consent, plan_digest};
 use super::preview::{Preview, PreviewRequest, PreviewStatus, goal_of, preview_of};
 use super::transaction::{Transaction, scratch_dir, start};
+use super::update_core::{CoreAsk, CoreUpdate, CoreWish, ask_core};
 use super::upstream::{NodeUpdate, bare, describe, reason};
 use crate::git::GitError;
 use crate::git::upstream::{note_seen, take_over};
@@ -28,10 +31,14 @@ use crate::workspace::settings::BuildMode;
 /// What to update.
 #[derive(Debug, Clone, Default)]
 pub struct UpdateRequest {
-    /// `NODE` or `NODE@REV`; all enabled nodes if empty.
+    /// `NODE` or `NODE@REV`; all enabled nodes if empty and ComfyUI is not meant.
     pub nodes: Vec<String>,
+    /// ComfyUI itself, if it is meant.
+    pub core: Option<CoreWish>,
     /// Only show what there is.
     pub dry_run: bool,
+    /// Put changed files of checkouts that are in the way aside, under a name.
+    pub stash: bool,
     /// Protected packages that may change.
     pub allow_change: Vec<String>,
     /// What decides the answer.
@@ -42,6 +49,8 @@ pub struct UpdateRequest {
 pub struct UpdateOutcome {
     /// The nodes, by directory: those that change and those that do not.
     pub updates: Vec<NodeUpdate>,
+    /// ComfyUI, if it was meant.
+    pub core: Option<CoreUpdate>,
     /// What was done, or would be.
     pub applied: Applied,
     /// The plan's digest, if there is something to do.
@@ -68,7 +77,7 @@ pub fn run(
     tell: &dyn Fn(&UpdateOutcome),
 ) -> Result<UpdateOutcome, OpError> {
     let site = context.site()?;
-    let asks = asks(&site, request)?;
+    let asks = asks(context, &site, request)?;
     if request.dry_run {
         let scratch = tempfile::tempdir().map_err(|source| crate::host::FsError {
             verb: "create directory in",
@@ -102,11 +111,8 @@ pub fn run(
     .get(&plan, &planned.changes, &planned.nodes)?;
     let transaction = Transaction::prepare(context, &site, held)?;
     let root = &site.installation.root;
-    for change in &planned.nodes {
-        if !(change.from.iter()).all(|node| transaction.before.nodes.contains(node)) {
-            return Err(OpError::PlanStale);
-        }
-    }
+    let all = planned.nodes.iter().chain(&planned.core);
+    check_still(&transaction.before, all)?;
     let due: Vec<&Offer> = found.due().collect();
     for offer in &due {
         if let (Some(aside), Some(to)) = (&offer.aside, &offer.to) {
@@ -121,10 +127,14 @@ pub fn run(
         }
         None => None,
     };
+    let mut stashed = Vec::new();
     let finished = transaction.run(|change| {
         change.open("update", command)?;
         for offer in &due {
             let dir = &offer.ask.node.dir;
+            if offer.ask.node.dirty {
+                stashed.extend(change.stash(dir)?);
+            }
             match (&offer.branch, &offer.to) {
                 (Some(branch), Some(to)) => change.advance(dir, branch, to)?,
                 (None, Some(to)) => drop(change.detach(dir, to)?),
@@ -134,7 +144,7 @@ pub fn run(
         context.check_cancel()?;
         if let (Some(goal), Some(lock)) = (&goal, &lock) {
             change.packages(goal)?;
-            change.write_lock(Some(&lock.to_toml()))?;
+            write_lock(change, lock)?;
         }
         prove(&site, &due)?;
         change.finish(lock.as_ref(), None, None)
@@ -144,6 +154,8 @@ pub fn run(
             note_seen(&root.join(&offer.ask.node.dir), remote, branch, to);
         }
     }
+    let told = stashed.into_iter().map(|text| ("stashed", text));
+    outcome.applied.warnings.extend(told);
     outcome.applied = Applied {
         conflicts: std::mem::take(&mut outcome.applied.conflicts),
         warnings: std::mem::take(&mut outcome.applied.warnings),
@@ -168,7 +180,25 @@ fn prove(site: &Site, due: &[&Offer]) -> Result<(), OpError> {
 }
 
 /// Understands what was named; without names all nodes are meant.
-fn asks(site: &Site, request: &UpdateRequest) -> Result<Vec<Ask>, OpError> {
+fn asks(context: &Context, site: &Site, request: &UpdateRequest) -> Result<Asks, OpError> {
+    let core = request.core.as_ref();
+    let core = core
+        .map(|wish| ask_core(context, site, wish, request.stash))
+        .transpose()?;
+    let nodes = match &core {
+        Some(_) if request.nodes.is_empty() => Vec::new(),
+        _ => node_asks(site, request)?,
+    };
+    Ok(Asks { nodes, core })
+}
+
+/// What is asked for.
+struct Asks {
+    nodes: Vec<Ask>,
+    core: Option<CoreAsk>,
+}
+
+fn node_asks(site: &Site, request: &UpdateRequest) -> Result<Vec<Ask>, OpError> {
     let root = &site.installation.root;
     let nodes = site.installation.nodes()?;
     let ask = |node: &Node, rev: Option<&str>, named| Ask {
@@ -176,6 +206,7 @@ fn asks(site: &Site, request: &UpdateRequest) -> Result<Vec<Ask>, OpError> {
         path: root.join(&node.dir),
         rev: rev.map(str::to_owned),
         named,
+        stash: request.stash,
     };
     if request.nodes.is_empty() {
         return Ok(nodes.iter().map(|node| ask(node, None, false)).collect());
@@ -223,8 +254,8 @@ fn named<'a>(nodes: &'a [Node], text: &'a str) -> Result<(&'a Node, Option<&'a s
     }
     if text.split('@').next() == Some("ComfyUI") {
         return Err(OpError::Refused(
-            "ComfyUI itself is not updated by this command, which is for custom nodes; update its \
-             checkout with git, then run portenv lock and portenv sync"
+            "ComfyUI itself is no custom node; portenv update --core updates it, and --core=TAG goes \
+             to a version"
                 .to_owned(),
         ));
     }
@@ -233,8 +264,11 @@ fn named<'a>(nodes: &'a [Node], text: &'a str) -> Result<(&'a Node, Option<&'a s
 
 /// What there is upstream.
 struct Found {
+    /// Of nodes.
     offers: Vec<Offer>,
     updates: Vec<NodeUpdate>,
+    /// Of ComfyUI, if it is meant.
+    core: Option<(Offer, CoreUpdate)>,
     /// Made by the preview, taken by the change.
     lock: std::cell::RefCell<Option<Lock>>,
 }
@@ -243,12 +277,13 @@ impl Found {
     fn look(
         context: &Context,
         site: &Site,
-        asks: Vec<Ask>,
+        asks: Asks,
         scratch: &camino::Utf8Path,
     ) -> Result<Self, OpError> {
-        let (meant, disabled): (Vec<Ask>, Vec<Ask>) =
-            (asks.into_iter()).partition(|ask| ask.named || ask.node.enabled);
-        let offers = look(
+        let (mut meant, disabled): (Vec<Ask>, Vec<Ask>) =
+            (asks.nodes.into_iter()).partition(|ask| ask.named || ask.node.enabled);
+        meant.extend(asks.core.iter().map(|core| core.ask.clone()));
+        let mut offers = look(
             meant,
             scratch,
             context.offline,
@@ -256,6 +291,12 @@ impl Found {
             &context.cancel,
         );
         context.check_cancel()?;
+        let core = asks.core.and_then(|asked| {
+            // It was asked last.
+            let offer = asked.settle(offers.pop()?);
+            let update = asked.describe(context, site, &offer);
+            Some((offer, update))
+        });
         let mut updates: Vec<NodeUpdate> = Vec::new();
         for offer in &offers {
             updates.push(describe(context, site, offer));
@@ -270,31 +311,45 @@ impl Found {
         Ok(Self {
             offers,
             updates,
+            core,
             lock: std::cell::RefCell::default(),
         })
     }
 
+    /// All of nodes, and ComfyUI's.
+    fn all(&self) -> impl Iterator<Item = &Offer> {
+        let core = self.core.iter().map(|(offer, _)| offer);
+        core.chain(&self.offers)
+    }
+
     fn due(&self) -> impl Iterator<Item = &Offer> {
-        self.offers
-            .iter()
+        self.all()
             .filter(|offer| matches!(offer.standing, Standing::Due))
     }
 
-    /// Refuses what would overwrite something.
+    /// Reports whether an offer is ComfyUI's.
+    fn is_core(&self, offer: &Offer) -> bool {
+        let core = self.core.as_ref();
+        core.is_some_and(|(core, _)| core.ask.path == offer.ask.path)
+    }
+
+    /// Refuses what was named and would overwrite something.
     fn refuse_overwriting(&self) -> Result<(), OpError> {
-        let dirty: Vec<&str> = self
-            .offers
-            .iter()
+        let named = || self.all().filter(|offer| offer.ask.named);
+        let dirty: Vec<&str> = named()
             .filter(|offer| matches!(offer.standing, Standing::Dirty))
             .map(|offer| offer.ask.node.dir.as_str())
             .collect();
         if !dirty.is_empty() {
             return Err(OpError::Dirty(dirty.join("`, `")));
         }
-        for offer in &self.offers {
+        for offer in named() {
             if let Standing::InTheWay(files) = &offer.standing {
                 let first = files.first().map_or("", String::as_str);
-                let place = format!("{}/{first}", offer.ask.node.dir);
+                let place = match offer.ask.node.dir.as_str() {
+                    "." => first.to_owned(),
+                    dir => format!("{dir}/{first}"),
+                };
                 return Err(OpError::InTheWay(place));
             }
         }
@@ -318,7 +373,7 @@ impl Found {
         };
         let mut answered = false;
         let mut silent = None;
-        for offer in &self.offers {
+        for offer in self.all() {
             let node = &offer.ask.node;
             match &offer.standing {
                 Standing::Failed(error) if offer.ask.named => return Err(failed(node, error)),
@@ -352,6 +407,7 @@ impl Found {
     ) -> Result<UpdateOutcome, OpError> {
         let mut outcome = UpdateOutcome {
             updates: self.updates.clone(),
+            core: self.core.as_ref().map(|(_, update)| update.clone()),
             applied: Applied::still(AppliedStatus::Nothing),
             plan: None,
             no: None,
@@ -364,6 +420,7 @@ impl Found {
                 outcome.applied.warnings.push(("unreachable", message));
             }
         }
+        outcome.applied.warnings.extend(self.left_out());
         for offer in self.due().filter(|offer| offer.between.submodules) {
             let message = format!(
                 "`{}` has submodules that differ, and those are never touched: run git submodule update in it",
@@ -373,13 +430,21 @@ impl Found {
         }
         let mut digest = Vec::new();
         let mut staged = Vec::new();
+        let mut new_core = None;
         for offer in self.due() {
             let (Some(aside), Some(to)) = (&offer.aside, &offer.to) else {
                 continue;
             };
             let known = &offer.ask.node;
+            let is_core = self.is_core(offer);
             let node = Node {
                 commit: Some(to.clone()),
+                version: match &self.core {
+                    Some((_, core)) if is_core => core.to_version.clone(),
+                    _ => known.version.clone(),
+                },
+                // Its changed files are put aside before it moves.
+                dirty: false,
                 ..known.clone()
             };
             digest.push(format!(
@@ -388,13 +453,19 @@ impl Found {
                 known.commit.as_deref().unwrap_or(""),
                 offer.branch.as_deref().unwrap_or("")
             ));
-            outcome.applied.nodes.push(NodeChange {
+            let change = NodeChange {
                 dir: node.dir.clone(),
                 kind: NodeChangeKind::Update,
                 from: Some(known.clone()),
                 to: Some(node.clone()),
-            });
-            if node.enabled {
+            };
+            if is_core {
+                outcome.applied.core = Some(change);
+                new_core = Some(aside.clone());
+            } else {
+                outcome.applied.nodes.push(change);
+            }
+            if node.enabled && !is_core {
                 staged.push(Staged {
                     name: node.name.clone(),
                     node,
@@ -406,7 +477,7 @@ impl Found {
             return Ok(outcome);
         }
         outcome.applied.status = AppliedStatus::DryRun;
-        if !staged.is_empty() {
+        if !staged.is_empty() || new_core.is_some() {
             let asked = PreviewRequest {
                 nodes: request.nodes.clone(),
                 allow_change: request.allow_change.clone(),
@@ -416,6 +487,7 @@ impl Found {
                 } else {
                     BuildMode::Allow
                 },
+                core: new_core,
                 ..PreviewRequest::default()
             };
             let preview = preview_of(context, site, &asked, &[], |_| Ok(staged))?;
@@ -433,6 +505,23 @@ impl Found {
         let parts: Vec<&str> = digest.iter().map(String::as_str).collect();
         outcome.plan = Some(plan_digest(&parts));
         Ok(outcome)
+    }
+}
+
+impl Found {
+    /// Says which checkouts of all are left out, for what would be overwritten in them.
+    fn left_out(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let all = self.offers.iter().filter(|offer| !offer.ask.named);
+        all.filter_map(|offer| {
+            let code = match &offer.standing {
+                Standing::Dirty => "dirty",
+                Standing::InTheWay(_) => "in-the-way",
+                _ => return None,
+            };
+            let reason = reason(offer).unwrap_or_default();
+            let message = format!("`{}` is left out: {reason}", offer.ask.node.dir);
+            Some((code, message))
+        })
     }
 }
 

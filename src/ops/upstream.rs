@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::context::{Context, Site};
 use crate::host::fs;
 use crate::nodes::upstream::{Offer, Standing};
-use crate::requirements::set::gather_node;
+use crate::requirements::set::{gather_core, gather_node};
 use crate::requirements::{RequirementSet, Role};
 use crate::workspace::node::Node;
 
@@ -191,8 +191,12 @@ pub fn describe(context: &Context, site: &Site, offer: &Offer) -> NodeUpdate {
         };
         let asked = |path: &camino::Utf8Path| {
             let mut set = RequirementSet::default();
-            let node = &offer.ask.node;
-            gather_node(&mut set, &site.installation, node, path, &context.variables);
+            let (node, here) = (&offer.ask.node, &site.installation);
+            if here.comfyui.as_deref() == Some(&offer.ask.path) {
+                gather_core(&mut set, here, path, &context.variables);
+            } else {
+                gather_node(&mut set, here, node, path, &context.variables);
+            }
             asked_for(&set)
         };
         update.requirements = differ(&asked(&offer.ask.path), &asked(aside));

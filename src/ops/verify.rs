@@ -19,7 +19,7 @@ use crate::environment::files::{Depth, FileFault, Flaw, Look, SharedFiles, look}
 use crate::environment::health::{Health, check_metadata};
 use crate::environment::{Distribution, Installed};
 use crate::gate::find_unmet;
-use crate::host::{DirLock, fs};
+use crate::host::{DirLock, digest, fs};
 use crate::lock::Lock;
 use crate::package::artifact::printable;
 use crate::package::target::Os;
@@ -168,24 +168,35 @@ struct Evidence {
 }
 
 impl Evidence {
-    /// Reports whether a file was as it is now when the newest snapshot was taken, which has
-    /// the same RECORD, and was written after its package was installed. What a failing disk
-    /// damages keeps the time of its installation, and is no patch.
+    /// Reports whether a file was edited by hand before a snapshot first knew its package, and
+    /// is as it was then. What arose later is damage, however many snapshots were taken since.
+    ///
+    /// A history of before says nothing of edits: there it counts when the file was written. What
+    /// a failing disk damages keeps the time of its installation, and is no patch.
     fn is_patch(&self, fault: &FileFault) -> bool {
         let (Some(known), Some(found)) = (&self.known, self.installed.get(&fault.package)) else {
             return false;
         };
-        let changed = matches!(fault.flaw, Flaw::Size(..) | Flaw::Content);
-        let same = known.state.package(&fault.package).is_some_and(|package| {
+        let Some(package) = known.state.package(&fault.package).filter(|package| {
             package.version == found.version
                 && package.digest.is_some()
                 && package.digest == found.digest
-        });
+        }) else {
+            return false;
+        };
+        if !matches!(fault.flaw, Flaw::Size(..) | Flaw::Content) {
+            return false;
+        }
+        if let Some(kept) = &package.kept {
+            let recorded = kept.patches.get(&fault.path);
+            return recorded.is_some()
+                && recorded == digest::sha256_of_file(&fault.place).ok().as_ref();
+        }
         let installed = fs::find_stamp(&found.dir.join("RECORD"));
         let (Some(stamp), Ok(Some(installed))) = (fault.stamp, installed) else {
             return false;
         };
-        changed && same && stamp.changed > installed.changed && stamp.changed <= known.time
+        stamp.changed > installed.changed && stamp.changed <= known.time
     }
 }
 
@@ -289,7 +300,7 @@ fn look_at_files(
     const STRIDE: u64 = 64;
     let ignores_case = matches!(site.target.platform.os(), Os::Windows | Os::MacOs(..));
     let what = match depth {
-        Depth::Sizes => "looking at installed files",
+        Depth::Sizes | Depth::Newer | Depth::Unpacked => "looking at installed files",
         Depth::Contents => "reading installed files",
     };
     let told = AtomicU64::new(u64::MAX);

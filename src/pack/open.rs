@@ -42,8 +42,7 @@ impl Volumes {
             .take_while(|path| fs::is_file(path))
             .collect();
         let listed = sums_of(Utf8Path::new(whole)).len();
-        let missing = all.is_empty() || all.len() < listed;
-        if missing {
+        if all.is_empty() || all.len() < listed {
             return Err(PackError::Damaged(format!(
                 "`{}` is missing",
                 volume(all.len() + 1)
@@ -206,6 +205,7 @@ struct Taker<'a> {
     seen: BTreeSet<String>,
     links: Vec<(String, String)>,
     bytes: u64,
+    most: u64,
     tell: &'a Tell<'a>,
 }
 
@@ -259,10 +259,7 @@ impl Taker<'_> {
             Member::Directory => fs::create_dir_all(&place)?,
             Member::Link(target) => {
                 if !stays_inside(&path, &target) {
-                    return Err(PackError::Unsafe(format!(
-                        "the archive is not safe to unpack: the link `{}` leads out of it",
-                        printable(&path)
-                    )));
+                    return Err(leads_out(&path));
                 }
                 // Links come last, so that no member is written through one.
                 self.links.push((path, target));
@@ -272,6 +269,10 @@ impl Taker<'_> {
                 size,
                 program,
             } => {
+                if self.bytes.saturating_add(size) > self.most {
+                    let text = "the archive holds more than it tells, and is not safe to unpack";
+                    return Err(PackError::Unsafe(text.to_owned()));
+                }
                 let mut file = create(&place)?;
                 let copied = io::copy(&mut from.take(size + 1), &mut file);
                 let copied = copied.map_err(|error| trouble(&place, error))?;
@@ -292,6 +293,13 @@ impl Taker<'_> {
     }
 }
 
+fn leads_out(path: &str) -> PackError {
+    PackError::Unsafe(format!(
+        "the archive is not safe to unpack: the link `{}` leads out of it",
+        printable(path)
+    ))
+}
+
 /// Tells a disk that cannot take more from an archive that cannot be read.
 fn trouble(place: &Utf8Path, error: io::Error) -> PackError {
     match error.kind() {
@@ -309,7 +317,8 @@ fn trouble(place: &Utf8Path, error: io::Error) -> PackError {
     }
 }
 
-/// Unpacks all members below `into`, an empty directory; returns the name of the archive's one
+/// Unpacks all members below `into`, an empty directory, if they are `most` bytes or less;
+/// returns the name of the archive's one
 /// directory and how many bytes came out.
 ///
 /// # Errors
@@ -320,6 +329,7 @@ pub fn unpack(
     form: Form,
     from: Volumes,
     into: &Utf8Path,
+    most: u64,
     tell: &Tell<'_>,
 ) -> Result<(String, u64), PackError> {
     let probe = into.join("portenv-case");
@@ -333,6 +343,7 @@ pub fn unpack(
         seen: BTreeSet::new(),
         links: Vec::new(),
         bytes: 0,
+        most,
         tell,
     };
     match form {
@@ -341,6 +352,13 @@ pub fn unpack(
     }
     for (path, target) in &taker.links {
         link(target, &into.join(path))?;
+    }
+    // By way of another link, one may lead further than its own text tells.
+    let real = fs::canonical(into)?;
+    for (path, _) in &taker.links {
+        if fs::canonical(&into.join(path)).is_ok_and(|end| !end.starts_with(&real)) {
+            return Err(leads_out(path));
+        }
     }
     let top = taker
         .top

@@ -275,19 +275,25 @@ pub fn gather_with(
     nodes: &[(Node, Utf8PathBuf)],
     variables: &BTreeMap<String, String>,
 ) -> RequirementSet {
+    gather_beside(
+        installation,
+        installation.comfyui.as_deref(),
+        nodes,
+        variables,
+    )
+}
+
+/// Gathers what a core and the given nodes ask for; the core may lie elsewhere too, as one
+/// does that was fetched.
+pub fn gather_beside(
+    installation: &Installation,
+    core: Option<&Utf8Path>,
+    nodes: &[(Node, Utf8PathBuf)],
+    variables: &BTreeMap<String, String>,
+) -> RequirementSet {
     let mut set = RequirementSet::default();
-    if let Some(core) = &installation.comfyui {
-        let owner = Origin::file(OriginKind::Core, None, "requirements.txt");
-        let reading = Reading {
-            root: &installation.root,
-            owner: &owner,
-            variables,
-        };
-        set.add_file(read_requirements(&core.join("requirements.txt"), &reading));
-        let manager = core.join("manager_requirements.txt");
-        if crate::host::fs::is_file(&manager) {
-            set.add_file(read_requirements(&manager, &reading));
-        }
+    if let Some(core) = core {
+        gather_core(&mut set, installation, core, variables);
     }
     for (node, path) in nodes {
         gather_node(&mut set, installation, node, path, variables);
@@ -304,6 +310,39 @@ pub fn gather_with(
     note_options(&mut set);
     set.add_policy(&installation.settings);
     set
+}
+
+/// Gathers what a core asks for. Files of one that lies elsewhere are shown as those of the
+/// installation's own, whose place it is to take.
+pub fn gather_core(
+    set: &mut RequirementSet,
+    installation: &Installation,
+    core: &Utf8Path,
+    variables: &BTreeMap<String, String>,
+) {
+    let own = installation.comfyui.as_deref();
+    let is_own = own.is_none_or(|own| own == core);
+    let owner = Origin::file(OriginKind::Core, None, "requirements.txt");
+    let reading = Reading {
+        root: if is_own { &installation.root } else { core },
+        owner: &owner,
+        variables,
+    };
+    let mut files = vec![read_requirements(&core.join("requirements.txt"), &reading)];
+    let manager = core.join("manager_requirements.txt");
+    if crate::host::fs::is_file(&manager) {
+        files.push(read_requirements(&manager, &reading));
+    }
+    let below = own.and_then(|own| own.strip_prefix(&installation.root).ok());
+    for mut content in files {
+        if let Some(below) = below.filter(|below| !is_own && !below.as_str().is_empty()) {
+            relabel(
+                &mut content,
+                &format!("{}/", below.as_str().replace('\\', "/")),
+            );
+        }
+        set.add_file(content);
+    }
 }
 
 /// Gathers what one node asks for, by the rule for nodes with two files.

@@ -1,5 +1,7 @@
 //! The database file: begin, journal, finish, read.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -11,7 +13,7 @@ use super::model::{
 };
 use super::schema;
 use crate::host::volume::{journal_mode, locality};
-use crate::host::{digest, fs};
+use crate::host::{FsError, digest, fs};
 
 /// The name of the file in portenv's own directory.
 pub(super) const FILE: &str = "portenv.db";
@@ -24,6 +26,8 @@ pub struct Db {
     writes: bool,
     /// The schema of the file as it is.
     schema: i64,
+    /// Distributions that were read, by the numbers of their rows.
+    pub(super) seen: RefCell<HashMap<i64, PackageState>>,
 }
 
 impl Drop for Db {
@@ -132,6 +136,7 @@ impl Db {
             path,
             writes: true,
             schema: schema::CURRENT,
+            seen: RefCell::default(),
         })
     }
 
@@ -143,10 +148,10 @@ impl Db {
     /// Fails if the file is damaged.
     pub fn find(own_dir: &Utf8Path) -> Result<Option<Self>, SnapshotError> {
         let path = own_dir.join(FILE);
+        refuse_emptied(own_dir, &path)?;
         if !fs::is_file(&path) {
             return Ok(None);
         }
-        refuse_emptied(own_dir, &path)?;
         let fail = |source| SnapshotError::Sqlite {
             path: path.clone(),
             source,
@@ -157,6 +162,7 @@ impl Db {
             path,
             writes: false,
             schema: found,
+            seen: RefCell::default(),
         }))
     }
 
@@ -166,6 +172,7 @@ impl Db {
             path,
             writes: false,
             schema: schema::CURRENT,
+            seen: RefCell::default(),
         }
     }
 
@@ -216,6 +223,7 @@ impl Db {
     /// Fails if it cannot be written.
     pub fn put_state(&mut self, state: &State) -> Result<String, SnapshotError> {
         let digest = state.digest();
+        self.forget_rows();
         let path = self.path.clone();
         let write = || -> rusqlite::Result<()> {
             let transaction = self.connection.transaction()?;
@@ -300,7 +308,7 @@ impl Db {
             row.ok_or_else(|| self.damaged(format!("it lacks the state {digest}")))?;
         let lock = lock.map(|ids| self.lock_text(&ids)).transpose()?;
         Ok(State {
-            packages: self.bodies::<PackageState>("dist", &self.unpack(&dists)?)?,
+            packages: self.packages(&self.unpack(&dists)?)?,
             nodes: self.bodies("node", &self.unpack(&nodes)?)?,
             core: core
                 .map(|id| self.bodies("node", &[id]))
@@ -313,7 +321,7 @@ impl Db {
             base: match base {
                 Some((prefix, ids)) => Some(BaseState {
                     prefix,
-                    packages: self.bodies("dist", &self.unpack(&ids)?)?,
+                    packages: self.packages(&self.unpack(&ids)?)?,
                 }),
                 None => None,
             },
@@ -574,18 +582,6 @@ impl Db {
             .collect())
     }
 
-    /// Writes the whole history to a new file as it is at this moment.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the file is there or cannot be written.
-    pub fn copy_to(&self, path: &Utf8Path) -> Result<(), SnapshotError> {
-        self.connection
-            .execute("VACUUM INTO ?1", [path.as_str()])
-            .map(|_| ())
-            .map_err(|error| self.fail(error))
-    }
-
     /// Returns the newest snapshot.
     ///
     /// # Errors
@@ -672,6 +668,13 @@ fn pack(ids: &[i64]) -> Vec<u8> {
 /// An empty file is a history that was just begun, unless something is stored for one: the
 /// next snapshot would not know of that, and `prune` would take it away.
 fn refuse_emptied(own_dir: &Utf8Path, path: &Utf8Path) -> Result<(), SnapshotError> {
+    if fs::is_dir(path) {
+        return Err(SnapshotError::File(FsError {
+            verb: "open",
+            path: path.to_owned(),
+            source: std::io::ErrorKind::IsADirectory.into(),
+        }));
+    }
     let store = own_dir.join("store");
     let is_emptied = fs::is_file(path) && fs::stamp(path)?.0 == 0;
     if is_emptied && fs::is_dir(&store) && !fs::list_dir(&store)?.is_empty() {

@@ -19,6 +19,7 @@ pub mod history;
 pub mod model;
 pub mod prune;
 pub mod retention;
+mod rows;
 pub mod salvage;
 pub mod schema;
 
@@ -26,5 +27,6 @@ pub use db::Db;
 pub use error::SnapshotError;
 pub use history::{BISECT, BISECTED, REDO, Resolved, UNDO, Walk, bisect_origin, find_snapshot};
 pub use model::{
-    AS_FOUND, BaseState, Operation, Outcome, PackageState, Snapshot, SourceRecord, State, Step,
+    AS_FOUND, BaseState, Keep, Kept, Operation, Outcome, PackageState, Snapshot, SourceRecord,
+    State, Step,
 };

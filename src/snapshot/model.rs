@@ -1,5 +1,7 @@
 //! States and operations as values.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::host::digest;
@@ -126,6 +128,63 @@ pub struct PackageState {
     pub digest: Option<String>,
     /// Where it can be had again; `None` if nowhere.
     pub source: Option<SourceRecord>,
+    /// What the store keeps of it; `None` if nothing, as in histories of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
+}
+
+/// What the store keeps of a distribution.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Kept {
+    /// A wheel of it as it was installed, which comes before its source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wheel: Option<Keep>,
+    /// What installers and hands added to the wheel's files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imprint: Option<Keep>,
+    /// The imprint holds every file of it: it was not made from a wheel.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole: bool,
+    /// Files that were edited since they were installed, by path in RECORD, with the digest
+    /// of what they hold.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub patches: BTreeMap<String, String>,
+    /// The directory that an editable one leads to, if that was gone already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub astray: Option<String>,
+}
+
+/// A file of the store.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Keep {
+    /// The file, relative to the store.
+    pub file: String,
+    /// Its digest.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+impl PackageState {
+    /// Returns the files of the store that it needs.
+    pub fn store_files(&self) -> impl Iterator<Item = &str> {
+        let source = match &self.source {
+            Some(SourceRecord::Store { file, .. }) => Some(file.as_str()),
+            _ => None,
+        };
+        let kept = self.kept.iter();
+        let kept = kept.flat_map(|kept| kept.wheel.iter().chain(&kept.imprint));
+        source
+            .into_iter()
+            .chain(kept.map(|keep| keep.file.as_str()))
+    }
+
+    /// Reports whether the store has it whole.
+    pub fn is_stored(&self) -> bool {
+        let kept = self.kept.as_ref();
+        matches!(self.source, Some(SourceRecord::Store { .. }))
+            || kept.is_some_and(|kept| kept.whole || kept.wheel.is_some())
+    }
 }
 
 /// What a virtual environment sees of its base. It is read and never changed, so it has
@@ -191,6 +250,12 @@ impl State {
         self.packages.iter().find(|package| package.name == *name)
     }
 
+    /// Reports whether a node is here just as it was found, whatever is recorded of it besides.
+    pub fn has_node(&self, node: &Node) -> bool {
+        let found = node.bare();
+        self.nodes.iter().any(|known| known.bare() == found)
+    }
+
     /// Returns the packages as one side of a comparison.
     pub fn sides(&self) -> crate::lock::compare::Sides {
         sides(&self.packages)
@@ -204,24 +269,41 @@ impl State {
             .unwrap_or_default()
     }
 
+    /// Returns how many bytes of the store it needs; each file counts once.
+    pub fn stored_bytes(&self) -> u64 {
+        let kept = self
+            .packages
+            .iter()
+            .filter_map(|package| package.kept.as_ref());
+        let files = kept.flat_map(|kept| kept.wheel.iter().chain(&kept.imprint));
+        let files: BTreeMap<&str, u64> =
+            files.map(|keep| (keep.file.as_str(), keep.bytes)).collect();
+        files.values().sum()
+    }
+
     /// Names what a rollback to this state could not bring back, with the reason.
     pub fn unrestorable(&self) -> Vec<(String, String)> {
         let mut list = Vec::new();
         for package in &self.packages {
-            match &package.source {
-                None => list.push((
-                    package.name.to_string(),
-                    "no index has it, and it is not in the store".to_owned(),
-                )),
-                Some(SourceRecord::Path { path, .. }) => list.push((
-                    package.name.to_string(),
-                    format!("it was installed from `{path}`, which may change"),
-                )),
-                _ => {}
-            }
+            let astray = package.kept.as_ref().and_then(|kept| kept.astray.as_ref());
+            let reason = match (astray, &package.source) {
+                (Some(dir), _) => {
+                    format!("it is installed in place, and its directory `{dir}` is gone")
+                }
+                _ if package.is_stored() => continue,
+                (None, None) => "no index has it, and it is not in the store".to_owned(),
+                (None, Some(SourceRecord::Path { path, .. })) => {
+                    format!("it was installed from `{path}`, which may change")
+                }
+                (None, Some(_)) => continue,
+            };
+            list.push((package.name.to_string(), reason));
         }
         for node in &self.nodes {
-            if node.dirty {
+            if let Some(kept) = &node.kept {
+                let reasons = kept.lacks.iter();
+                list.extend(reasons.map(|reason| (node.name.clone(), reason.clone())));
+            } else if node.dirty {
                 list.push((node.name.clone(), "it has uncommitted changes".to_owned()));
             } else if node.commit.is_some() && node.url.is_none() {
                 list.push((node.name.clone(), "its repository has no remote".to_owned()));
@@ -322,6 +404,22 @@ pub enum Step {
         tip: String,
         /// The commit after.
         to: String,
+    },
+    /// Changed files of a checkout are put aside.
+    Stash {
+        /// The directory, relative to the root.
+        dir: String,
+        /// The name that they are kept under.
+        name: String,
+        /// The commit that they are kept as.
+        commit: String,
+    },
+    /// Recorded changes are put on a checkout without changed files.
+    Patch {
+        /// The directory, relative to the root.
+        dir: String,
+        /// The patch, relative to the store.
+        patch: String,
     },
     /// Packages are changed by uv.
     Packages,

@@ -2,17 +2,37 @@
 
 use std::collections::BTreeSet;
 
+use camino::Utf8Path;
 use rusqlite::{Connection, params};
 
 use super::db::Db;
 use super::error::SnapshotError;
-use super::model::{PackageState, SourceRecord};
+use super::model::PackageState;
 use super::schema;
+use crate::workspace::node::Node;
 
 /// Below this a file is not worth writing anew.
 const WORTH: u64 = 64 * 1024;
 
 impl Db {
+    /// Writes the whole history to a new file as it is at this moment.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file is there or cannot be written.
+    pub fn copy_to(&self, path: &Utf8Path) -> Result<(), SnapshotError> {
+        let copy = || {
+            // One that was opened to read would write nothing anywhere.
+            let reads: bool =
+                (self.connection).pragma_query_value(None, "query_only", |row| row.get(0))?;
+            self.connection.pragma_update(None, "query_only", false)?;
+            let copied = self.connection.execute("VACUUM INTO ?1", [path.as_str()]);
+            self.connection.pragma_update(None, "query_only", reads)?;
+            copied
+        };
+        copy().map(|_| ()).map_err(|error| self.fail(error))
+    }
+
     /// Takes snapshots out, and every state, distribution, node and piece of a lock that
     /// nothing needs any more: all of it or, if anything fails, nothing.
     ///
@@ -24,6 +44,7 @@ impl Db {
     /// Fails if it cannot be written, or a record cannot be read: then nobody knows what
     /// it needs, and nothing goes.
     pub fn prune(&mut self, gone: &[String]) -> Result<(), SnapshotError> {
+        self.forget_rows();
         let path = self.path.clone();
         let fail = |source| SnapshotError::Sqlite {
             path: path.clone(),
@@ -48,23 +69,35 @@ impl Db {
     ///
     /// Fails if they cannot be read.
     pub fn store_files(&self) -> Result<BTreeSet<String>, SnapshotError> {
+        let mut files = BTreeSet::new();
+        for body in self.all_bodies("dist")? {
+            let package: PackageState =
+                serde_json::from_str(&body).map_err(|error| self.damaged(error.to_string()))?;
+            files.extend(package.store_files().map(str::to_owned));
+        }
+        for body in self.all_bodies("node")? {
+            let node: Node =
+                serde_json::from_str(&body).map_err(|error| self.damaged(error.to_string()))?;
+            files.extend(
+                node.kept
+                    .into_iter()
+                    .flat_map(|kept| [kept.base, kept.patch])
+                    .flatten(),
+            );
+        }
+        Ok(files)
+    }
+
+    fn all_bodies(&self, table: &str) -> Result<Vec<String>, SnapshotError> {
         let mut statement = self
             .connection
-            .prepare("SELECT body FROM dist")
+            .prepare(&format!("SELECT body FROM {table}"))
             .map_err(|error| self.fail(error))?;
         let rows = statement
             .query_map([], |row| row.get::<_, String>(0))
             .map_err(|error| self.fail(error))?;
-        let mut files = BTreeSet::new();
-        for row in rows {
-            let body = row.map_err(|error| self.fail(error))?;
-            let package: PackageState =
-                serde_json::from_str(&body).map_err(|error| self.damaged(error.to_string()))?;
-            if let Some(SourceRecord::Store { file, .. }) = package.source {
-                files.insert(file);
-            }
-        }
-        Ok(files)
+        rows.map(|row| row.map_err(|error| self.fail(error)))
+            .collect()
     }
 
     /// Returns the size of the file in bytes.

@@ -99,6 +99,22 @@ pub fn salvage(own_dir: &Utf8Path, stamp: &str) -> Result<Salvaged, SnapshotErro
     Ok(salvaged)
 }
 
+/// Finds the damaged histories that were put aside, by name.
+///
+/// # Errors
+///
+/// Fails if the directory cannot be read.
+pub fn find_damaged(own_dir: &Utf8Path) -> Result<Vec<String>, SnapshotError> {
+    let begins = format!("{FILE}.damaged-");
+    let mut names = fs::find_dir(own_dir)?;
+    names.retain(|name| {
+        let is_side = SIDES.iter().any(|side| name.ends_with(side));
+        name.starts_with(&begins) && !is_side
+    });
+    names.sort();
+    Ok(names)
+}
+
 fn remove(path: &Utf8Path) -> Result<(), SnapshotError> {
     for side in SIDES.into_iter().chain([""]) {
         fs::remove_all(&Utf8PathBuf::from(format!("{path}{side}")))?;

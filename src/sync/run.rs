@@ -17,6 +17,8 @@ pub enum RunSource {
         hashes: Hashes,
         /// It has to be built.
         sdist: bool,
+        /// The index that has it, by which uv finds it in its cache again.
+        index: Option<String>,
     },
     /// A file on this machine, by absolute path.
     Local {
@@ -121,17 +123,23 @@ fn source(entry: &RunEntry) -> String {
             url,
             hashes: digests,
             sdist,
+            index,
         } => {
             let file = inline(&[
                 pair("name", filename),
                 pair("url", &without_credentials(url)),
                 Some(hashes(digests)),
             ]);
-            if *sdist {
-                format!("sdist = {file}\n")
-            } else {
-                format!("wheels = [{file}]\n")
+            let mut out = String::new();
+            if let Some(index) = index {
+                text(&mut out, "index", &without_credentials(index));
             }
+            if *sdist {
+                out.push_str(&format!("sdist = {file}\n"));
+            } else {
+                out.push_str(&format!("wheels = [{file}]\n"));
+            }
+            out
         }
         RunSource::Local {
             path,

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use camino::Utf8Path;
-
+use crate::environment::files::{Depth, FileFault, Flaw, look};
 use crate::environment::record::is_of_installer;
 use crate::environment::{Distribution, Installed};
-use crate::host::fs;
 use crate::package::Name;
 use crate::plan::{Goal, rests_on_base};
 
@@ -19,14 +17,12 @@ pub struct Fault {
     pub message: String,
 }
 
-/// Checks that everything wanted is there and whole, and that what was to stay is
-/// as it was; `changed` packages have their files looked at too.
+/// Checks that everything wanted is there, and that what was to stay is as it was.
 pub fn verify(
     installed: &Installed,
     wanted: &BTreeMap<Name, Goal>,
     stays: &[Distribution],
     gone: &[Name],
-    changed: &[Name],
 ) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut fault = |package: &Name, message: String| {
@@ -47,11 +43,6 @@ pub fn verify(
                 ),
             ),
             Some(found) => {
-                if changed.contains(name)
-                    && let Err(message) = check_distribution(found)
-                {
-                    fault(name, message);
-                }
                 if let (Some(wanted), Some(found)) = (&goal.digest, &found.digest)
                     && wanted != found
                 {
@@ -80,28 +71,30 @@ pub fn verify(
     faults
 }
 
-/// Checks one distribution against its RECORD: each file there, each of its size.
+/// Checks one distribution against its RECORD: each file there and of its size, and, with
+/// [`Depth::Unpacked`], with its digest if it was written later than the rest. What an installer
+/// links or copies from its cache has the time at which it was unpacked there: what is newer
+/// was written since, into the cache too where that is the same file.
 ///
 /// # Errors
 ///
 /// Returns what is wrong first.
-pub fn check_distribution(distribution: &Distribution) -> Result<(), String> {
+pub fn check_distribution(distribution: &Distribution, depth: Depth) -> Result<(), String> {
     if let Some(part) = distribution.lacks.first() {
         return Err(format!("its metadata lacks {part}"));
     }
-    let site = distribution.dir.parent().unwrap_or(Utf8Path::new(""));
-    for row in distribution.rows() {
-        if is_of_installer(&row.path) {
-            continue;
-        }
-        match fs::stamp(&site.join(&row.path)) {
-            Err(error) if error.is_not_found() => return Err(format!("`{}` is missing", row.path)),
-            Err(error) => return Err(error.to_string()),
-            Ok((size, _)) if row.size.is_some_and(|recorded| recorded != size) => {
-                return Err(format!("`{}` has another size than recorded", row.path));
-            }
-            Ok(_) => {}
-        }
+    let never = |_: u64, _: u64, _: &str| true;
+    let Some(look) = look(&[distribution], false, depth, &never) else {
+        return Ok(());
+    };
+    let fault = (look.faults.iter()).find(|fault| !is_of_installer(&fault.path));
+    match fault {
+        None => Ok(()),
+        Some(FileFault { path, flaw, .. }) => Err(match flaw {
+            Flaw::Missing | Flaw::NoFile => format!("`{path}` is missing"),
+            Flaw::Size(..) => format!("`{path}` has another size than recorded"),
+            Flaw::Content => format!("`{path}` has another content than recorded"),
+            Flaw::Unreadable(reason) => format!("`{path}`: {reason}"),
+        }),
     }
-    Ok(())
 }

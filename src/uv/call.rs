@@ -74,6 +74,21 @@ pub struct SyncCall<'a> {
     pub indexes: &'a IndexConfig,
 }
 
+/// A look into uv's cache.
+#[derive(Debug)]
+pub struct ProbeCall<'a> {
+    /// The environment's interpreter, an absolute path.
+    pub python: &'a Utf8Path,
+    /// The lock made for the look.
+    pub lock: &'a Utf8Path,
+    /// A directory that is not there yet, on the disk of the environment.
+    pub target: &'a Utf8Path,
+    /// Builds may run.
+    pub build: bool,
+    /// Where what a build needs comes from.
+    pub indexes: &'a IndexConfig,
+}
+
 /// The variables by which an installer is told where packages come from.
 pub struct IndexVariables {
     default: &'static str,
@@ -218,6 +233,30 @@ impl Uv {
 }
 
 impl Uv {
+    /// Reports whether everything of a lock can be installed without the network, by doing so
+    /// into a directory of its own.
+    ///
+    /// # Errors
+    ///
+    /// Fails if uv cannot be started.
+    pub fn has_cached(&self, probe: &ProbeCall<'_>) -> Result<bool, UvError> {
+        let mut call = self
+            .call()
+            .args(["pip", "sync", "--no-config", "--no-progress", "--offline"])
+            .args(["--preview-features", "pylock"])
+            .args(["--python", probe.python.as_str()])
+            .args(["--target", probe.target.as_str()])
+            .dir(probe.lock.parent().unwrap_or(Utf8Path::new(".")));
+        if self.must_copy(probe.python) {
+            call = call.args(["--link-mode", "copy"]);
+        }
+        if !probe.build {
+            call = call.arg("--no-build");
+        }
+        let call = with_indexes(call, probe.indexes, &OF_UV).arg(probe.lock.as_str());
+        Ok(call.run()?.ok())
+    }
+
     /// Drops what uv has kept of packages, for whoever installs from there next. Best effort:
     /// it waits a little for another uv, and what cannot be dropped is no worse than before.
     pub fn forget(&self, names: &[Name]) {
@@ -246,10 +285,11 @@ pub fn failure(finished: &Finished) -> UvError {
                 .join(" ")
         })
         .collect();
-    let text = if lines.is_empty() {
-        format!("it ended with code {:?}", finished.code)
-    } else {
-        lines.join("\n  ")
+    let text = match (finished.signal, finished.code) {
+        // What it said before is no reason.
+        (Some(signal), _) => format!("it was ended by signal {signal}"),
+        (None, Some(code)) if lines.is_empty() => format!("it ended with code {code}"),
+        _ => lines.join("\n  "),
     };
     let network = [
         "Failed to fetch",

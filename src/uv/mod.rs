@@ -7,5 +7,5 @@ pub mod call;
 pub mod locate;
 
 pub use build::UvBuilder;
-pub use call::{SyncCall, Uv, UvError};
+pub use call::{ProbeCall, SyncCall, Uv, UvError};
 pub use locate::{Search, find_uv, look_for_uv};

@@ -43,6 +43,57 @@ pub struct Node {
     pub enabled: bool,
     /// Tracked files were changed.
     pub dirty: bool,
+    /// What tells its content from another one where no commit does: a digest (SHA-256, hex)
+    /// over the code of a node without history, or over the changed files of a checkout. Only
+    /// recorded states have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+    /// What is stored of it. Only recorded states have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
+}
+
+/// What the store holds of a node, and what it does not.
+#[derive(
+    Debug,
+    Clone,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+pub struct Kept {
+    /// An archive of its files or a pack of its commit, relative to the store.
+    pub base: Option<String>,
+    /// The changes of its tracked files as a patch, relative to the store.
+    pub patch: Option<String>,
+    /// What could be lost for good, each with why.
+    pub lacks: Vec<String>,
+}
+
+impl Node {
+    /// Returns the node as it is found in a directory, without what only a record tells.
+    pub fn bare(&self) -> Self {
+        Self {
+            content: None,
+            kept: None,
+            ..self.clone()
+        }
+    }
+
+    /// Reports whether two records are known to be of different contents: commit, version,
+    /// changed files or, without history, code.
+    pub fn differs_from(&self, other: &Self) -> bool {
+        let other_content =
+            matches!((&self.content, &other.content), (Some(one), Some(two)) if one != two);
+        (&self.commit, &self.version, self.kind, self.dirty)
+            != (&other.commit, &other.version, other.kind, other.dirty)
+            || other_content
+    }
 }
 
 /// The core.
@@ -148,6 +199,8 @@ pub fn read_node(
         version: None,
         enabled,
         dirty: false,
+        content: None,
+        kept: None,
     };
     if is_dir {
         if fs::exists(&path.join(".git")) {
@@ -173,6 +226,8 @@ pub fn read_core(root: &Utf8Path, path: &Utf8Path) -> Core {
         version: core_version(path),
         enabled: true,
         dirty: false,
+        content: None,
+        kept: None,
     };
     if fs::exists(&path.join(".git")) {
         fill_git(&mut core, path);
@@ -199,7 +254,7 @@ fn declared_version(path: &Utf8Path) -> Option<String> {
 }
 
 /// Reads `__version__ = "…"` of `comfyui_version.py` as text; nothing is run.
-fn core_version(path: &Utf8Path) -> Option<String> {
+pub fn core_version(path: &Utf8Path) -> Option<String> {
     let text = fs::find_text(&path.join("comfyui_version.py")).ok()??;
     let line = text
         .lines()

@@ -41,6 +41,8 @@ mod nodes;
 mod places;
 mod usage;
 
+pub(crate) use disks::may_mount;
+
 /// Where a case happens: a sandbox, an index with a little on it, and what the case arranged.
 struct Place {
     sandbox: Sandbox,
@@ -83,7 +85,7 @@ impl Place {
 }
 
 /// Runs a prepared command inside a shell script.
-fn wrapped(command: &Command, script: &str, root: &Utf8Path) -> Command {
+pub(crate) fn wrapped(command: &Command, script: &str, root: &Utf8Path) -> Command {
     let mut shell = Command::new("sh");
     shell
         .args(["-c", script, "sh"])

@@ -1,6 +1,8 @@
 //! The commands as a person or a script runs them: the real binary, uv, git and Python.
 
 mod add;
+#[cfg(unix)]
+mod adoption;
 mod anew;
 mod bisect;
 mod cache;
@@ -18,9 +20,14 @@ mod export;
 mod faults;
 mod gate;
 mod help;
+mod in_use;
 mod install_script;
 mod last_conflict;
 mod lock;
+mod node_store;
+#[cfg(unix)]
+mod outcomes;
+mod pack;
 mod peers;
 mod place;
 mod preview;
@@ -33,16 +40,21 @@ mod remove;
 mod rollback;
 mod schemas;
 mod snapshot;
+mod stash;
 mod status;
 mod subset;
 mod sync;
+mod sync_all;
 #[cfg(unix)]
 mod together;
 mod torch;
 mod tree;
 mod undo;
 mod update;
+mod update_core;
 mod verify;
 mod waivers;
 mod ways_out;
 mod why;
+#[cfg(unix)]
+mod without_git;

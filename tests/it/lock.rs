@@ -2,6 +2,7 @@
 
 mod freshness;
 mod installer;
+mod members;
 mod roundtrip;
 mod targets;
 

@@ -36,6 +36,7 @@ fn package(n: usize, version: &str) -> PackageState {
             hashes,
             size: Some(123_456),
         }),
+        kept: None,
     }
 }
 
@@ -63,6 +64,8 @@ fn node(name: &str, commit: usize) -> Node {
         version: None,
         enabled: true,
         dirty: false,
+        content: None,
+        kept: None,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::support::{Sandbox, commands_of_help};
 
 /// What a top-level module may import besides itself. Rows are ordered: a module only uses those
 /// above it, but for the exceptions, which say why.
-const IMPORTS: [(&str, &[&str]); 18] = [
+const IMPORTS: [(&str, &[&str]); 19] = [
     ("progress", &[]),
     ("host", &[]),
     ("package", &[]),
@@ -53,6 +53,7 @@ const IMPORTS: [(&str, &[&str]); 18] = [
         "snapshot",
         &["host", "package", "workspace", "environment", "lock"],
     ),
+    ("pack", &["host", "package", "environment"]),
     ("ops", EVERYTHING_BELOW),
 ];
 
@@ -74,6 +75,7 @@ const EVERYTHING_BELOW: &[&str] = &[
     "nodes",
     "store",
     "snapshot",
+    "pack",
 ];
 
 /// Imports beyond the table: module, what it imports, and the only items of it that it may use.

@@ -165,7 +165,11 @@ pub struct RemoveArgs {
 /// `portenv sync`.
 #[derive(Debug, Args)]
 pub struct SyncArgs {
-    /// Also remove packages that portenv did not bring and the lock does not name.
+    /// Make nodes and ComfyUI what the lock names too, at their commits.
+    #[arg(long)]
+    pub all: bool,
+    /// Also remove packages that portenv did not bring and the lock does not name; with --all
+    /// also nodes, which go to the trash.
     #[arg(long)]
     pub prune: bool,
     /// Only show what would be done.
@@ -190,6 +194,9 @@ pub struct RollbackArgs {
     /// Only show what would be done.
     #[arg(long)]
     pub dry_run: bool,
+    /// Put changed files of checkouts that are in the way aside; shows how to get them back.
+    #[arg(long)]
+    pub stash: bool,
     /// Do not ask, but apply exactly the plan that was shown under this ID, or stop if
     /// anything has changed since.
     #[arg(long, value_name = "ID")]
@@ -202,6 +209,9 @@ pub struct StepArgs {
     /// Only show what would be done.
     #[arg(long)]
     pub dry_run: bool,
+    /// Put changed files of checkouts that are in the way aside; shows how to get them back.
+    #[arg(long)]
+    pub stash: bool,
     /// Do not ask, but apply exactly the plan that was shown under this ID, or stop if
     /// anything has changed since.
     #[arg(long, value_name = "ID")]

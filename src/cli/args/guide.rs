@@ -135,7 +135,9 @@ Examples:
 
 /// Below `lock`.
 pub const LOCK: &str = "\
-Changes: pylock.toml only. Packages stay as they are until portenv sync.
+Changes: pylock.toml only. Packages stay as they are until portenv sync. The
+lock also names the commits of ComfyUI and the nodes as they are now, for
+portenv sync --all; a node that moves makes no lock stale, its lines do.
 Going back: portenv rollback @ puts back the lock of the newest snapshot.
 
 Examples:
@@ -149,11 +151,17 @@ pub const SYNC: &str = "\
 Changes: the packages in ComfyUI's Python, after showing them and asking;
 records a snapshot. No node is touched. Packages that no lock ever named
 stay, unless --prune is given.
+With --all: nodes and ComfyUI too, in the same step. What is missing is
+fetched first; a checkout with changed files stops it, and so does what can
+be had nowhere. Nodes that the lock does not name stay, unless --prune moves
+them to the trash.
 Going back: portenv rollback.
 
 Examples:
-  portenv sync --dry-run    # what would be installed and removed?
-  portenv sync";
+  portenv sync --dry-run          # what would be installed and removed?
+  portenv sync
+  portenv sync --all --dry-run    # the whole installation of a lock
+  portenv sync --all --prune      # exactly that one";
 
 /// Below `status`.
 pub const STATUS: &str = "\
@@ -235,16 +243,18 @@ Examples:
 
 /// Below `update`.
 pub const UPDATE: &str = "\
-Changes: the checkouts of nodes, pylock.toml and packages, after showing
-them and asking; records a snapshot. If anything fails, all of it is put
-back.
+Changes: the checkouts of nodes, with --core that of ComfyUI, pylock.toml and
+packages, after showing them and asking; records a snapshot. If anything
+fails, all of it is put back.
 Going back: portenv rollback.
 
 Examples:
   portenv update --dry-run         # what is new?
   portenv update                   # all nodes
   portenv update some-node
-  portenv update some-node@v1.2    # that tag";
+  portenv update some-node@v1.2    # that tag
+  portenv update --core            # ComfyUI itself, nodes stay
+  portenv update --core=v0.3.40 some-node";
 
 /// Below `enable`.
 pub const ENABLE: &str = "\
@@ -304,7 +314,9 @@ Examples:
 pub const ROLLBACK: &str = "\
 Changes: packages, nodes, ComfyUI's commit and pylock.toml, after showing
 them and asking. Nodes that came later go to .portenv/trash/. Checkouts with
-changed files are never overwritten: it stops there and says so. Records a
+changed files are never overwritten: it stops there and says so, or puts the
+changes aside with --stash. Nodes that are gone come from the trash, the
+store or their repositories, with --offline never from those. Records a
 snapshot.
 Going back: portenv rollback once more; no snapshot is ever lost.
 
@@ -319,8 +331,8 @@ Examples:
 pub const UNDO: &str = "\
 Changes: packages, nodes, ComfyUI's commit and pylock.toml, after showing
 them and asking. Nodes that came later go to .portenv/trash/. Checkouts with
-changed files are never overwritten: it stops there and says so. Records a
-snapshot.
+changed files are never overwritten: it stops there and says so, or puts the
+changes aside with --stash. Records a snapshot.
 Going back: portenv redo.
 
 Examples:

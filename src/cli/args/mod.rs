@@ -164,6 +164,16 @@ pub struct GlobalArgs {
         value_parser = Boolish::new()
     )]
     pub break_lock: bool,
+    /// Fail at once if another portenv works on the installation, instead of waiting for it.
+    #[arg(
+        long,
+        global = true,
+        env = "PORTENV_NO_WAIT",
+        hide_env = true,
+        hide_short_help = true,
+        value_parser = Boolish::new()
+    )]
+    pub no_wait: bool,
     /// The form of progress on stderr.
     #[arg(
         long,
@@ -240,7 +250,7 @@ pub enum Command {
     /// A package stays as long as ComfyUI or another node needs it.
     #[command(after_long_help = guide::REMOVE)]
     Remove(RemoveArgs),
-    /// Fetch newer versions of nodes; asks first.
+    /// Fetch newer versions of nodes, or of ComfyUI; asks first.
     #[command(long_about = update::ABOUT, after_long_help = guide::UPDATE)]
     Update(UpdateArgs),
     /// Turn disabled nodes on again; asks first.

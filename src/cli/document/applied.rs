@@ -7,7 +7,7 @@ use super::{ConflictDocument, PreviewDocument, ScriptDocument, WaiverDocument, W
 use crate::gate::Finding;
 use crate::ops::attention::Attention;
 use crate::ops::changes::{ChangeInfo, NodeChange};
-use crate::ops::outcome::{Applied, AppliedStatus};
+use crate::ops::outcome::{Applied, AppliedStatus, NodeOrigin};
 use crate::ops::preview::{Preview, PreviewStatus};
 use crate::resolve::Conflict;
 
@@ -55,6 +55,10 @@ pub struct AppliedDocument {
     pub changes: Vec<ChangeInfo>,
     /// Nodes that changed or would change, by directory.
     pub nodes: Vec<NodeChange>,
+    /// ComfyUI, if it changed or would change; null if not.
+    pub core: Option<NodeChange>,
+    /// Where each node comes from that has to be had again, by directory; of a rollback alone.
+    pub node_origins: Vec<NodeOrigin>,
     /// Conflicts: those that were there before and were left out, or those that stopped it.
     pub conflicts: Vec<ConflictDocument>,
     /// Things worth knowing, in the order they were found.
@@ -78,6 +82,8 @@ impl From<&Applied> for AppliedDocument {
             after: applied.after.clone(),
             changes: applied.changes.clone(),
             nodes: applied.nodes.clone(),
+            core: applied.core.clone(),
+            node_origins: applied.node_origins.clone(),
             conflicts: ConflictDocument::all(&applied.conflicts),
             warnings: applied.warnings.iter().map(warning).collect(),
             waivers: WaiverDocument::all(&applied.waivers),
@@ -119,6 +125,8 @@ impl StoppedDocument {
                 after: None,
                 changes: shown.changes,
                 nodes,
+                core: None,
+                node_origins: Vec::new(),
                 conflicts: shown.conflicts,
                 warnings: shown.warnings,
                 waivers: shown.waivers,
@@ -143,6 +151,8 @@ impl AppliedDocument {
             after: None,
             changes: Vec::new(),
             nodes: Vec::new(),
+            core: None,
+            node_origins: Vec::new(),
             conflicts: ConflictDocument::all(conflicts),
             warnings: Vec::new(),
             waivers: Vec::new(),

@@ -52,6 +52,12 @@ impl From<&PruneOutcome> for PruneDocument {
             let message = format!("no repository has `{name}`: no rollback can bring it back");
             WarningDocument::new("only-copy", &message)
         });
+        let held = (outcome.held_by.iter()).map(|name| {
+            let message = format!(
+                "the store stays as it is while `.portenv/{name}` is there: its snapshots may need it; delete that file to prune the store"
+            );
+            WarningDocument::new("held-by", &message)
+        });
         Self {
             status: outcome.status.into(),
             snapshots: (outcome.snapshots.iter())
@@ -62,7 +68,7 @@ impl From<&PruneOutcome> for PruneDocument {
             trash: files(&outcome.trash),
             db_bytes: outcome.db_bytes,
             freed_bytes: outcome.db_bytes + all.map(|stored| stored.bytes).sum::<u64>(),
-            warnings: copies.collect(),
+            warnings: copies.chain(held).collect(),
         }
     }
 }

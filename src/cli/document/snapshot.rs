@@ -46,6 +46,8 @@ pub struct SnapshotEntry {
     pub packages: Vec<SnapshotPackage>,
     /// The custom nodes, by directory.
     pub nodes: Vec<Node>,
+    /// How many bytes of packages the store keeps for it; it shares files with other snapshots.
+    pub stored_bytes: u64,
     /// What a rollback to it could not bring back.
     pub unrestorable: Vec<Unrestorable>,
     /// Packages that changed since the snapshot before it in the list, by name; empty for the
@@ -90,6 +92,8 @@ pub struct SnapshotPackage {
     pub version: String,
     /// Where it can be had again; null if nowhere.
     pub source: Option<SourceView>,
+    /// The store has it: it comes back without any network.
+    pub stored: bool,
 }
 
 /// Something that could not be brought back.
@@ -137,9 +141,11 @@ impl SnapshotEntry {
                     name: package.name.clone(),
                     version: package.version.to_string(),
                     source: (package.source.as_ref()).map(|source| source.to_source().view()),
+                    stored: package.is_stored(),
                 })
                 .collect(),
             nodes: state.nodes.iter().filter(|_| full).cloned().collect(),
+            stored_bytes: state.stored_bytes(),
             unrestorable: Unrestorable::all(&state.unrestorable()),
             changes: difference.changes,
             node_changes: difference.nodes,

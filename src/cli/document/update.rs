@@ -10,6 +10,7 @@ use crate::ops::changes::{ChangeInfo, NodeChange};
 use crate::ops::outcome::AppliedStatus;
 use crate::ops::preview::PreviewStatus;
 use crate::ops::update::UpdateOutcome;
+use crate::ops::update_core::CoreUpdate;
 use crate::ops::upstream::NodeUpdate;
 
 /// How an update ended, in one word.
@@ -24,11 +25,11 @@ pub enum UpdateWord {
     DryRun,
     /// It would change something protected; nothing was changed.
     Blocked,
-    /// There is no answer with the newer nodes; nothing was changed.
+    /// There is no answer with the newer nodes or ComfyUI; nothing was changed.
     Conflict,
 }
 
-/// What an update of nodes came to.
+/// What an update of nodes or of ComfyUI came to.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct UpdateDocument {
     /// How it ended.
@@ -45,6 +46,8 @@ pub struct UpdateDocument {
     pub changes: Vec<ChangeInfo>,
     /// Nodes that changed or would change, by directory.
     pub nodes: Vec<NodeChange>,
+    /// ComfyUI, if it changed or would change; null if not.
+    pub core: Option<NodeChange>,
     /// Conflicts: those that were there before and were left out, or those that stopped it.
     pub conflicts: Vec<ConflictDocument>,
     /// Things worth knowing, in the order they were found.
@@ -53,6 +56,8 @@ pub struct UpdateDocument {
     pub waivers: Vec<WaiverDocument>,
     /// What is new upstream of each node, and why nodes are left alone; by directory.
     pub updates: Vec<NodeUpdate>,
+    /// What is new upstream of ComfyUI, and why that is meant; null unless `--core` was given.
+    pub core_update: Option<CoreUpdate>,
     /// What deserves a look before anything else, most important first.
     pub attention: Vec<Attention>,
     /// What `check` would find of the newer nodes, by code.
@@ -102,10 +107,12 @@ impl From<&UpdateOutcome> for UpdateDocument {
             after: applied.after.clone(),
             changes: applied.changes.clone(),
             nodes: applied.nodes.clone(),
+            core: applied.core.clone(),
             conflicts: ConflictDocument::all(&applied.conflicts),
             warnings,
             waivers: WaiverDocument::all(&applied.waivers),
             updates: outcome.updates.clone(),
+            core_update: outcome.core.clone(),
             attention,
             findings,
             scripts,

@@ -1,6 +1,6 @@
 //! What changing commands came to.
 
-use super::changes::{summary, to_text};
+use super::changes::{self, summary};
 use super::{conflict, show_document, show_warnings, waivers};
 use crate::cli::document::AppliedDocument;
 use crate::cli::failure::{Exit, Next};
@@ -18,7 +18,21 @@ pub fn show_applied(screen: &Screen, command: &str, applied: &Applied) -> Exit {
         show_document(screen, command, &body, &next(screen, command, applied));
         return Exit::Done;
     }
-    screen.result(to_text(&applied.changes, &applied.nodes).trim_end());
+    screen.result(to_text(applied).trim_end());
+    if applied.status == AppliedStatus::DryRun {
+        for origin in &applied.node_origins {
+            let from = match origin.from.as_str() {
+                "moved" => "from where it was moved to",
+                "trash" => "from the trash",
+                "checkout" => "by the checkout at its place",
+                "store" => "from the store",
+                "remote" => "from its remote",
+                _ => "from nowhere: nothing has it",
+            };
+            let dir = printable(&origin.dir);
+            screen.note(&format!("node {dir} comes back {from}"));
+        }
+    }
     match applied.status {
         AppliedStatus::Done => {
             screen.note(&format!("done: {}", summary(&applied.changes)));
@@ -48,6 +62,15 @@ pub fn show_applied(screen: &Screen, command: &str, applied: &Applied) -> Exit {
         }
     }
     Exit::Done
+}
+
+/// Returns all that changes or would change, ComfyUI first.
+pub fn to_text(applied: &Applied) -> String {
+    let core = changes::core_to_text(applied.core.as_ref());
+    format!(
+        "{core}{}",
+        changes::to_text(&applied.changes, &applied.nodes)
+    )
 }
 
 /// Shows that what is left has no answer; nothing was changed.

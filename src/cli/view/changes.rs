@@ -89,6 +89,9 @@ pub fn to_text(changes: &[ChangeInfo], nodes: &[NodeChange]) -> String {
         if let Some(bytes) = change.bytes {
             notes.push(show_bytes(bytes));
         }
+        if let Some(supply) = change.supply {
+            notes.push(supply.as_str().to_owned());
+        }
         if let Some(step) = change.because.first() {
             notes.push(format!("for {}", step.package));
         }
@@ -101,6 +104,23 @@ pub fn to_text(changes: &[ChangeInfo], nodes: &[NodeChange]) -> String {
     }
     text.push_str(&trimmed(&rows));
     text
+}
+
+/// Returns the change of ComfyUI as people read it: from which commit to which.
+pub fn core_to_text(core: Option<&NodeChange>) -> String {
+    let Some(core) = core else {
+        return String::new();
+    };
+    let at = |node: &Option<Node>| {
+        let Some(node) = node else {
+            return "?".to_owned();
+        };
+        match (&node.commit, &node.version) {
+            (Some(_), Some(version)) => format!("{} ({})", version_of(node), printable(version)),
+            _ => version_of(node),
+        }
+    };
+    format!("  ~ ComfyUI {} → {}\n", at(&core.from), at(&core.to))
 }
 
 /// Returns a table's text without the spaces that fill its last column.

@@ -57,6 +57,18 @@ pub fn show_self(screen: &Screen, found: &SelfInfo) -> Exit {
                     .map(String::as_str)
                     .join(", "),
             );
+            if let Some(store) = here.store.as_ref().filter(|store| store.bytes > 0) {
+                let parts = [
+                    ("packages", store.packages),
+                    ("commits", store.commits),
+                    ("files", store.files),
+                ];
+                let parts: Vec<String> = (parts.iter().filter(|(_, bytes)| *bytes > 0))
+                    .map(|(what, bytes)| format!("{what} {}", show_bytes(*bytes)))
+                    .collect();
+                let (dir, all) = (&store.dir, show_bytes(store.bytes));
+                line("store", &format!("{dir}: {all} ({})", parts.join(", ")));
+            }
             let known = match here.file_system.as_str() {
                 "local" => "known to be local",
                 _ => "not known to be local",

@@ -9,11 +9,12 @@ use crate::cli::screen::{Format, Screen};
 use crate::lock::ChangeKind;
 use crate::ops::changes::{ChangeInfo, NodeChange, NodeChangeKind};
 use crate::ops::snapshot::{Shown, Since};
-use crate::package::artifact::printable;
+use crate::package::artifact::{printable, show_bytes};
+use crate::snapshot::SourceRecord;
 use crate::workspace::node::Node;
 
 /// Shows all snapshots.
-pub fn show_list(screen: &Screen, list: &[Shown]) -> Exit {
+pub fn show_list(screen: &Screen, list: &[Shown], stored: u64) -> Exit {
     if screen.format == Format::Json {
         let entry = |shown| SnapshotEntry::new(shown, false);
         let snapshots = list.iter().map(entry).collect();
@@ -26,6 +27,10 @@ pub fn show_list(screen: &Screen, list: &[Shown]) -> Exit {
         return Exit::Done;
     }
     screen.result(rows_to_text(list).trim_end());
+    if stored > 0 {
+        let bytes = show_bytes(stored);
+        screen.note(&format!("the store keeps {bytes} for going back to these"));
+    }
     screen
         .hint("p counts packages, n nodes; portenv rollback ID goes back to one, the newest is @");
     Exit::Done
@@ -170,12 +175,21 @@ pub fn show_one(screen: &Screen, shown: &Shown) -> Exit {
             version_of(node)
         ));
     }
+    let bytes = state.stored_bytes();
+    if bytes > 0 {
+        text.push_str(&format!("store     {}\n", show_bytes(bytes)));
+    }
     let mut rows = table();
     for package in &state.packages {
-        let source = package
-            .source
-            .as_ref()
-            .map_or("no source".to_owned(), |source| source.to_source().shown());
+        let known = package.source.as_ref();
+        let mut source = match known {
+            None if package.is_stored() => "the store".to_owned(),
+            None => "no source".to_owned(),
+            Some(source) => source.to_source().shown(),
+        };
+        if package.is_stored() && !matches!(known, None | Some(SourceRecord::Store { .. })) {
+            source.push_str(", in the store");
+        }
         rows.add_row(vec![
             format!("  {}", package.name),
             package.version.to_string(),

@@ -7,6 +7,7 @@ use crate::cli::document::{Next, UpdateDocument, UpdateWord};
 use crate::cli::failure::Exit;
 use crate::cli::screen::{Format, Screen};
 use crate::ops::update::UpdateOutcome;
+use crate::ops::update_core::CoreUpdate;
 use crate::ops::upstream::{NodeUpdate, ScriptChange, UpdateState};
 use crate::package::artifact::{printable, show_bytes};
 
@@ -30,9 +31,9 @@ pub fn show_update(screen: &Screen, outcome: &UpdateOutcome, verbose: u8) -> Exi
         let text = match status {
             UpdateWord::Done => {
                 let changes = to_text(&applied.changes, &[]);
-                format!("{}{changes}", updates_to_text(&outcome.updates))
+                format!("{}{changes}", all_to_text(outcome))
             }
-            UpdateWord::Nothing => updates_to_text(&outcome.updates),
+            UpdateWord::Nothing => all_to_text(outcome),
             UpdateWord::DryRun | UpdateWord::Blocked | UpdateWord::Conflict => {
                 to_be_asked(outcome, verbose)
             }
@@ -71,7 +72,10 @@ pub fn show_update(screen: &Screen, outcome: &UpdateOutcome, verbose: u8) -> Exi
         }
         UpdateWord::Conflict => {
             screen.error(conflict::to_text(&applied.conflicts).trim_end());
-            screen.note("nothing was changed; name nodes to update only these");
+            screen.note(match &outcome.core {
+                Some(_) => "nothing was changed; name the node too to update both",
+                None => "nothing was changed; name nodes to update only these",
+            });
             Exit::No
         }
     }
@@ -79,7 +83,7 @@ pub fn show_update(screen: &Screen, outcome: &UpdateOutcome, verbose: u8) -> Exi
 
 /// Returns what is new upstream, and the page of what that does to packages.
 pub fn to_be_asked(outcome: &UpdateOutcome, verbose: u8) -> String {
-    let mut text = updates_to_text(&outcome.updates);
+    let mut text = all_to_text(outcome);
     let plan = outcome.plan.as_deref().unwrap_or_default();
     match outcome.preview.as_ref().or(outcome.no.as_ref()) {
         Some(preview) => {
@@ -92,11 +96,42 @@ pub fn to_be_asked(outcome: &UpdateOutcome, verbose: u8) -> String {
     text
 }
 
+/// Returns what is new upstream of ComfyUI, if that is meant, and of nodes.
+fn all_to_text(outcome: &UpdateOutcome) -> String {
+    let core = outcome.core.as_ref().map(core_to_text);
+    format!(
+        "{}{}",
+        core.unwrap_or_default(),
+        updates_to_text(&outcome.updates)
+    )
+}
+
+fn core_to_text(core: &CoreUpdate) -> String {
+    let update = &core.update;
+    let because = printable(&core.because);
+    match (update.state, &update.reason) {
+        (UpdateState::Due, _) => {
+            let version = |version: &Option<String>| -> String {
+                version.as_deref().map_or_else(|| "?".to_owned(), printable)
+            };
+            let (from, to) = (version(&core.from_version), version(&core.to_version));
+            let versions = if from == to {
+                format!("version {from}")
+            } else {
+                format!("version {from} → {to}")
+            };
+            format!("{}      {versions}; {because}\n", due(update, "ComfyUI"))
+        }
+        (_, Some(reason)) => format!("  = ComfyUI stays: {}\n", printable(reason)),
+        _ => format!("  = ComfyUI is up to date: {because}\n"),
+    }
+}
+
 /// Returns what is new upstream as people read it.
 pub fn updates_to_text(updates: &[NodeUpdate]) -> String {
     let mut text = String::new();
     for update in updates.iter().filter(|one| one.state == UpdateState::Due) {
-        text.push_str(&due(update));
+        text.push_str(&due(update, &format!("node {}", printable(&update.dir))));
     }
     for update in updates {
         if let Some(reason) = &update.reason {
@@ -117,7 +152,7 @@ pub fn updates_to_text(updates: &[NodeUpdate]) -> String {
     text
 }
 
-fn due(update: &NodeUpdate) -> String {
+fn due(update: &NodeUpdate, who: &str) -> String {
     let short = |commit: &Option<String>| -> String {
         commit
             .iter()
@@ -125,8 +160,7 @@ fn due(update: &NodeUpdate) -> String {
             .collect()
     };
     let mut text = format!(
-        "  ~ node {} {} → {}{}\n",
-        printable(&update.dir),
+        "  ~ {who} {} → {}{}\n",
         short(&update.from),
         short(&update.to),
         update

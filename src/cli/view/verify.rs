@@ -37,7 +37,9 @@ pub fn show_verification(screen: &Screen, found: &Verification, verbose: u8) -> 
     let packages = counted(found.packages, "package");
     let files = counted(found.files, "file");
     let how = match found.depth {
-        Depth::Sizes => "by size; portenv verify --deep reads them",
+        Depth::Sizes | Depth::Newer | Depth::Unpacked => {
+            "by size; portenv verify --deep reads them"
+        }
         Depth::Contents => "by content",
     };
     let verdict = if found.pass() { "whole" } else { "not whole" };

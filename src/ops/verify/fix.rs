@@ -13,7 +13,8 @@ use crate::nodes::trash;
 use crate::ops::context::{Context, Site};
 use crate::ops::error::OpError;
 use crate::ops::inputs::families;
-use crate::ops::packages::{Anew, PackageGoal, Wanted, check_managed};
+use crate::ops::packages::{Anew, PackageGoal, Wanted, check_applicable};
+use crate::ops::restore;
 use crate::ops::transaction::Transaction;
 use crate::package::{Hashes, Name, Source, Version};
 use crate::plan::{Goal, Removal};
@@ -74,7 +75,7 @@ pub(super) fn run(
     }
     let mut change = Transaction::prepare(context, site, held)?;
     let goal = goal_of(site, evidence, &change.before, &mut names, &mut left);
-    check_managed(site, &goal, &evidence.installed)?;
+    check_applicable(site, &goal, &evidence.installed)?;
     let mut fixed = Fixed {
         left: left.into_iter().collect(),
         ..Fixed::default()
@@ -169,6 +170,13 @@ fn broken(site: &Site, evidence: &Evidence) -> Result<Broken, OpError> {
         broken.names.insert(chosen.clone());
     }
     for (name, path) in patched {
+        // What is kept of an edited file is put back over the new one.
+        let known = evidence.known.as_ref();
+        let kept = known.and_then(|known| known.state.package(name)?.kept.as_ref());
+        let parts = kept.and_then(|kept| restore::parts(site, kept));
+        if parts.is_some_and(|parts| parts.iter().any(|part| part.path == *path)) {
+            continue;
+        }
         if broken.names.remove(name) {
             let why = format!("to install it anew would undo the local patch in `{path}`");
             broken.left.insert(name.to_string(), why);
@@ -256,7 +264,11 @@ fn source_of(
     });
     if let Some(package) = known.filter(is_one).or(fresh.filter(is_one)) {
         let mut package = package.clone();
-        if !is_wheel(package.source.as_ref()) {
+        let is_kept = package
+            .kept
+            .as_ref()
+            .is_some_and(|kept| kept.wheel.is_some());
+        if !is_kept && !is_wheel(package.source.as_ref()) {
             // A second build differs.
             package.digest = None;
         }
@@ -300,6 +312,8 @@ fn file_of(found: &Distribution) -> Option<Wanted> {
         }),
         bytes: None,
         index: None,
+        kept: None,
+        otherwise: None,
     })
 }
 

@@ -7,7 +7,7 @@ use super::{Place, check, tree, with_history};
 /// Tells whether this user may mount in a namespace of its own: the way to a read-only or full
 /// disk that stops root too.
 #[expect(clippy::print_stdout, reason = "a test that was skipped says so")]
-fn may_mount() -> bool {
+pub(crate) fn may_mount() -> bool {
     let script = "mount -t tmpfs -o size=64k tmpfs /tmp";
     let tried = Command::new("unshare")
         .args(["-rm", "sh", "-c", script])

@@ -130,7 +130,7 @@ impl Place {
 }
 
 /// What a failed change must leave alone.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct State {
     packages: BTreeMap<String, (String, String)>,
     files: BTreeMap<String, String>,

@@ -131,7 +131,9 @@ fn a_plain_node_that_is_nowhere_any_more_is_named_and_nothing_changes() {
     place.node("plain-node", "gamma\n");
     let _ = place.portenv(&["snapshot", "create"]).success();
     let _ = place.portenv(&["remove", "plain-node", "--yes"]).success();
-    std::fs::remove_dir_all(place.root().join(".portenv/trash")).unwrap();
+    for dir in ["trash", "store"] {
+        std::fs::remove_dir_all(place.root().join(".portenv").join(dir)).unwrap();
+    }
     let before = place.state();
     let run = place
         .portenv(&["rollback", "--yes", "--format", "json"])

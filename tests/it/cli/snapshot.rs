@@ -177,6 +177,7 @@ fn a_snapshot_answers_to_all_its_labels_and_a_label_moves() {
 #[test]
 fn what_no_rollback_could_bring_back_is_named_when_it_is_recorded() {
     let place = Place::new();
+    place.settings("[policy]\nstore = \"none\"\n");
     place.node("plain-node", "");
     place.git_node("no-remote", "");
     let run = place
@@ -251,7 +252,7 @@ fn a_history_of_the_first_schema_is_read_as_it_is_and_goes_on() {
 }
 
 #[test]
-fn a_package_with_a_changed_file_comes_back_from_the_store_and_is_not_called_whole() {
+fn a_package_that_was_edited_by_hand_comes_back_edited_and_the_edit_is_named() {
     let place = Place::synced();
     let mine = Wheel::new("mine", "1.0").build();
     place.install_behind_its_back(&mine);
@@ -263,6 +264,7 @@ fn a_package_with_a_changed_file_comes_back_from_the_store_and_is_not_called_who
     place.uninstall_behind_its_back("mine");
     let _ = place.portenv(&["rollback", "--yes"]).success();
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "patched = True\n");
-    let found = place.json(1, &["verify", "--deep"]);
+    let found = place.json(0, &["verify", "--deep"]);
     assert_eq!(found["problems"][0]["path"], "mine/__init__.py", "{found}");
+    assert_eq!(found["problems"][0]["fails"], false, "{found}");
 }

@@ -3,7 +3,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::{BufRead, BufReader, Write},
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
     thread::JoinHandle,
 };
 
@@ -83,12 +83,40 @@ impl Gate {
     }
 }
 
+/// Starts a run that is to wait, and returns it with the rest of what it says once it does.
+fn wait_in_line(
+    place: &Place,
+    arguments: &[&str],
+) -> (Child, impl Iterator<Item = String> + use<>) {
+    let mut command = place.command(arguments);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap())
+        .lines()
+        .map(Result::unwrap);
+    assert!(
+        lines.any(|line| line.contains("waiting for another portenv: PID ")),
+        "it never waited"
+    );
+    (child, lines)
+}
+
+fn signal(which: &str, pid: u32) {
+    let sent = Command::new("kill")
+        .args([which, &pid.to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
 #[test]
 fn the_second_run_is_told_who_is_at_work_and_readers_are_not_hindered() {
     let mut place = Place::new();
+    let _ = place.portenv(&["init"]).success();
     let _ = place.portenv(&["lock"]).success();
+    let node = place.offered("some-node", "gamma\n");
     let mut gate = Gate::install(&mut place);
     let first = gate.start(&place, &["sync", "--yes"]);
+    let who = format!("PID {}, sync, since 20", first.pid);
 
     let status = place.json(0, &["status"]);
     assert_eq!(
@@ -96,27 +124,93 @@ fn the_second_run_is_told_who_is_at_work_and_readers_are_not_hindered() {
         serde_json::Value::Null,
         "it is at work, not interrupted"
     );
-    assert!(
-        status["hints"][0]
-            .as_str()
-            .unwrap()
-            .contains(&format!("PID {}, sync", first.pid)),
-        "{status}"
-    );
-    let second = place
-        .portenv(&["rollback", "--yes", "--format", "json"])
-        .expect_code(4);
-    assert_eq!(second.json()["error"]["code"], "busy");
-    assert!(
-        second
-            .stderr()
-            .contains(&format!("PID {}, sync", first.pid)),
-        "{second}"
-    );
+    assert!(status["hints"][0].as_str().unwrap().contains(&who));
+    for (code, reader) in [
+        (0, &["snapshot", "list"][..]),
+        (0, &["snapshot", "show"]),
+        (0, &["diff"]),
+        (0, &["why", "alpha"]),
+        (0, &["tree"]),
+        (0, &["preview", &node]),
+        (0, &["sync", "--dry-run"]),
+        (0, &["lock", "--check"]),
+        (0, &["self"]),
+        (0, &["verify"]),
+        // What is locked is not installed yet.
+        (1, &["check"]),
+    ] {
+        let run = place.portenv(reader).expect_code(code);
+        assert!(!run.stderr().contains("waiting"), "{reader:?}: {run}");
+    }
+    for changing in [
+        &["rollback", "--yes"][..],
+        &["sync", "--yes"],
+        &["add", "--yes", &node],
+        &["lock"],
+        &["init"],
+        &["snapshot", "create"],
+        &["recover"],
+    ] {
+        let all = [changing, &["--no-wait", "--format", "json"]].concat();
+        let second = place.portenv(&all).expect_code(4);
+        assert_eq!(second.json()["error"]["code"], "busy", "{second}");
+        assert!(second.stderr().contains(&who), "{second}");
+        assert!(!second.stderr().contains("waiting"), "{second}");
+    }
+    place.sandbox.set_env("PORTENV_NO_WAIT", "1");
+    let _ = place.portenv(&["snapshot", "create"]).expect_code(4);
 
     gate.open();
     let _ = place.run_of(&first.ended.join().unwrap()).success();
     assert_eq!(place.shown(), "alpha 1.1, beta 1.0");
+}
+
+#[test]
+fn who_waits_can_be_interrupted_and_has_changed_nothing() {
+    let mut place = Place::synced();
+    place.uninstall_behind_its_back("beta");
+    let mut gate = Gate::install(&mut place);
+    let first = gate.start(&place, &["sync", "--yes"]);
+    let history = place.history();
+    let (mut second, _lines) = wait_in_line(&place, &["rollback", "--yes"]);
+    signal("-INT", second.id());
+    assert_eq!(second.wait().unwrap().code(), Some(130));
+    assert_eq!(place.history(), history);
+    gate.open();
+    let _ = place.run_of(&first.ended.join().unwrap()).success();
+    assert_eq!(place.shown(), "alpha 1.1, beta 1.0");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_killed_run_started_is_waited_for_and_its_half_work_undone() {
+    let mut place = Place::synced();
+    place.uninstall_behind_its_back("beta");
+    let mut gate = Gate::install(&mut place);
+    let first = gate.start(&place, &["sync", "--yes"]);
+    signal("-KILL", first.pid);
+    let refused = place
+        .portenv(&["sync", "--yes", "--no-wait"])
+        .expect_code(4);
+    let who = format!("PID {}, sync, since 20", first.pid);
+    assert!(refused.stderr().contains(&who), "{refused}");
+    assert!(
+        refused
+            .stderr()
+            .contains("what it started is still at work"),
+        "{refused}"
+    );
+    let (mut second, lines) = wait_in_line(&place, &["sync", "--yes"]);
+    gate.open();
+    assert_eq!(
+        place.run_of(&first.ended.join().unwrap()).code(),
+        128 + 9,
+        "killed"
+    );
+    let rest: Vec<String> = lines.collect();
+    assert!(second.wait().unwrap().success(), "{rest:#?}");
+    assert_eq!(place.shown(), "alpha 1.1, beta 1.0");
+    let _ = place.portenv(&["status", "--exit-code"]).success();
 }
 
 #[test]
@@ -125,18 +219,10 @@ fn a_run_that_waited_plans_on_what_the_first_left() {
     let [one, two] = ["one", "two"].map(|name| place.offered(name, "gamma\n"));
     let mut gate = Gate::install(&mut place);
     let first = gate.start(&place, &["add", &one, "--yes"]);
-    let mut command = place.command(&["add", &two, "--yes", "--progress", "json"]);
-    let mut second = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(second.stderr.take().unwrap()).lines();
-    let waiting = lines.find(|line| line.as_ref().unwrap().contains("waiting for"));
-    assert!(waiting.is_some(), "the second never waited");
+    let (mut second, lines) = wait_in_line(&place, &["add", &two, "--yes", "--progress", "json"]);
     gate.open();
     let _ = place.run_of(&first.ended.join().unwrap()).success();
-    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    let rest: Vec<String> = lines.collect();
     assert!(second.wait().unwrap().success(), "{rest:#?}");
     let _ = place.portenv(&["lock", "--check"]).success();
     let _ = place.portenv(&["check"]).success();
@@ -158,11 +244,7 @@ fn ctrl_c_while_uv_works_ends_with_the_state_before() {
         let (before, history) = (place.state(), place.history());
         let mut gate = Gate::install(&mut place);
         let run = gate.start(&place, &arguments);
-        let sent = Command::new("kill")
-            .args(["-INT", &run.pid.to_string()])
-            .status()
-            .unwrap();
-        assert!(sent.success());
+        signal("-INT", run.pid);
         gate.open();
         let run = place.run_of(&run.ended.join().unwrap()).expect_code(130);
         assert_eq!((place.state(), place.history()), (before, history), "{run}");

@@ -198,13 +198,34 @@ fn changed_files_are_listed_and_never_overwritten() {
     let here = Followed::new();
     here.upstream("README.md", "one\n");
     std::fs::write(here.dir.join("__init__.py"), "mine = True\n").unwrap();
-    let told = here.refused(1, &["--yes"], "dirty");
+    let told = here.refused(1, &["some-node", "--yes"], "dirty");
     assert!(told.contains("custom_nodes/some-node"), "{told}");
     let dry = here.json(0, &["--dry-run"]);
     assert!(
         strings(&dry["updates"], "reason")[0].contains("changed files"),
         "{dry}"
     );
+}
+
+#[test]
+fn of_all_nodes_one_with_changed_files_is_left_out_and_named() {
+    let here = Followed::new();
+    let url = here.place.git_remote("other-node", "");
+    let _ = here.place.portenv(&["add", &url, "--yes"]).success();
+    let theirs = here.place.remote_dir("other-node");
+    std::fs::write(theirs.join("code.py"), "").unwrap();
+    let newer = here.place.commit_all(&theirs, "Write code.py");
+    let old = here.head();
+    here.upstream("README.md", "one\n");
+    std::fs::write(here.dir.join("__init__.py"), "mine = True\n").unwrap();
+    let done = here.json(0, &["--yes"]);
+    assert_eq!(strings(&done["nodes"], "dir"), ["custom_nodes/other-node"]);
+    assert_eq!(strings(&done["warnings"], "code"), ["dirty"]);
+    let told = strings(&done["warnings"], "message").join("");
+    assert!(told.contains("custom_nodes/some-node"), "{told}");
+    let other = here.place.root().join("custom_nodes/other-node");
+    assert_eq!(here.place.git(&other, &["rev-parse", "HEAD"]), newer);
+    assert_eq!(here.head(), old);
 }
 
 #[test]
@@ -219,7 +240,7 @@ fn a_file_that_git_does_not_know_is_never_overwritten() {
     here.place
         .git(&here.remote, &["add", "--force", "config.json"]);
     here.upstream("README.md", "two\n");
-    let told = here.refused(4, &["--yes"], "in-use");
+    let told = here.refused(4, &["some-node", "--yes"], "in-use");
     assert!(
         told.contains("custom_nodes/some-node/config.json"),
         "{told}"

@@ -315,18 +315,26 @@ fn an_unmet_requirement_fails_it_unless_the_lock_waives_it() {
     assert!(run.stdout().contains("1 requirement not met"), "{run}");
 }
 
+/// Installs a package of two modules behind portenv's back, edits one by hand, and has it
+/// recorded so.
+fn edited_by_hand(place: &Place) -> camino::Utf8PathBuf {
+    let mine = Wheel::new("mine", "1.0")
+        .file("mine/__init__.py", "edited = False\n")
+        .file("mine/other.py", "other = 1\n");
+    place.install_behind_its_back(&mine.build());
+    let path = place.site_packages().join("mine/__init__.py");
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, "edited = True\n").unwrap();
+    let _ = place.portenv(&["snapshot", "create"]).success();
+    path
+}
+
 #[test]
 fn a_local_patch_fails_nothing_and_is_never_repaired_away() {
     let place = Place::synced();
-    let site = place.site_packages();
-    let path = site.join("beta/__init__.py");
-    fs::remove_file(&path).unwrap();
-    fs::write(&path, "patched = True\n").unwrap();
-    // Written before the snapshot, and after the package was installed.
-    set_time(&site.join("beta-1.0.dist-info/RECORD"), long_ago(0));
-    set_time(&path, long_ago(5));
+    let path = edited_by_hand(&place);
     let document = place.json(0, &["verify"]);
-    assert_eq!(problems(&document), ["changed beta beta/__init__.py"]);
+    assert_eq!(problems(&document), ["changed mine mine/__init__.py"]);
     assert_eq!(document["problems"][0]["fails"], false);
     let message = document["problems"][0]["message"].as_str().unwrap();
     assert!(
@@ -334,20 +342,39 @@ fn a_local_patch_fails_nothing_and_is_never_repaired_away() {
         "{message}"
     );
 
-    fs::remove_file(site.join("beta-1.0.dist-info/WHEEL")).unwrap();
-    let fixed = place.json(1, &["verify", "--fix"]);
-    assert_eq!(strings(&fixed["fix"]["left"], "package"), ["beta"]);
-    let reason = fixed["fix"]["left"][0]["reason"].as_str().unwrap();
-    assert!(
-        reason.contains("local patch in `beta/__init__.py`"),
-        "{reason}"
-    );
-    assert_eq!(fs::read_to_string(&path).unwrap(), "patched = True\n");
+    // Another file of the same package is damaged: that is mended, and the patch put back.
+    let other = place.site_packages().join("mine/other.py");
+    fs::remove_file(&other).unwrap();
+    let fixed = place.json(0, &["verify", "--fix"]);
+    assert_eq!(strings(&fixed["fix"]["reinstalled"], "name"), ["mine"]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "edited = True\n");
+    assert_eq!(fs::read_to_string(&other).unwrap(), "other = 1\n");
+    assert_eq!(problems(&fixed), ["changed mine mine/__init__.py"]);
 
-    // Damaged by the disk: nobody has written it since it was installed.
-    set_time(&path, long_ago(0));
+    // The patch itself, edited once more, is what nobody recorded.
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, "edited = 'twice'\n").unwrap();
     let document = place.json(1, &["verify"]);
     assert_eq!(document["problems"][0]["fails"], true);
+}
+
+#[test]
+fn damage_is_no_patch_however_many_snapshots_follow_it() {
+    let place = Place::synced();
+    let path = place.site_packages().join("beta/__init__.py");
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, "cut sho").unwrap();
+    let history = place.history().len();
+    for name in ["mine", "yours"] {
+        place.install_behind_its_back(&Wheel::new(name, "1.0").build());
+        let _ = place.portenv(&["snapshot", "create"]).success();
+    }
+    assert_eq!(place.history().len(), history + 2);
+    let document = place.json(1, &["verify"]);
+    assert_eq!(problems(&document), ["changed beta beta/__init__.py"]);
+    assert_eq!(document["problems"][0]["fails"], true);
+    let fixed = place.json(0, &["verify", "--fix"]);
+    assert_eq!(strings(&fixed["fix"]["reinstalled"], "name"), ["beta"]);
 }
 
 #[test]
@@ -406,24 +433,13 @@ fn what_a_repair_replaces_is_read_first_however_quickly_it_looked() {
     let path = site.join("beta/__init__.py");
     let text = fs::read_to_string(&path).unwrap();
     let edited = text.replace("1.0", "6.6");
-    let edit = || {
-        fs::remove_file(&path).unwrap();
-        fs::write(&path, &edited).unwrap();
-        fs::remove_file(site.join("beta-1.0.dist-info/WHEEL")).unwrap();
-    };
-    edit();
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, &edited).unwrap();
+    fs::remove_file(site.join("beta-1.0.dist-info/WHEEL")).unwrap();
     let fixed = place.json(0, &["verify", "--fix"]);
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
     let kept = fixed["fix"]["kept"].as_str().unwrap();
     assert_eq!(place.read(&format!("{kept}/beta/beta/__init__.py")), edited);
-
-    // A local patch of the same size is one, too.
-    edit();
-    set_time(&site.join("beta-1.0.dist-info/RECORD"), long_ago(0));
-    set_time(&path, long_ago(5));
-    let fixed = place.json(1, &["verify", "--fix"]);
-    assert_eq!(strings(&fixed["fix"]["left"], "package"), ["beta"]);
-    assert_eq!(fs::read_to_string(&path).unwrap(), edited);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Any lock, written and read.
 
 use super::*;
-use portenv::lock::LeftOutNode;
+use portenv::lock::{LeftOutNode, LockedCore, LockedNode, Members};
 use portenv::requirements::{Asker, Waiver, WaiverReason};
 
 /// Any text that a file of strangers may hold, addresses with user names left out.
@@ -113,6 +113,40 @@ prop_compose! {
     }
 }
 
+/// What no commit tells comes with its content, as the program writes it.
+fn members() -> impl Strategy<Value = Members> {
+    let url = || prop::option::of("https://host/[a-z]{1,5}");
+    let core = (url(), prop::option::of(text()), prop::option::of(text()));
+    let core = core.prop_map(|(url, commit, version)| LockedCore {
+        url,
+        commit,
+        version,
+    });
+    let texts = (text(), text(), text(), prop::option::of(text()));
+    let more = (prop::option::of(text()), prop::option::of(text()));
+    let node = (texts, more, url(), any::<bool>());
+    let node = node.prop_map(
+        |((dir, name, kind, commit), (version, content), url, enabled)| LockedNode {
+            dir,
+            name,
+            kind,
+            url,
+            commit,
+            version,
+            content,
+            enabled,
+        },
+    );
+    (
+        prop::option::of(core),
+        prop::collection::btree_set(node, 0..4),
+    )
+        .prop_map(|(core, nodes)| Members {
+            core,
+            nodes: nodes.into_iter().collect(),
+        })
+}
+
 prop_compose! {
     fn any_lock()(
         packages in prop::collection::vec(locked(), 0..4), targets in prop::collection::vec(text(), 0..3),
@@ -120,7 +154,7 @@ prop_compose! {
         digest in prop::option::of(text()), exclude_newer in prop::option::of(text()), index in text(),
         applied in prop::collection::vec((text(), text(), text(), prop::option::of(text()), prop::collection::vec(text(), 0..2)), 0..2),
         kept in prop::option::of(version()), waivers in prop::collection::vec(waiver(), 0..3),
-        left_out in prop::collection::vec((text(), text(), text()), 0..2),
+        left_out in prop::collection::vec((text(), text(), text()), 0..2), members in prop::option::of(members()),
     ) -> Lock {
         let applied = applied.into_iter().map(|(kind, name, text, reason, only_for)| Applied { kind, name, text, reason, only_for }).collect();
         Lock {
@@ -129,6 +163,7 @@ prop_compose! {
             kept: kept.into_iter().map(|version| (name("kept"), version)).collect(),
             waivers,
             left_out: left_out.into_iter().map(|(node, reason, lines)| LeftOutNode { node, reason, lines }).collect(),
+            members,
         }
     }
 }
