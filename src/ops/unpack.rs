@@ -77,6 +77,12 @@ pub fn run(context: &Context, request: &UnpackRequest) -> Result<Unpacked, OpErr
     }
     let parent = root.parent().unwrap_or(Utf8Path::new("."));
     fs::create_dir_all(parent)?;
+    // Files will say this path, so it goes no detours.
+    let root = match root.file_name() {
+        Some(name) => fs::canonical(parent)?.join(name),
+        None => fs::canonical(&root)?,
+    };
+    let parent = root.parent().unwrap_or(Utf8Path::new("."));
     if let Some(free) = volume::free_bytes(parent).filter(|free| *free < manifest.bytes) {
         return Err(OpError::NoRoom {
             path: parent.to_owned(),
@@ -97,14 +103,21 @@ pub fn run(context: &Context, request: &UnpackRequest) -> Result<Unpacked, OpErr
         &inside,
         manifest.bytes,
     )?;
-    // The path that the user named, and not where a link in it leads.
     settle(&inside, &root, &manifest, base.as_deref())?;
     context.check_cancel()?;
     if fs::exists(&root) {
         fs::remove_all(&root)?;
     }
     fs::rename(&inside, &root)?;
-    let verified = verify(context, &root)?;
+    // What cannot even be looked at, such as a Python that does not start here, is no
+    // installation.
+    let verified = match verify(context, &root) {
+        Ok(verified) => verified,
+        Err(error) => {
+            fs::remove_all(&root)?;
+            return Err(error);
+        }
+    };
     Ok(Unpacked {
         root,
         manifest,

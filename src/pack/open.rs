@@ -6,7 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::PackError;
-use super::write::{Form, Tell, is_volume};
+use super::write::{Form, Tell, is_volume, volume_of};
 use crate::host::tree::{create, link, open};
 use crate::host::{digest, fs};
 use crate::package::artifact::printable;
@@ -36,16 +36,19 @@ impl Volumes {
             _ if fs::is_file(path) => return Ok(vec![path.to_owned()]),
             _ => name,
         };
-        let volume = |number: usize| Utf8PathBuf::from(format!("{whole}.{number:03}"));
+        let whole = Utf8Path::new(whole);
+        let listed = sums_of(whole).len();
+        // More than are listed are of another archive.
+        let most = if listed > 0 { listed } else { usize::MAX };
         let all: Vec<Utf8PathBuf> = (1..)
-            .map(volume)
+            .map(|number| volume_of(whole, number))
             .take_while(|path| fs::is_file(path))
+            .take(most)
             .collect();
-        let listed = sums_of(Utf8Path::new(whole)).len();
         if all.is_empty() || all.len() < listed {
             return Err(PackError::Damaged(format!(
                 "`{}` is missing",
-                volume(all.len() + 1)
+                volume_of(whole, all.len() + 1)
             )));
         }
         Ok(all)

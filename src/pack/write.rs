@@ -8,7 +8,7 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::{Content, Item, PackError};
 use crate::host::tree::{Draft, open};
-use crate::host::{FsError, digest};
+use crate::host::{FsError, digest, fs};
 
 /// The kind of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,6 +44,11 @@ impl Form {
 /// Reports whether an ending is that of a volume: three digits or more.
 pub(super) fn is_volume(ending: &str) -> bool {
     ending.len() >= 3 && ending.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The name of a volume, counted from 1.
+pub(super) fn volume_of(path: &Utf8Path, number: usize) -> Utf8PathBuf {
+    Utf8PathBuf::from(format!("{path}.{number:03}"))
 }
 
 /// Hears how far the writing is; returns `false` to end it.
@@ -304,21 +309,35 @@ pub fn keep(draft: Draft, path: &Utf8Path, split: Option<u64>) -> Result<Vec<Wri
             });
         }
         Some(split) => {
+            let mut parts = Vec::new();
             for number in 1.. {
-                let volume = Utf8PathBuf::from(format!("{path}.{number:03}"));
+                let volume = volume_of(path, number);
                 let mut part = Draft::begin(&volume)?;
                 let copied = io::copy(&mut (&mut source).take(split), &mut part);
                 let bytes = copied.map_err(reading)?;
                 if bytes == 0 {
                     break;
                 }
-                let (sha256, _) = digest::sha256_of_reader(&mut part.reread()?).map_err(reading)?;
-                part.keep()?;
+                let mut again = part.reread()?;
+                let (sha256, _) = digest::sha256_of_reader(&mut again).map_err(reading)?;
+                parts.push(part);
                 written.push(Written {
                     path: volume,
                     bytes,
                     sha256,
                 });
+            }
+            // All of them are written before the first is in its place.
+            for part in parts {
+                part.keep()?;
+            }
+            // An earlier archive of this name had more of them.
+            for number in written.len() + 1.. {
+                let volume = volume_of(path, number);
+                if !fs::is_file(&volume) {
+                    break;
+                }
+                fs::remove_all(&volume)?;
             }
         }
     }
@@ -330,6 +349,6 @@ pub fn keep(draft: Draft, path: &Utf8Path, split: Option<u64>) -> Result<Vec<Wri
         })
         .collect();
     let sums = Utf8PathBuf::from(format!("{path}.sha256"));
-    crate::host::fs::write_atomic(&sums, lines.concat().as_bytes())?;
+    fs::write_atomic(&sums, lines.concat().as_bytes())?;
     Ok(written)
 }

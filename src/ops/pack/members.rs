@@ -108,6 +108,13 @@ pub(super) fn gather(
 ) -> Result<Members, OpError> {
     let root = &site.installation.root;
     let prefix = &site.interpreter.prefix;
+    let home = site.interpreter.home();
+    if below(root, &home).is_none() {
+        return Err(OpError::Refused(format!(
+            "the environment `{home}` lies outside the installation `{root}`, and only what lies \
+             in it can be packed; make an environment there, and portenv sync installs the lock in it"
+        )));
+    }
     let beneath = if below(root, prefix).is_some() {
         Beneath::None
     } else if is_of_system(prefix) {
