@@ -78,7 +78,7 @@ fn what_is_unpacked_elsewhere_is_whole_imports_without_the_old_place_and_rolls_b
         assert_eq!(document["checked"], true, "{document}");
         let status = asked(&place, &there, 0, &["status"]);
         assert_eq!(
-            status["drift"].as_array().map(Vec::len),
+            status["drift"]["changes"].as_array().map(Vec::len),
             Some(0),
             "{status}"
         );

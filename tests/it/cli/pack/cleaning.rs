@@ -46,7 +46,7 @@ fn a_cleaned_package_is_whole_is_no_drift_and_is_taken_out_without_remains() {
 
     let status = asked(&place, &there, 0, &["status"]);
     assert_eq!(
-        status["drift"].as_array().map(Vec::len),
+        status["drift"]["changes"].as_array().map(Vec::len),
         Some(0),
         "{status}"
     );
