@@ -34,6 +34,7 @@ use crate::ops::rollback::{Destination, Parts, RollbackRequest};
 use crate::ops::switch::{Switch, SwitchOutcome, SwitchRequest};
 use crate::ops::sync::SyncRequest;
 use crate::ops::tree::TreeRequest;
+use crate::ops::unpack::UnpackRequest;
 use crate::ops::update::{UpdateOutcome, UpdateRequest};
 use crate::ops::verify::VerifyRequest;
 use crate::ops::why::WhyRequest;
@@ -533,6 +534,17 @@ impl Run<'_> {
                 view::export::show_export(screen, &ops::export::run(context, &request)?)
             }
             Command::Wheelhouse(command) => self.wheelhouse(command)?,
+            Command::Pack(args) => {
+                let request = args.request(settings::build_epoch()?, settings::program());
+                view::pack::show_pack(screen, &ops::pack::run(context, &request)?)
+            }
+            Command::Unpack(args) => {
+                let request = UnpackRequest {
+                    archive: args.file.clone(),
+                    dir: args.dir.clone(),
+                };
+                view::pack::show_unpack(screen, &ops::unpack::run(context, &request)?)
+            }
             Command::Cache(command) => {
                 let request = match command {
                     CacheCommand::Dir => CacheRequest::Look,

@@ -190,6 +190,7 @@ impl From<OpError> for Failure {
             OpError::Usage(_) => {
                 Self::new(ErrorCode::Usage, message).hint(LISTS_COMMANDS)
             }
+            OpError::Archive(_) => Self::new(ErrorCode::InvalidFile, message),
             OpError::Policy(_) => Self::new(ErrorCode::InvalidPolicy, message)
                 .hint("the README lists the keys of portenv.toml"),
             OpError::NotFound(_) if message.contains("no tag or branch") => {

@@ -10,7 +10,7 @@ use super::bars::{Bars, JsonLines};
 use super::screen::Screen;
 use crate::host::volume::Locality;
 use crate::host::{Clock, LockPolicy, fs};
-use crate::ops::Context;
+use crate::ops::{Context, OpError};
 use crate::progress::{Cancel, Progress, Silent};
 use crate::workspace::python::Surroundings;
 
@@ -118,4 +118,22 @@ fn cache_dir(
         variable("XDG_CACHE_HOME").or_else(|| home.map(|home| home.join(".cache")))
     };
     base.map(|base| base.join("portenv"))
+}
+
+/// Returns `SOURCE_DATE_EPOCH`, seconds since 1970 (reproducible-builds.org).
+///
+/// # Errors
+///
+/// Fails if it is no number.
+pub fn build_epoch() -> Result<Option<i64>, OpError> {
+    let Ok(text) = std::env::var("SOURCE_DATE_EPOCH") else {
+        return Ok(None);
+    };
+    let wrong = || OpError::Usage(format!("SOURCE_DATE_EPOCH is `{text}`, which is no number"));
+    text.trim().parse().map(Some).map_err(|_| wrong())
+}
+
+/// Returns this program's own file, if the system tells.
+pub fn program() -> Option<Utf8PathBuf> {
+    Utf8PathBuf::from_path_buf(std::env::current_exe().ok()?).ok()
 }

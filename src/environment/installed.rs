@@ -310,6 +310,11 @@ fn read_distribution(site: &Utf8Path, entry: &str) -> Option<Distribution> {
         let rows = read("RECORD")
             .map(|bytes| record::parse(&String::from_utf8_lossy(&bytes)))
             .unwrap_or_default();
+        let digest = (!rows.is_empty()).then(|| record::content_digest(&rows));
+        // One that was cleaned on purpose is still the one that was installed.
+        let cleaned = read(record::CLEANED)
+            .and_then(|bytes| serde_json::from_slice::<record::Cleaned>(&bytes).ok())
+            .filter(|cleaned| digest.as_ref() == Some(&cleaned.left));
         let lacks = ["METADATA", "WHEEL", "RECORD"].into_iter();
         let direct = DirectUrl::parse(read("direct_url.json"));
         return Some(Distribution {
@@ -318,7 +323,7 @@ fn read_distribution(site: &Utf8Path, entry: &str) -> Option<Distribution> {
             archive: direct.as_ref().and_then(DirectUrl::sha256),
             editable: direct.as_ref().and_then(DirectUrl::editable),
             origination: direct.map_or(Origination::Index, origination),
-            digest: (!rows.is_empty()).then(|| record::content_digest(&rows)),
+            digest: cleaned.map_or(digest, |cleaned| Some(cleaned.digest)),
             lacks: lacks.filter(|file| !is_there(file)).collect(),
             tags: OnceLock::new(),
             installer: installer(read("INSTALLER")),

@@ -1,6 +1,20 @@
 //! RECORD files: what a distribution put where (PEP 376, PEP 627).
 
+use serde::{Deserialize, Serialize};
+
 use crate::host::digest;
+
+/// The file of a dist-info that tells that files were left out on purpose.
+pub const CLEANED: &str = "portenv_cleaned.json";
+
+/// What a package was before some of its files were left out of a packed installation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cleaned {
+    /// The digest by RECORD of all that was installed.
+    pub digest: String,
+    /// The digest of what is left: with another one the note is of no worth.
+    pub left: String,
+}
 
 /// One row: path relative to site-packages, digest, size.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +79,7 @@ pub fn is_of_installer(path: &str) -> bool {
                     | "direct_url.json"
                     | "uv_cache.json"
                     | "uv_build.json"
+                    | CLEANED
             ))
 }
 
@@ -78,4 +93,13 @@ pub fn content_digest(rows: &[Row]) -> String {
         .collect();
     lines.sort();
     digest::sha256(lines.concat().as_bytes())
+}
+
+/// Writes a path as a field of a RECORD.
+pub fn quoted(path: &str) -> String {
+    if path.contains([',', '"']) {
+        format!("\"{}\"", path.replace('"', "\"\""))
+    } else {
+        path.to_owned()
+    }
 }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 
+use base64::Engine;
 use camino::Utf8Path;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
@@ -71,6 +72,31 @@ pub fn short(bytes: &[u8]) -> String {
     digest
 }
 
+/// Returns the digest of some bytes as RECORD has it (PEP 376, PEP 427).
+pub fn record_hash(bytes: &[u8]) -> String {
+    let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    format!("sha256={}", engine.encode(Sha256::digest(bytes)))
+}
+
+/// Returns the digest of all that can be read, and how many bytes these are.
+///
+/// # Errors
+///
+/// Fails if it cannot be read.
+pub fn sha256_of_reader(from: &mut impl Read) -> std::io::Result<(String, u64)> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    let mut bytes = 0;
+    loop {
+        let count = from.read(&mut buffer)?;
+        if count == 0 {
+            return Ok((hex::encode(hasher.finalize()), bytes));
+        }
+        hasher.update(&buffer[..count]);
+        bytes += count as u64;
+    }
+}
+
 /// Returns the digest of a file, read in pieces.
 ///
 /// # Errors
@@ -91,15 +117,7 @@ pub fn sha256_of_file(path: &Utf8Path) -> Result<String, FsError> {
 ///
 /// Fails if it cannot be read.
 pub fn sha256_of(reader: &mut impl Read) -> std::io::Result<String> {
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        let count = reader.read(&mut buffer)?;
-        if count == 0 {
-            return Ok(hex::encode(hasher.finalize()));
-        }
-        hasher.update(&buffer[..count]);
-    }
+    Ok(sha256_of_reader(reader)?.0)
 }
 
 /// A digest that a file may be recorded with.

@@ -12,6 +12,7 @@ pub mod lockfile;
 pub mod others;
 pub mod partial;
 pub mod process;
+pub mod tree;
 pub mod volume;
 pub mod watched;
 

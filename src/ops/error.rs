@@ -169,6 +169,9 @@ pub enum OpError {
     /// An undoing failed.
     #[error("the state before could not be put back whole:\n  {}", .0.join("\n  "))]
     Broken(Vec<String>),
+    /// An archive that cannot be packed or unpacked.
+    #[error("{0}")]
+    Archive(String),
     /// There is no conflict to explain.
     #[error("{0}")]
     NoConflict(String),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use camino::Utf8Path;
 use rusqlite::{Connection, params};
 
 use super::db::Db;
@@ -14,6 +15,24 @@ use crate::workspace::node::Node;
 const WORTH: u64 = 64 * 1024;
 
 impl Db {
+    /// Writes the whole history to a new file as it is at this moment.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file is there or cannot be written.
+    pub fn copy_to(&self, path: &Utf8Path) -> Result<(), SnapshotError> {
+        let copy = || {
+            // One that was opened to read would write nothing anywhere.
+            let reads: bool =
+                (self.connection).pragma_query_value(None, "query_only", |row| row.get(0))?;
+            self.connection.pragma_update(None, "query_only", false)?;
+            let copied = self.connection.execute("VACUUM INTO ?1", [path.as_str()]);
+            self.connection.pragma_update(None, "query_only", reads)?;
+            copied
+        };
+        copy().map(|_| ()).map_err(|error| self.fail(error))
+    }
+
     /// Takes snapshots out, and every state, distribution, node and piece of a lock that
     /// nothing needs any more: all of it or, if anything fails, nothing.
     ///

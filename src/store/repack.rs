@@ -13,7 +13,7 @@ use zip::write::SimpleFileOptions;
 
 use super::Put;
 use crate::environment::Distribution;
-use crate::environment::record::is_of_installer;
+use crate::environment::record::{CLEANED, is_of_installer, quoted};
 use crate::host::digest;
 use crate::host::fs::{self, FsError};
 
@@ -52,7 +52,10 @@ pub fn repack(distribution: &Distribution, store: &Utf8Path) -> Result<Put, Stor
     let failed = |error: &dyn std::fmt::Display| not_whole(&error.to_string());
     let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
     let mut record = String::new();
-    for row in rows.iter().filter(|row| !is_of_installer(&row.path)) {
+    // One that was cleaned comes back as it is, with the note that says what it was.
+    let note = format!("{dist_info}/{CLEANED}");
+    let own = |path: &str| path == note || !is_of_installer(path);
+    for row in rows.iter().filter(|row| own(&row.path)) {
         let path = Utf8Path::new(&row.path);
         if path.is_absolute() || path.components().any(|part| part.as_str() == "..") {
             return Err(not_whole("a file of it lies outside site-packages"));
@@ -124,12 +127,4 @@ fn tags_of(tags: &[String]) -> String {
     }
     let parts = parts.map(|set| set.into_iter().collect::<Vec<_>>().join("."));
     parts.join("-")
-}
-
-fn quoted(path: &str) -> String {
-    if path.contains([',', '"']) {
-        format!("\"{}\"", path.replace('"', "\"\""))
-    } else {
-        path.to_owned()
-    }
 }

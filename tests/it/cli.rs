@@ -29,6 +29,7 @@ mod lock;
 mod node_store;
 #[cfg(unix)]
 mod outcomes;
+mod pack;
 mod peers;
 mod place;
 mod preview;

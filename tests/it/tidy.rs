@@ -59,6 +59,7 @@ const IMPORTS: [(&str, &[&str]); 19] = [
             "host", "progress", "package", "index", "lock", "uv", "store",
         ],
     ),
+    ("pack", &["host", "package", "environment"]),
     ("ops", EVERYTHING_BELOW),
 ];
 
@@ -81,6 +82,7 @@ const EVERYTHING_BELOW: &[&str] = &[
     "store",
     "snapshot",
     "wheelhouse",
+    "pack",
 ];
 
 /// Imports beyond the table: module, what it imports, and the only items of it that it may use.

@@ -26,6 +26,8 @@ const GROUPS: [(&str, &[&str]); 5] = [
         &[
             "wheelhouse",
             "export",
+            "pack",
+            "unpack",
             "resolve",
             "cache",
             "self",
@@ -378,6 +380,26 @@ Examples:
   portenv tree some-node
   portenv tree --invert numpy         # from numpy up to everyone who needs it
   portenv tree --orphans some-node    # what would go with this node?";
+
+/// Below `pack`.
+pub const PACK: &str = "\
+Changes: nothing in the installation; writes the archive and a .sha256
+beside it. Nothing else may change the installation meanwhile.
+
+Examples:
+  portenv pack --dry-run                     # what would stay behind?
+  portenv pack -o ../builds --smoke
+  portenv pack --archive tar.zst --keep user --clean git
+  portenv pack --split 2GB --name Studio --pack-version 3";
+
+/// Below `unpack`.
+pub const UNPACK: &str = "\
+Changes: makes one new directory, whole or not at all.
+Going back: delete that directory.
+
+Examples:
+  portenv unpack ComfyUI-0.3.75-x86_64-linux-gnu.zip
+  portenv unpack ../builds/Studio-3-x86_64-linux-gnu.tar.zst.001 studio";
 
 /// Below `export`.
 pub const EXPORT: &str = "\

@@ -12,6 +12,7 @@ pub mod cache;
 pub mod change;
 pub mod export;
 pub mod guide;
+pub mod pack;
 pub mod resolve;
 pub mod switch;
 pub mod update;
@@ -27,6 +28,7 @@ pub use change::{
     RollbackArgs, SnapshotCommand, StatusArgs, StepArgs, SyncArgs,
 };
 pub use export::{ExportArgs, KindArg};
+pub use pack::{PackArgs, UnpackArgs};
 pub use resolve::{LockArgs, ResolveArgs, ResolveOptions};
 pub use switch::SwitchArgs;
 pub use update::UpdateArgs;
@@ -335,6 +337,12 @@ pub enum Command {
     /// Fill a folder with the lock's wheels; install from it offline.
     #[command(subcommand, long_about = wheelhouse::ABOUT, after_long_help = wheelhouse::GUIDE)]
     Wheelhouse(WheelhouseCommand),
+    /// Pack the installation as one archive that works elsewhere.
+    #[command(long_about = pack::ABOUT, after_long_help = guide::PACK)]
+    Pack(PackArgs),
+    /// Make an installation of a packed one, in a new directory.
+    #[command(after_long_help = guide::UNPACK)]
+    Unpack(UnpackArgs),
     /// Show and tidy the cache that all installations share.
     #[command(subcommand, long_about = cache::ABOUT, after_long_help = guide::CACHE)]
     Cache(CacheCommand),
@@ -382,6 +390,8 @@ impl Command {
             Self::Tree(_) => "tree",
             Self::Export(_) => "export",
             Self::Wheelhouse(_) => "wheelhouse",
+            Self::Pack(_) => "pack",
+            Self::Unpack(_) => "unpack",
             Self::Cache(_) => "cache",
             Self::SelfInfo => "self",
             Self::Completions { .. } => "completions",

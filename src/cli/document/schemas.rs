@@ -9,11 +9,11 @@ use crate::ops::self_info::SelfInfo;
 
 use super::{
     AppliedDocument, CacheDocument, CheckDocument, DiffDocument, ExplainDocument, ExportDocument,
-    FailureDocument, InitDocument, LastConflictDocument, LockDocument, Next, PreviewDocument,
-    ResolveDocument, SnapshotDocument, StatusDocument, StoppedDocument, TextDocument, TreeDocument,
-    UpdateDocument, VerifyDocument, WhyDocument, bisect::BisectDocument, demo::DemoDocument,
-    progress::ProgressDocument, prune::PruneDocument, wheelhouse::WheelhouseBuildDocument,
-    wheelhouse::WheelhouseCheckDocument,
+    FailureDocument, InitDocument, LastConflictDocument, LockDocument, Next, PackDocument,
+    PreviewDocument, ResolveDocument, SnapshotDocument, StatusDocument, StoppedDocument,
+    TextDocument, TreeDocument, UnpackDocument, UpdateDocument, VerifyDocument, WhyDocument,
+    bisect::BisectDocument, demo::DemoDocument, progress::ProgressDocument, prune::PruneDocument,
+    wheelhouse::WheelhouseBuildDocument, wheelhouse::WheelhouseCheckDocument,
 };
 
 /// A document as it is written: its schema first, what to run next last.
@@ -62,7 +62,7 @@ fn part<D: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
 }
 
 /// Every command with its results. What is a text by nature has none but failures.
-const COMMANDS: [(&str, &[Part]); 31] = [
+const COMMANDS: [(&str, &[Part]); 33] = [
     ("add", &[part::<AppliedDocument>, part::<StoppedDocument>]),
     ("bisect", &[part::<BisectDocument>]),
     ("cache", &[part::<CacheDocument>]),
@@ -83,6 +83,7 @@ const COMMANDS: [(&str, &[Part]); 31] = [
     ("init", &[part::<InitDocument>]),
     ("lock", &[part::<LockDocument>]),
     ("man", &[part::<TextDocument>]),
+    ("pack", &[part::<PackDocument>]),
     // What is wrong before a command is known.
     ("portenv", &[]),
     ("preview", &[part::<PreviewDocument>]),
@@ -100,6 +101,7 @@ const COMMANDS: [(&str, &[Part]); 31] = [
     ("sync", &[part::<AppliedDocument>]),
     ("tree", &[part::<TreeDocument>]),
     ("undo", &[part::<AppliedDocument>]),
+    ("unpack", &[part::<UnpackDocument>]),
     ("update", &[part::<UpdateDocument>]),
     ("verify", &[part::<VerifyDocument>]),
     (

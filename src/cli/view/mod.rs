@@ -22,6 +22,7 @@ pub mod diff;
 pub mod explain;
 pub mod export;
 mod markdown;
+pub mod pack;
 pub mod preview;
 pub mod prune;
 pub mod resolve;
