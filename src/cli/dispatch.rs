@@ -12,7 +12,7 @@ use clap::{CommandFactory, Parser, ValueEnum};
 
 use super::args::{
     BisectCommand, CacheCommand, Cli, Command, KindArg, PartArg, SnapshotCommand, StepArgs,
-    SwitchArgs, WheelhouseCommand,
+    SwitchArgs, VenvCommand, WheelhouseCommand,
 };
 use super::failure::{ErrorCode, Exit, Failure, LISTS_COMMANDS};
 use super::line::Line;
@@ -286,7 +286,8 @@ impl Run<'_> {
                 | Command::Explain(_)
                 | Command::Export(_)
                 | Command::Completions { .. }
-                | Command::Man,
+                | Command::Man
+                | Command::Run(_),
             ) => None,
             _ => ops::cache::hold(context),
         };
@@ -523,6 +524,8 @@ impl Run<'_> {
                 view::export::show_export(screen, &ops::export::run(context, &request)?)
             }
             Command::Wheelhouse(command) => self.wheelhouse(command)?,
+            Command::Venv(command) => self.venv(command)?,
+            Command::Run(args) => self.hand_over(&args.name, &args.command)?,
             Command::Cache(command) => {
                 let request = match command {
                     CacheCommand::Dir => CacheRequest::Look,
@@ -589,6 +592,25 @@ impl Run<'_> {
                 view::applied::show_applied(screen, "wheelhouse", &applied)
             }
         })
+    }
+
+    fn venv(&self, command: &VenvCommand) -> Result<Exit, Failure> {
+        let (context, screen) = (self.context, self.screen);
+        Ok(match command {
+            VenvCommand::Create(args) => {
+                view::venv::show_created(screen, &ops::venv::create::run(context, &args.request())?)
+            }
+            VenvCommand::List => view::venv::show_list(screen, &ops::venv::list::run(context)?),
+            VenvCommand::Remove { name } => {
+                view::venv::show_removed(screen, name, &ops::venv::remove::run(context, name)?)
+            }
+        })
+    }
+
+    fn hand_over(&self, name: &str, command: &[String]) -> Result<Exit, Failure> {
+        let code = ops::run::run(self.context, name, command)?;
+        #[expect(clippy::exit, reason = "the exit code is the command's own")]
+        std::process::exit(code)
     }
 
     fn walk(&self, to: Destination, args: &StepArgs) -> Result<Exit, Failure> {

@@ -45,6 +45,7 @@ mod torch;
 mod tree;
 mod undo;
 mod update;
+mod venv;
 mod verify;
 mod waivers;
 mod ways_out;

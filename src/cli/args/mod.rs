@@ -15,6 +15,7 @@ pub mod guide;
 pub mod resolve;
 pub mod switch;
 pub mod update;
+pub mod venv;
 pub mod verify;
 pub mod wheelhouse;
 
@@ -30,6 +31,7 @@ pub use export::{ExportArgs, KindArg};
 pub use resolve::{LockArgs, ResolveArgs, ResolveOptions};
 pub use switch::SwitchArgs;
 pub use update::UpdateArgs;
+pub use venv::{RunArgs, VenvCommand};
 pub use verify::VerifyArgs;
 pub use wheelhouse::WheelhouseCommand;
 
@@ -335,6 +337,12 @@ pub enum Command {
     /// Fill a folder with the lock's wheels; install from it offline.
     #[command(subcommand, long_about = wheelhouse::ABOUT, after_long_help = wheelhouse::GUIDE)]
     Wheelhouse(WheelhouseCommand),
+    /// Make further environments, beside the live one.
+    #[command(subcommand, long_about = venv::ABOUT, after_long_help = venv::GUIDE)]
+    Venv(VenvCommand),
+    /// Run a command in an environment that venv create made.
+    #[command(long_about = venv::RUN_ABOUT, after_long_help = venv::RUN_GUIDE)]
+    Run(RunArgs),
     /// Show and tidy the cache that all installations share.
     #[command(subcommand, long_about = cache::ABOUT, after_long_help = guide::CACHE)]
     Cache(CacheCommand),
@@ -382,6 +390,8 @@ impl Command {
             Self::Tree(_) => "tree",
             Self::Export(_) => "export",
             Self::Wheelhouse(_) => "wheelhouse",
+            Self::Venv(_) => "venv",
+            Self::Run(_) => "run",
             Self::Cache(_) => "cache",
             Self::SelfInfo => "self",
             Self::Completions { .. } => "completions",

@@ -12,7 +12,8 @@ use super::{
     FailureDocument, InitDocument, LastConflictDocument, LockDocument, Next, PreviewDocument,
     ResolveDocument, SnapshotDocument, StatusDocument, StoppedDocument, TextDocument, TreeDocument,
     UpdateDocument, VerifyDocument, WhyDocument, bisect::BisectDocument, demo::DemoDocument,
-    progress::ProgressDocument, prune::PruneDocument, wheelhouse::WheelhouseBuildDocument,
+    progress::ProgressDocument, prune::PruneDocument, venv::VenvCreateDocument,
+    venv::VenvListDocument, venv::VenvRemoveDocument, wheelhouse::WheelhouseBuildDocument,
     wheelhouse::WheelhouseCheckDocument,
 };
 
@@ -62,7 +63,7 @@ fn part<D: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
 }
 
 /// Every command with its results. What is a text by nature has none but failures.
-const COMMANDS: [(&str, &[Part]); 31] = [
+const COMMANDS: [(&str, &[Part]); 33] = [
     ("add", &[part::<AppliedDocument>, part::<StoppedDocument>]),
     ("bisect", &[part::<BisectDocument>]),
     ("cache", &[part::<CacheDocument>]),
@@ -91,6 +92,8 @@ const COMMANDS: [(&str, &[Part]); 31] = [
     ("remove", &[part::<AppliedDocument>]),
     ("resolve", &[part::<ResolveDocument>]),
     ("rollback", &[part::<AppliedDocument>]),
+    // What it runs prints for itself.
+    ("run", &[]),
     ("self", &[part::<SelfInfo>]),
     (
         "snapshot",
@@ -101,6 +104,14 @@ const COMMANDS: [(&str, &[Part]); 31] = [
     ("tree", &[part::<TreeDocument>]),
     ("undo", &[part::<AppliedDocument>]),
     ("update", &[part::<UpdateDocument>]),
+    (
+        "venv",
+        &[
+            part::<VenvCreateDocument>,
+            part::<VenvListDocument>,
+            part::<VenvRemoveDocument>,
+        ],
+    ),
     ("verify", &[part::<VerifyDocument>]),
     (
         "wheelhouse",
