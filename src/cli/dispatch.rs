@@ -609,7 +609,6 @@ impl Run<'_> {
 
     fn hand_over(&self, name: &str, command: &[String]) -> Result<Exit, Failure> {
         let code = ops::run::run(self.context, name, command)?;
-        #[expect(clippy::exit, reason = "the exit code is the command's own")]
         std::process::exit(code)
     }
 
