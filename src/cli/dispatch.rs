@@ -12,7 +12,7 @@ use clap::{CommandFactory, Parser, ValueEnum};
 
 use super::args::{
     BisectCommand, CacheCommand, Cli, Command, KindArg, PartArg, SnapshotCommand, StepArgs,
-    SwitchArgs, WheelhouseCommand,
+    SwitchArgs, VenvCommand, WheelhouseCommand,
 };
 use super::failure::{ErrorCode, Exit, Failure, LISTS_COMMANDS};
 use super::line::Line;
@@ -291,7 +291,8 @@ impl Run<'_> {
                 | Command::Explain(_)
                 | Command::Export(_)
                 | Command::Completions { .. }
-                | Command::Man,
+                | Command::Man
+                | Command::Run(_),
             ) => None,
             _ => ops::cache::hold(context),
         };
@@ -545,6 +546,8 @@ impl Run<'_> {
                 };
                 view::pack::show_unpack(screen, &ops::unpack::run(context, &request)?)
             }
+            Command::Venv(command) => self.venv(command)?,
+            Command::Run(args) => self.hand_over(&args.name, &args.command)?,
             Command::Cache(command) => {
                 let request = match command {
                     CacheCommand::Dir => CacheRequest::Look,
@@ -612,6 +615,24 @@ impl Run<'_> {
                 view::applied::show_applied(screen, "wheelhouse", &applied)
             }
         })
+    }
+
+    fn venv(&self, command: &VenvCommand) -> Result<Exit, Failure> {
+        let (context, screen) = (self.context, self.screen);
+        Ok(match command {
+            VenvCommand::Create(args) => {
+                view::venv::show_created(screen, &ops::venv::create::run(context, &args.request())?)
+            }
+            VenvCommand::List => view::venv::show_list(screen, &ops::venv::list::run(context)?),
+            VenvCommand::Remove { name } => {
+                view::venv::show_removed(screen, name, &ops::venv::remove::run(context, name)?)
+            }
+        })
+    }
+
+    fn hand_over(&self, name: &str, command: &[String]) -> Result<Exit, Failure> {
+        let code = ops::run::run(self.context, name, command)?;
+        std::process::exit(code)
     }
 
     fn walk(&self, to: Destination, args: &StepArgs) -> Result<Exit, Failure> {

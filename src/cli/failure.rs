@@ -204,6 +204,11 @@ impl From<OpError> for Failure {
                         "portenv init records the first snapshot",
                         Next::new("portenv init", true, "records the first snapshot"),
                     )
+                } else if message.contains("there is no environment") {
+                    (
+                        "an environment goes by its name, or by a path with a slash in it",
+                        Next::new("portenv venv list", false, "shows all environments"),
+                    )
                 } else if message.contains("there is no node") {
                     (
                         "a node goes by its name or its directory; portenv tree shows those that are loaded",

@@ -5,8 +5,10 @@
 pub mod claim;
 pub mod clock;
 pub mod digest;
+pub mod footprint;
 pub mod foreground;
 pub mod fs;
+pub mod handover;
 pub mod hold;
 pub mod lockfile;
 pub mod others;

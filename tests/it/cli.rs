@@ -54,6 +54,7 @@ mod tree;
 mod undo;
 mod update;
 mod update_core;
+mod venv;
 mod verify;
 mod waivers;
 mod ways_out;

@@ -25,6 +25,8 @@ const GROUPS: [(&str, &[&str]); 5] = [
         "Files and the program itself",
         &[
             "wheelhouse",
+            "venv",
+            "run",
             "export",
             "pack",
             "unpack",

@@ -16,6 +16,7 @@ pub mod pack;
 pub mod resolve;
 pub mod switch;
 pub mod update;
+pub mod venv;
 pub mod verify;
 pub mod wheelhouse;
 
@@ -32,6 +33,7 @@ pub use pack::{PackArgs, UnpackArgs};
 pub use resolve::{LockArgs, ResolveArgs, ResolveOptions};
 pub use switch::SwitchArgs;
 pub use update::UpdateArgs;
+pub use venv::{RunArgs, VenvCommand};
 pub use verify::VerifyArgs;
 pub use wheelhouse::WheelhouseCommand;
 
@@ -343,6 +345,12 @@ pub enum Command {
     /// Make an installation of a packed one, in a new directory.
     #[command(after_long_help = guide::UNPACK)]
     Unpack(UnpackArgs),
+    /// Make further environments, beside the live one.
+    #[command(subcommand, long_about = venv::ABOUT, after_long_help = venv::GUIDE)]
+    Venv(VenvCommand),
+    /// Run a command in an environment that venv create made.
+    #[command(long_about = venv::RUN_ABOUT, after_long_help = venv::RUN_GUIDE)]
+    Run(RunArgs),
     /// Show and tidy the cache that all installations share.
     #[command(subcommand, long_about = cache::ABOUT, after_long_help = guide::CACHE)]
     Cache(CacheCommand),
@@ -392,6 +400,8 @@ impl Command {
             Self::Wheelhouse(_) => "wheelhouse",
             Self::Pack(_) => "pack",
             Self::Unpack(_) => "unpack",
+            Self::Venv(_) => "venv",
+            Self::Run(_) => "run",
             Self::Cache(_) => "cache",
             Self::SelfInfo => "self",
             Self::Completions { .. } => "completions",

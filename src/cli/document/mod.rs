@@ -31,6 +31,7 @@ pub mod subset;
 pub mod text;
 pub mod tree;
 pub mod update;
+pub mod venv;
 pub mod verify;
 pub mod waiver;
 pub mod warning;

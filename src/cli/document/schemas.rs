@@ -13,6 +13,7 @@ use super::{
     PreviewDocument, ResolveDocument, SnapshotDocument, StatusDocument, StoppedDocument,
     TextDocument, TreeDocument, UnpackDocument, UpdateDocument, VerifyDocument, WhyDocument,
     bisect::BisectDocument, demo::DemoDocument, progress::ProgressDocument, prune::PruneDocument,
+    venv::VenvCreateDocument, venv::VenvListDocument, venv::VenvRemoveDocument,
     wheelhouse::WheelhouseBuildDocument, wheelhouse::WheelhouseCheckDocument,
 };
 
@@ -62,7 +63,7 @@ fn part<D: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
 }
 
 /// Every command with its results. What is a text by nature has none but failures.
-const COMMANDS: [(&str, &[Part]); 33] = [
+const COMMANDS: [(&str, &[Part]); 35] = [
     ("add", &[part::<AppliedDocument>, part::<StoppedDocument>]),
     ("bisect", &[part::<BisectDocument>]),
     ("cache", &[part::<CacheDocument>]),
@@ -92,6 +93,8 @@ const COMMANDS: [(&str, &[Part]); 33] = [
     ("remove", &[part::<AppliedDocument>]),
     ("resolve", &[part::<ResolveDocument>]),
     ("rollback", &[part::<AppliedDocument>]),
+    // What it runs prints for itself.
+    ("run", &[]),
     ("self", &[part::<SelfInfo>]),
     (
         "snapshot",
@@ -103,6 +106,14 @@ const COMMANDS: [(&str, &[Part]); 33] = [
     ("undo", &[part::<AppliedDocument>]),
     ("unpack", &[part::<UnpackDocument>]),
     ("update", &[part::<UpdateDocument>]),
+    (
+        "venv",
+        &[
+            part::<VenvCreateDocument>,
+            part::<VenvListDocument>,
+            part::<VenvRemoveDocument>,
+        ],
+    ),
     ("verify", &[part::<VerifyDocument>]),
     (
         "wheelhouse",

@@ -32,6 +32,7 @@ pub mod status;
 pub mod subset;
 pub mod tree;
 pub mod update;
+pub mod venv;
 pub mod verify;
 pub mod waivers;
 pub mod wheelhouse;

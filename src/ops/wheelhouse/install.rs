@@ -130,7 +130,11 @@ pub fn run(
 }
 
 /// Reads the lock of a folder, if it is for this machine.
-fn read_lock(dir: &Utf8Path, manifest: &Manifest, target: &Target) -> Result<Lock, OpError> {
+pub(in crate::ops) fn read_lock(
+    dir: &Utf8Path,
+    manifest: &Manifest,
+    target: &Target,
+) -> Result<Lock, OpError> {
     let path = dir.join(PYLOCK);
     let Some(lock) = Lock::find(&path)? else {
         return Err(HouseError::Unfit {
@@ -175,7 +179,7 @@ fn read_lock(dir: &Utf8Path, manifest: &Manifest, target: &Target) -> Result<Loc
 }
 
 /// Demands that everything that counts here is there and is what it was.
-fn check_whole(
+pub(in crate::ops) fn check_whole(
     context: &Context,
     dir: &Utf8Path,
     manifest: &Manifest,
@@ -236,7 +240,7 @@ fn check_whole(
 }
 
 /// Makes the paths of a folder's lock those of files on this machine.
-fn settle(lock: &mut Lock, dir: &Utf8Path) {
+pub(in crate::ops) fn settle(lock: &mut Lock, dir: &Utf8Path) {
     for file in lock
         .packages
         .iter_mut()
@@ -250,7 +254,10 @@ fn settle(lock: &mut Lock, dir: &Utf8Path) {
 }
 
 /// A folder of another lock is fine, but whoever installs from it should know.
-fn other_lock(site: &Site, manifest: &Manifest) -> Result<Option<(&'static str, String)>, OpError> {
+pub(in crate::ops) fn other_lock(
+    site: &Site,
+    manifest: &Manifest,
+) -> Result<Option<(&'static str, String)>, OpError> {
     let text = fs::find_text(&site.installation.lock_path())?;
     let same =
         |text: &String| format!("sha256:{}", digest::sha256(text.as_bytes())) == manifest.lock;
