@@ -238,6 +238,10 @@ fn warnings(site: &Site, members: &Members) -> Vec<(&'static str, String)> {
         );
         warnings.push(("links", text));
     }
+    if !members.bared.is_empty() {
+        let text = format!("credentials stay behind: {}", members.bared.join(", "));
+        warnings.push(("credentials", text));
+    }
     if members.beneath == Beneath::Needed {
         let text = format!(
             "the Python beneath (`{}`) belongs to the system and is not packed: where the archive \

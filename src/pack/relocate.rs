@@ -7,6 +7,8 @@
 
 use memchr::memmem;
 
+use crate::package::artifact::without_credentials;
+
 /// A spelling of a path, and the token that stands for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Spelling {
@@ -112,6 +114,41 @@ fn percent_encoded(path: &str) -> String {
     text
 }
 
+/// Reports whether a file may hold credentials that are of no use to anyone else.
+pub fn may_hold_credentials(zone: super::rules::Zone, path: &str) -> bool {
+    use super::rules::Zone;
+    let of_git = matches!(zone, Zone::Core | Zone::Node) && path == ".git/config";
+    of_git || path == "portenv.toml"
+}
+
+/// Takes credentials out of a file of settings: those in addresses, and git's headers. `None` if
+/// there are none.
+pub fn without_secrets(text: &str) -> Option<String> {
+    let mut bare = String::new();
+    for line in text.split_inclusive('\n') {
+        // `http.extraHeader` is how services hand git a token.
+        if line
+            .trim_start()
+            .to_ascii_lowercase()
+            .starts_with("extraheader")
+        {
+            continue;
+        }
+        let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '[' | ']');
+        for word in line.split_inclusive(ends) {
+            let inner = word.trim_end_matches(ends);
+            let rest = &word[inner.len()..];
+            if inner.contains("://") {
+                bare.push_str(&without_credentials(inner));
+            } else {
+                bare.push_str(inner);
+            }
+            bare.push_str(rest);
+        }
+    }
+    (bare != text).then_some(bare)
+}
+
 /// Reports whether a file may say where the installation lies; `path` is relative to the
 /// environment or to its packages.
 pub fn may_tell(zone: super::rules::Zone, path: &str, size: u64) -> bool {
@@ -154,6 +191,22 @@ mod tests {
         );
         assert_eq!(here.show(&hidden).expect("it has tokens"), text);
         assert_eq!(here.hide(b"/usr/bin/python"), None);
+    }
+
+    #[test]
+    fn credentials_are_taken_out_of_settings_and_nothing_else() {
+        let text = "[remote \"origin\"]\n\turl = https://me:token@host/x.git\n\tfetch = a\n\
+                    [http]\n\textraHeader = Authorization: basic abc\n";
+        assert_eq!(
+            without_secrets(text).as_deref(),
+            Some("[remote \"origin\"]\n\turl = https://host/x.git\n\tfetch = a\n[http]\n")
+        );
+        assert_eq!(
+            without_secrets("url = \"https://u:p@host/simple\" # why\n").as_deref(),
+            Some("url = \"https://host/simple\" # why\n")
+        );
+        assert_eq!(without_secrets("url = \"https://host/simple\"\n"), None);
+        assert_eq!(without_secrets("url = git@host:me/x.git\n"), None);
     }
 
     #[test]

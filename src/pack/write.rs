@@ -197,7 +197,7 @@ fn write_tar(
     tell: &Tell<'_>,
 ) -> Result<(), PackError> {
     let wrong = |error: io::Error| failed(top, error);
-    let packed = zstd::stream::write::Encoder::new(&mut *into, 10).map_err(wrong)?;
+    let packed = zstd::stream::write::Encoder::new(&mut *into, 6).map_err(wrong)?;
     let mut archive = tar::Builder::new(packed);
     let mut done = 0;
     for item in items {

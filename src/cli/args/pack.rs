@@ -21,7 +21,7 @@ the same bytes for the same installation, and its SHA-256 in a file beside it.";
 pub enum FormArg {
     /// Opens everywhere.
     Zip,
-    /// Smaller, and faster to make.
+    /// Smaller, and faster to unpack.
     #[value(name = "tar.zst")]
     TarZst,
 }

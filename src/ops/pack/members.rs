@@ -12,7 +12,7 @@ use crate::ops::context::{Context, Site};
 use crate::ops::error::OpError;
 use crate::pack::cleaned::{renewed, without};
 use crate::pack::imports::Imports;
-use crate::pack::relocate::{Place, may_tell};
+use crate::pack::relocate::{Place, may_hold_credentials, may_tell, without_secrets};
 use crate::pack::rules::{Rule, Zone, rule_of};
 use crate::pack::{Content, Item};
 
@@ -20,7 +20,9 @@ use crate::pack::{Content, Item};
 pub(super) const BASE: &str = "python";
 
 /// Parts of the root that no archive holds: they are of this machine, or of this moment.
-const OF_HERE: [&str; 4] = [
+const OF_HERE: [&str; 5] = [
+    // Environments are made again from lock and wheelhouse sooner than they are mended.
+    ".portenv/envs",
     ".portenv/tmp",
     ".portenv/trash",
     ".portenv/lock",
@@ -61,6 +63,8 @@ pub(super) struct Members {
     pub(super) packages: Vec<String>,
     /// Links that lead out of the installation.
     pub(super) lost: Vec<String>,
+    /// Files without the credentials that they hold here.
+    pub(super) bared: Vec<String>,
     /// How the interpreter is had.
     pub(super) beneath: Beneath,
 }
@@ -186,6 +190,7 @@ pub(super) fn gather(
             .map(|(base, _)| base.clone())
             .collect(),
         lost: Vec::new(),
+        bared: Vec::new(),
         beneath,
     };
     let places = [
@@ -329,6 +334,14 @@ impl Members {
                         self.items.push(Item::bytes(entry.path, hidden, program));
                         return Ok(());
                     }
+                }
+                if may_hold_credentials(zone, path)
+                    && let Ok(text) = fs::read_text(&place)
+                    && let Some(bare) = without_secrets(&text)
+                {
+                    self.bared.push(entry.path.clone());
+                    self.items.push(Item::bytes(entry.path, bare, program));
+                    return Ok(());
                 }
                 self.items.push(Item {
                     path: entry.path,

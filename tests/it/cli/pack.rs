@@ -212,3 +212,26 @@ fn assert_refused(run: &Run, code: i32, word: &str) {
     assert_eq!(run.code(), code, "{run}");
     assert!(run.stderr().contains(word), "{run}");
 }
+
+#[test]
+fn credentials_stay_behind_and_are_told() {
+    let place = Place::synced();
+    let dir = place.git_node("some-node", "");
+    let secret = "https://me:s3cret@host.invalid/some-node.git";
+    place.git(&dir, &["remote", "add", "origin", secret]);
+    let file = place.dir().join("out/pack.zip");
+    let all = ["pack", "--no-tools", "--output", file.as_str()];
+    let document = asked(&place, place.root(), 0, &all);
+    let told = strings(&document["warnings"], "code");
+    assert!(told.contains(&"credentials".to_owned()), "{document}");
+    let there = place.dir().join("there");
+    let _ = unpacked(&place, &file, &there);
+    let config = fs::read_to_string(there.join("custom_nodes/some-node/.git/config")).unwrap();
+    assert!(
+        config.contains("https://host.invalid/some-node.git"),
+        "{config}"
+    );
+    assert!(!config.contains("s3cret"), "{config}");
+    // Here nothing is changed.
+    assert!(place.git(&dir, &["remote", "-v"]).contains("s3cret"));
+}
