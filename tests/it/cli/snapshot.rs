@@ -259,6 +259,12 @@ fn a_package_that_was_edited_by_hand_comes_back_edited_and_the_edit_is_named() {
     let path = place.site_packages().join("mine/__init__.py");
     std::fs::remove_file(&path).unwrap();
     std::fs::write(&path, "patched = True\n").unwrap();
+    // A person takes longer than the tick of a file system's clock.
+    let record = place.site_packages().join("mine-1.0.dist-info/RECORD");
+    let installed = std::fs::metadata(record).unwrap().modified().unwrap();
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.set_modified(installed + std::time::Duration::from_secs(1))
+        .unwrap();
     let _ = place.portenv(&["snapshot", "create"]).success();
     std::fs::remove_file(place.save(&mine)).unwrap();
     place.uninstall_behind_its_back("mine");

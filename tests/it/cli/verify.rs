@@ -325,6 +325,10 @@ fn edited_by_hand(place: &Place) -> camino::Utf8PathBuf {
     let path = place.site_packages().join("mine/__init__.py");
     fs::remove_file(&path).unwrap();
     fs::write(&path, "edited = True\n").unwrap();
+    // A person takes longer than the tick of a file system's clock.
+    let record = place.site_packages().join("mine-1.0.dist-info/RECORD");
+    let installed = fs::metadata(record).unwrap().modified().unwrap();
+    set_time(&path, installed + Duration::from_secs(1));
     let _ = place.portenv(&["snapshot", "create"]).success();
     path
 }

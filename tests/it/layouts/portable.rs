@@ -58,7 +58,8 @@ fn a_file_of_the_machine_that_built_it_is_no_source() {
     let index = alpha["source"]["index"].as_str().unwrap_or("null");
     assert!(index.contains("[INDEX]"), "{alpha}");
     assert_eq!(snapshot["unrestorable"].as_array().unwrap().len(), 0);
-    assert!(!ground.at("portable/.portenv/store").exists());
+    // Its launchers and notes are kept, and no wheel.
+    assert!(!ground.at("portable/.portenv/store/wheels").exists());
 }
 
 #[test]
@@ -77,7 +78,7 @@ fn the_digest_of_that_file_tells_which_build_it_is() {
         std::fs::remove_dir_all(ground.at("portable/.portenv")).ok();
         let init = ground.json(0, "portable", &["init"]);
         assert_eq!(init["unrestorable"].as_array().unwrap().len(), 0, "{init}");
-        let store = ground.at("portable/.portenv/store");
+        let store = ground.at("portable/.portenv/store/wheels");
         assert_eq!(store.exists(), is_stored, "{sha256}");
     }
 }
