@@ -13,7 +13,6 @@ use super::transaction::{Transaction, scratch_dir, start};
 use crate::host::fs;
 use crate::lock::Lock;
 use crate::nodes::Staged;
-use crate::nodes::trash::free_place;
 use crate::workspace::node::Node;
 
 /// What `add` came to.
@@ -69,12 +68,7 @@ pub fn run(
         let stamp = context.clock.now().to_string();
         for staged in &preview.staged {
             if fs::exists(&site.installation.root.join(&staged.node.dir)) {
-                let place = free_place(
-                    &site.installation.own_dir().join("trash"),
-                    &staged.name,
-                    &stamp,
-                );
-                change.move_path(&staged.node.dir, &format!(".portenv/trash/{place}"))?;
+                change.throw_away(&staged.node.dir, &stamp)?;
             }
             let from = staged
                 .path

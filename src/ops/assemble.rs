@@ -3,7 +3,7 @@
 
 use camino::Utf8Path;
 
-use super::bring::{Known, Origin, check_own_core, find_origins, prove, put_all};
+use super::bring::{Contents, Origin, check_own_core, find_origins, prove, put_all};
 use super::changes::{Difference, NodeChange, NodeChangeKind, compare_nodes};
 use super::context::Site;
 use super::error::OpError;
@@ -23,7 +23,7 @@ pub(super) struct Assembly {
     /// Where each changed node comes from.
     pub(super) origins: Vec<Origin>,
     /// What tells nodes without a commit apart.
-    pub(super) known: Known,
+    pub(super) known: Contents,
     /// The nodes that the lock names, where they will be.
     pub(super) nodes: Vec<Node>,
     /// What stays as it is though the lock says otherwise.
@@ -45,7 +45,7 @@ pub(super) fn assemble(site: &Site, lock: &Lock, prune: bool) -> Result<Assembly
     };
     let installation = &site.installation;
     let here = installation.nodes()?;
-    let mut known = Known::default();
+    let mut known = Contents::new();
     let mut nodes: Vec<Node> = Vec::new();
     for locked in &members.nodes {
         let node = node_of(installation, locked)?;
@@ -54,7 +54,7 @@ pub(super) fn assemble(site: &Site, lock: &Lock, prune: bool) -> Result<Assembly
             return Err(OpError::Refused(format!("the lock names `{dir}` twice")));
         }
         if let Some(content) = &locked.content {
-            known.contents.insert(node.dir.clone(), content.clone());
+            known.insert(node.dir.clone(), content.clone());
         }
         nodes.push(node);
     }
@@ -162,7 +162,7 @@ impl Assembly {
         let mut text: Vec<String> = all
             .map(|change| format!("{} > {}", is(&change.from), is(&change.to)))
             .collect();
-        for (dir, content) in &self.known.contents {
+        for (dir, content) in &self.known {
             text.push(format!("{dir} {content}"));
         }
         text.join("\n")
@@ -170,11 +170,11 @@ impl Assembly {
 }
 
 /// Reports whether a node is what it should be but for files that were changed in it.
-fn is_same(site: &Site, old: &Node, new: &Node, known: &Known) -> bool {
+fn is_same(site: &Site, old: &Node, new: &Node, known: &Contents) -> bool {
     if old.dir != new.dir || old.commit != new.commit {
         return false;
     }
-    match known.contents.get(&new.dir) {
+    match known.get(&new.dir) {
         // What unpacked or described it says nothing of what it is.
         Some(content) => content_of(site, old).as_ref() == Some(content),
         None => true,
@@ -186,7 +186,7 @@ fn add_changed_contents(
     site: &Site,
     here: &[Node],
     nodes: &[Node],
-    known: &Known,
+    known: &Contents,
     changes: &mut Vec<NodeChange>,
 ) {
     for node in nodes {

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::changes::{Difference, NodeChange, NodeChangeKind};
-use super::context::{Context, Site};
+use super::context::Site;
 use super::error::OpError;
-use super::restore_nodes::{finish, from_store};
+use super::restore_nodes::{finish, from_store, restore_node};
 use super::transaction::Transaction;
 use crate::git::upstream::take_over;
 use crate::git::{self, CloneSpec, clone, fetch_commit, read_checkout};
@@ -20,12 +20,9 @@ use crate::workspace::content::content_digest;
 use crate::workspace::node::{Kept, Node};
 use crate::workspace::{Layout, NodeKind};
 
-/// What tells nodes apart that no commit does.
-#[derive(Debug, Default)]
-pub(super) struct Known {
-    /// The digests of their content, by the directory they go to.
-    pub(super) contents: BTreeMap<String, String>,
-}
+/// What tells nodes apart that no commit does: the digests of their content, by the directory
+/// they go to.
+pub(super) type Contents = BTreeMap<String, String>;
 
 /// Where a node comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +53,7 @@ pub(super) enum Origin {
 pub(super) fn find_origins(
     site: &Site,
     changes: &[NodeChange],
-    known: &Known,
+    known: &Contents,
 ) -> Result<Vec<Origin>, OpError> {
     let found: Vec<Option<Origin>> = changes
         .iter()
@@ -76,12 +73,12 @@ pub(super) fn find_origins(
 
 /// The one place that knows where a node may be had: in the installation itself, in the
 /// trash, from its repository.
-fn find_origin(site: &Site, change: &NodeChange, known: &Known) -> Option<Origin> {
+fn find_origin(site: &Site, change: &NodeChange, known: &Contents) -> Option<Origin> {
     let Some(wanted) = &change.to else {
         return Some(Origin::Here);
     };
     let root = &site.installation.root;
-    let content = known.contents.get(&wanted.dir);
+    let content = known.get(&wanted.dir);
     if let Some(here) = &change.from {
         let goes_on = matches!(
             change.kind,
@@ -246,7 +243,7 @@ pub(super) fn put_all(
     origins: &[Origin],
     scratch: &Utf8Path,
 ) -> Result<(), OpError> {
-    let (site, context) = (change.site, change.context);
+    let site = change.site;
     let fetched = fetch_nodes(site, &difference.nodes, origins, scratch)?;
     let core = difference.core.as_ref();
     let core = core.and_then(|core| Some((core.from.as_ref()?, core.to.as_ref()?)));
@@ -254,7 +251,8 @@ pub(super) fn put_all(
         fetch_here(&site.installation.root, here, wanted, scratch)?;
     }
     for (node, from) in difference.nodes.iter().zip(&fetched) {
-        put_node(context, change, node, from.as_deref())?;
+        // Nothing is put aside: what has changed files was refused before.
+        restore_node(change, node, from.as_deref())?;
     }
     if let Some((_, wanted)) = core
         && let Some(commit) = &wanted.commit
@@ -262,53 +260,6 @@ pub(super) fn put_all(
         change.checkout(&wanted.dir, commit)?;
     }
     Ok(())
-}
-
-/// Makes one change of a node; `from` is what [`fetch_nodes`] found for it.
-///
-/// # Errors
-///
-/// Fails if something cannot be moved or checked out.
-fn put_node(
-    context: &Context,
-    change: &mut Transaction<'_>,
-    node: &NodeChange,
-    from: Option<&str>,
-) -> Result<(), OpError> {
-    match (&node.from, &node.to, from) {
-        (Some(old), None, _) => throw_away(context, change, old),
-        (old, Some(new), Some(from)) => {
-            if let Some(old) = old {
-                throw_away(context, change, old)?;
-            }
-            change.move_path(from, &new.dir)
-        }
-        (Some(old), Some(new), None) => {
-            if old.dir != new.dir {
-                change.move_path(&old.dir, &new.dir)?;
-            }
-            match &new.commit {
-                Some(commit) if new.commit != old.commit => change.checkout(&new.dir, commit),
-                _ => Ok(()),
-            }
-        }
-        (None, Some(new), None) => Err(OpError::Unrestorable(vec![format!(
-            "the node {}",
-            new.name
-        )])),
-        (None, None, _) => Ok(()),
-    }
-}
-
-/// Moves a node to the trash.
-fn throw_away(context: &Context, change: &mut Transaction<'_>, old: &Node) -> Result<(), OpError> {
-    let name = old.dir.rsplit('/').next().unwrap_or(&old.dir);
-    let place = trash::free_place(
-        &change.site.installation.own_dir().join("trash"),
-        name,
-        &context.clock.now().to_string(),
-    );
-    change.move_path(&old.dir, &format!(".portenv/trash/{place}"))
 }
 
 /// Reads nodes and ComfyUI back: each at its commit, or the whole is undone.
@@ -320,14 +271,14 @@ pub(super) fn prove(
     site: &Site,
     nodes: &[Node],
     core: Option<&Node>,
-    known: &Known,
+    known: &Contents,
 ) -> Result<(), OpError> {
     let root = &site.installation.root;
     let now = site.installation.nodes()?;
     for node in nodes {
         let found = now.iter().find(|other| other.dir == node.dir);
         let is_same = found.is_some_and(|found| found.commit == node.commit);
-        let content = known.contents.get(&node.dir);
+        let content = known.get(&node.dir);
         if !is_same || content.is_some_and(|it| content_digest(&root.join(&node.dir)) != *it) {
             return Err(OpError::Refused(format!(
                 "the node `{}` is not what was recorded",

@@ -20,7 +20,6 @@ use super::rebuild::mark_for_lock;
 use super::transaction::{Transaction, start};
 use crate::lock::Lock;
 use crate::nodes::select::{Selected, select};
-use crate::nodes::trash::free_place;
 use crate::requirements::Line;
 use crate::requirements::set::gather_with;
 use crate::resolve::{Conflict, Outcome};
@@ -156,9 +155,7 @@ pub fn run(
         change.open("remove", command)?;
         let stamp = context.clock.now().to_string();
         for node in &going {
-            let name = node.dir.rsplit('/').next().unwrap_or(&node.dir);
-            let place = free_place(&site.installation.own_dir().join("trash"), name, &stamp);
-            change.move_path(&node.dir, &format!(".portenv/trash/{place}"))?;
+            change.throw_away(&node.dir, &stamp)?;
         }
         context.check_cancel()?;
         change.packages(&goal)?;

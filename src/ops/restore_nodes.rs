@@ -396,42 +396,31 @@ pub(super) fn restore_node(
     from: Option<&str>,
 ) -> Result<Option<String>, OpError> {
     let throw_away = |change: &mut Transaction<'_>, old: &Node| {
-        let name = old.dir.rsplit('/').next().unwrap_or(&old.dir);
-        let trash = change.site.installation.own_dir().join("trash");
-        let place = trash::free_place(&trash, name, &change.context.clock.now().to_string());
-        change.move_path(&old.dir, &format!(".portenv/trash/{place}"))
+        let stamp = change.context.clock.now().to_string();
+        change.throw_away(&old.dir, &stamp)
     };
-    match (node.kind, &node.from, &node.to) {
-        (NodeChangeKind::Remove, Some(old), _) => throw_away(change, old).map(|()| None),
-        (NodeChangeKind::Enable | NodeChangeKind::Disable, Some(old), Some(new))
-            if from.is_none() =>
-        {
+    match (&node.from, &node.to, from) {
+        (Some(old), None, _) => throw_away(change, old).map(|()| None),
+        (Some(old), Some(new), None) => {
             let told = if overwrites(node) {
                 change.stash(&old.dir)?
             } else {
                 None
             };
-            change.move_path(&old.dir, &new.dir)?;
+            if old.dir != new.dir {
+                change.move_path(&old.dir, &new.dir)?;
+            }
             bring_along(change, old, new)?;
             Ok(told)
         }
-        (NodeChangeKind::Update, Some(old), Some(new)) if from.is_none() => {
-            let told = if overwrites(node) {
-                change.stash(&old.dir)?
-            } else {
-                None
-            };
-            bring_along(change, old, new)?;
-            Ok(told)
-        }
-        (_, old, Some(new)) => {
+        (old, Some(new), Some(from)) => {
             if let Some(old) = old {
                 throw_away(change, old)?;
             }
-            let from = from.ok_or_else(|| unrestorable(new))?;
             change.move_path(from, &new.dir).map(|()| None)
         }
-        _ => Ok(None),
+        (None, Some(new), None) => Err(unrestorable(new)),
+        (None, None, _) => Ok(None),
     }
 }
 

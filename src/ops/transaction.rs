@@ -26,6 +26,7 @@ use crate::git::{self, Work, upstream};
 use crate::host::{DirLock, fs};
 use crate::index::RemoteIndex;
 use crate::lock::Lock;
+use crate::nodes::trash;
 use crate::requirements::origin::show_path;
 use crate::snapshot::record::Found;
 use crate::snapshot::{AS_FOUND, Db, Outcome, State, Step, Touched};
@@ -187,6 +188,18 @@ impl<'a> Transaction<'a> {
             },
         )?;
         Ok(fs::rename(&root.join(from), &root.join(to))?)
+    }
+
+    /// Moves a node to the trash, noted first; `stamp` is the time that its name there begins with.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be moved.
+    pub fn throw_away(&mut self, dir: &str, stamp: &str) -> Result<(), OpError> {
+        let name = dir.rsplit('/').next().unwrap_or(dir);
+        let trash = self.site.installation.own_dir().join("trash");
+        let place = trash::free_place(&trash, name, stamp);
+        self.move_path(dir, &format!(".portenv/trash/{place}"))
     }
 
     /// Takes a checkout to another commit, noted first. A branch is never moved, but
